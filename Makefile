@@ -1,0 +1,44 @@
+# One short target a command; the set-up itself is .ci/bootstrap.py (plain Python, no packages needed).
+PYTHON ?= python3
+BOOTSTRAP := $(PYTHON) .ci/bootstrap.py
+BIN := .venv/bin
+
+# Only what is set: an empty WAMP_PORT in the environment would be a wrong value.
+$(foreach name,PORT WAMP_PORT INSTANCE,$(if $(value $(name)),$(eval export $(name))))
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test lint format bench pins clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## make the environments and fetch the browser libraries, nothing else
+	@$(BOOTSTRAP) run
+
+run: ## set up what is missing and run the site; PORT=8080 WAMP_PORT=8081 INSTANCE=instance
+	@$(BOOTSTRAP) run
+	@exec $(BIN)/python -m wampflask.apps.serve
+
+test: lint ## lint, then every test (routers, browsers, packaging)
+	@$(BIN)/python -m pytest
+
+lint: ## ruff and mypy strict, tests included
+	@$(BOOTSTRAP) test
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+
+format: ## let ruff format and fix what it can
+	@$(BOOTSTRAP) test
+	@$(BIN)/ruff format
+	@$(BIN)/ruff check --fix
+
+bench: ## measure, and print the ratios
+	@$(BOOTSTRAP) test
+	@$(BIN)/python -m bench
+
+pins: ## write requirements/*.txt from what is installed
+	@$(BIN)/python .ci/pins.py
+
+clean: ## remove environments, fetched packages and caches; keeps instance/
+	@rm -rf .venv .crossbar/venv node_modules static/vendor .mypy_cache .ruff_cache .pytest_cache build *.egg-info
