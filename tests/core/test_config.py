@@ -1,0 +1,75 @@
+"""``WAMP_*`` keys: read once, checked at start."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from wampflask import WAMP, ConfigError, WampError
+from wampflask.config import Config
+
+SECRET = "s" * 32
+
+
+def read(tmp_path: Path, **values: Any) -> Config:
+    return Config.from_mapping({"WAMP_TICKET_SECRET": SECRET, **values}, tmp_path)
+
+
+def test_defaults_point_into_the_instance_folder(tmp_path: Path) -> None:
+    config = read(tmp_path)
+    assert config.url == f"unix:{tmp_path}/crossbar/backend.sock"
+    assert (config.realm, config.port, config.call_timeout) == ("wampflask", 8081, 10)
+
+
+def test_text_from_the_environment_is_read_as_numbers(tmp_path: Path) -> None:
+    config = read(tmp_path, WAMP_PORT="9000", WAMP_CALL_TIMEOUT="0.5", OTHER="x")
+    assert (config.port, config.call_timeout) == (9000, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("WAMP_PORT", "http", "WAMP_PORT='http' is not a whole number"),
+        ("WAMP_PORT", 0, "WAMP_PORT=0 is not between 1 and 65535"),
+        ("WAMP_PORT", True, "WAMP_PORT=True is not a whole number"),
+        ("WAMP_CALL_TIMEOUT", "soon", "WAMP_CALL_TIMEOUT='soon' is not a number"),
+        ("WAMP_CALL_TIMEOUT", "nan", "not between"),
+        ("WAMP_URL", "http://localhost", "WAMP_URL='http://localhost' is not a router's address"),
+        ("WAMP_URL", "rs://localhost", "not a router's address"),
+        ("WAMP_PUBLIC_URL", "http://x", "must begin with ws:// or wss://"),
+        ("WAMP_REALM", "My Realm", "WAMP_REALM='My Realm'"),
+        ("WAMP_TICKET_SECRET", "short", "16 characters or more"),
+        ("WAMP_CALL_TIMEUOT", 3, "Unknown configuration: WAMP_CALL_TIMEUOT"),
+    ],
+)
+def test_wrong_values_are_refused_by_name(tmp_path: Path, key: str, value: Any, message: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        read(tmp_path, **{key: value})
+    assert message in str(refused.value)
+
+
+def test_the_secret_is_made_once_and_for_its_owner_alone(tmp_path: Path) -> None:
+    first = Config.from_mapping({}, tmp_path)
+    assert Config.from_mapping({}, tmp_path).ticket_secret == first.ticket_secret
+    assert stat.S_IMODE((tmp_path / "ticket.key").stat().st_mode) == 0o600
+    assert first.ticket_secret not in repr(first)
+
+
+def test_init_app_reads_once_and_refuses_a_second_wamp(tmp_path: Path) -> None:
+    app = Flask(__name__, instance_path=str(tmp_path))
+    app.config["WAMP_PORT"] = 9001
+    wamp = WAMP(app)
+    app.config["WAMP_PORT"] = "broken"
+    with app.app_context():
+        assert wamp.status.state.value == "idle"
+    with pytest.raises(WampError, match="has a WAMP already"):
+        WAMP(app)
+
+
+def test_an_app_without_wamp_is_told_what_is_missing() -> None:
+    with Flask(__name__).app_context(), pytest.raises(WampError, match="did you forget"):
+        WAMP().publish("demo.ping")

@@ -1,0 +1,49 @@
+"""Real time for ordinary, synchronous Flask, over WAMP: publish, call, and handlers by decorator."""
+
+from .caller import Caller, caller
+from .errors import (
+    AlreadyDeclared,
+    CallFailed,
+    ConfigError,
+    InvalidPayload,
+    InvalidURI,
+    LockTaken,
+    NoSuchProcedure,
+    NotAuthorized,
+    NotConnected,
+    QueueFull,
+    UnsafeProcess,
+    WampError,
+    WampTimeout,
+    WrongThread,
+)
+from .extension import WAMP
+from .options import CallOptions, CallResult, PublishOptions
+from .permissions import Permission
+from .status import State, Status
+
+__all__ = [
+    "WAMP",
+    "AlreadyDeclared",
+    "CallFailed",
+    "CallOptions",
+    "CallResult",
+    "Caller",
+    "ConfigError",
+    "InvalidPayload",
+    "InvalidURI",
+    "LockTaken",
+    "NoSuchProcedure",
+    "NotAuthorized",
+    "NotConnected",
+    "Permission",
+    "PublishOptions",
+    "QueueFull",
+    "State",
+    "Status",
+    "UnsafeProcess",
+    "WampError",
+    "WampTimeout",
+    "WrongThread",
+    "caller",
+]

@@ -1,0 +1,363 @@
+"""One app's running half in one process: the link, the queues and the handler threads.
+
+:class:`~wampflask.WAMP` is the face; this is what stands behind it in ``app.extensions["wamp"]``. The public methods
+may be called from any thread but the reactor's; the ``on_…`` methods are the link's, in the reactor's thread.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from threading import BoundedSemaphore, Event, Lock
+from typing import Any
+from weakref import ref
+
+from flask import Flask
+
+from . import _reactor, signals
+from ._dispatch import Dispatcher
+from ._pool import Pool
+from ._registry import Declaration, Procedure, Registry, Subscription
+from .caller import Caller
+from .config import Config
+from .errors import NotConnected, QueueFull, WampError, WampTimeout
+from .outbox import LatestBox, Message, Outbox
+from .status import State, Status
+from .tickets import Tickets
+
+REPORT_INTERVAL = 1.0
+"""Seconds in which dropped messages are gathered into one signal and one line of log."""
+
+
+class Client:
+    """Connects one app. Nothing is started before :meth:`start` or the first use.
+
+    :param serves: whether this process provides what was declared; a command only uses what others provide.
+    """
+
+    def __init__(self, app: Flask, config: Config, registry: Registry, *, serves: bool = True) -> None:
+        self._serves = serves
+        self.config = config
+        self._app = ref(app)
+        self._registry = registry
+        self.tickets = Tickets(config.ticket_secret, config.realm, config.ticket_lifetime)
+        self._lock = Lock()
+        self._process: int | None = None
+        self._since = time.time()
+
+    def _prepare(self) -> None:
+        """Make what belongs to this process; a client that was inherited by a fork begins anew."""
+        self.counters: Counter[str] = Counter()
+        self._settled = Event()
+        self._ready = Event()
+        self._announced = 0
+        self._in_flight = BoundedSemaphore(self.config.in_flight_max)
+        self._pool = Pool(self.config.handler_threads, self.config.handler_queue, f"wamp-{self.app.name}")
+        self._dispatcher = Dispatcher(self.app, self._pool)
+        self._signals = Pool(1, self.config.handler_queue, f"wamp-{self.app.name}-signals")
+        self._dropped: Counter[tuple[str, str]] = Counter()
+        self._on_join: list[Callable[[], None]] = []
+
+    @property
+    def app(self) -> Flask:
+        """The app; it outlives its client."""
+        app = self._app()
+        if app is None:
+            raise RuntimeError("The Flask app of this connection is gone.")
+        return app
+
+    # -- starting and stopping
+
+    def start(self) -> None:
+        """Begin to connect in the background; do nothing if this process does so already.
+
+        :raises UnsafeProcess: see :func:`wampflask._reactor.start`.
+        """
+        _reactor.refuse_reactor_thread("wamp.connect()")
+        with self._lock:
+            if self._process == os.getpid():
+                return
+            self._start(_reactor.start())
+            self._process = os.getpid()
+        _reactor.on_stop(self.stop)
+        _reactor.submit(self.links[0].start)
+
+    def _start(self, reactor: Any) -> None:
+        from ._link import Link  # loads Twisted's reactor: not before this process is sure to keep it
+
+        config = self.config
+        self._prepare()
+        self._reactor = reactor
+        link = Link(reactor, config, self)
+        self.links = (link,)
+        timeout = config.publish_timeout
+        submit = _reactor.submit
+        self.outbox = Outbox(link, reactor, submit, config.outbox_max, timeout, self.counters, self.on_dropped)
+        self.latest = LatestBox(
+            link,
+            reactor,
+            submit,
+            config.latest_interval,
+            config.latest_max,
+            timeout,
+            self.counters,
+            self.on_dropped,
+        )
+
+    def connect(self, timeout: float) -> None:
+        """Serve from now on, and wait until every declaration is confirmed.
+
+        :raises NotConnected: when that is not so after ``timeout`` seconds, with the reason.
+        """
+        if not self._serves:
+            self._serves = True
+            self._declare_all()
+        self.start()
+        if not self._ready.wait(timeout):
+            status = self.status
+            why = status.reason or ", ".join(status.pending) or status.state.value
+            remedy = "" if status.session else f" Is the router running at {self.config.url}?"
+            raise NotConnected(f"Not ready after {timeout:g} s: {why.rstrip('.')}.{remedy}")
+
+    def stop(self) -> None:
+        """Take back the registrations, let running handlers finish and queued publications go, say GOODBYE.
+
+        Takes at most ``WAMP_STOP_TIMEOUT`` and a second; not in the reactor's thread.
+        """
+        if self._process != os.getpid() or self.status.state in (State.STOPPING, State.STOPPED):
+            return
+        deadline = time.monotonic() + self.config.stop_timeout
+        self._flush(deadline)
+        try:
+            _reactor.wait(self.links[0].withdraw, timeout=1)
+            self._pool.drain(max(0.0, deadline - time.monotonic()))
+            self._pool.close()
+            self._signals.close()
+            _reactor.wait(self.links[0].leave, timeout=1)
+        except WampError as error:
+            self.app.logger.warning("The session was not closed cleanly: %s", error)
+
+    def _flush(self, deadline: float) -> None:
+        """Wait until the queues are empty, if they can become so."""
+        while (len(self.outbox) or len(self.latest)) and time.monotonic() < deadline and not self._is_hopeless():
+            time.sleep(0.01)
+
+    def _is_hopeless(self) -> bool:
+        return self._settled.is_set() and self.links[0].session_id is None
+
+    # -- what everybody asks
+
+    @property
+    def status(self) -> Status:
+        """See :class:`~wampflask.status.Status`. Any thread."""
+        if self._process != os.getpid():
+            return Status(State.IDLE, self._since)
+        link = self.links[0]
+        counters = dict(self.counters)
+        counters["waiting_later"] = len(self.outbox)
+        counters["waiting_latest"] = len(self.latest)
+        counters["waiting_handlers"] = self._pool.waiting
+        counters["running_handlers"] = self._pool.running
+        state = State.JOINED if link.state is State.READY and not self._ready.is_set() else link.state
+        return Status(state, link.since, link.session_id, link.attempts, link.reason, link.pending, counters)
+
+    def _declare_all(self) -> None:
+        for declaration in self._registry:
+            self.declare(declaration)
+
+    def declare(self, declaration: Declaration) -> None:
+        """Make a declaration known that was made after the start."""
+        if self._process == os.getpid() and self._serves:
+            with self._lock:
+                self._announced += 1
+                self._ready.clear()
+            _reactor.submit(self._declare, declaration)
+
+    def _declare(self, declaration: Declaration) -> None:
+        for link in self.links:
+            link.declare(declaration)
+        with self._lock:
+            self._announced -= 1
+        self._check_ready()
+
+    def _check_ready(self) -> None:
+        with self._lock:
+            if not self._announced and self.links[0].state is State.READY:
+                self._ready.set()
+
+    def _use(self, what: str) -> None:
+        """Start if need be; at the very first use, wait for how the first attempt goes."""
+        _reactor.refuse_reactor_thread(what)
+        if self._process != os.getpid():
+            self.start()
+        if not self._settled.is_set():
+            self._settled.wait(self.config.connect_timeout)
+        if self.links[0].state is State.STOPPED:
+            raise NotConnected("This process is ending; its session is closed.")
+
+    @contextmanager
+    def _one_in_flight(self) -> Iterator[None]:
+        if not self._in_flight.acquire(blocking=False):
+            raise QueueFull(
+                f"{self.config.in_flight_max} calls and publications wait for an answer already: "
+                "raise WAMP_IN_FLIGHT_MAX."
+            )
+        try:
+            yield
+        finally:
+            self._in_flight.release()
+
+    def call(self, procedure: str, args: Sequence[Any], kwargs: Mapping[str, Any], timeout: float | None) -> Any:
+        """See :meth:`WAMP.call`."""
+        self._use("wamp.call()")
+        seconds = self.config.call_timeout if timeout is None else timeout
+        with self._one_in_flight():
+            self.counters["called"] += 1
+            late = f"{procedure} had not answered"
+            return _reactor.wait(self.links[0].call, procedure, args, kwargs, timeout=seconds, late=late)
+
+    def publish(self, message: Message) -> None:
+        """See :meth:`WAMP.publish`."""
+        self._use("wamp.publish()")
+        given = message.options.timeout
+        seconds = self.config.publish_timeout if given is None else given
+        send = self.links[0].publish
+        with self._one_in_flight():
+            self.counters["published"] += 1
+            late = f"{message.topic} was not acknowledged"
+            _reactor.wait(
+                send, message.topic, message.args, message.kwargs, message.options, timeout=seconds, late=late
+            )
+
+    def publish_later(self, message: Message) -> None:
+        """See :meth:`WAMP.publish_later`."""
+        if self._process != os.getpid():
+            self.start()
+        self.outbox.put(message)
+
+    def publish_latest(self, message: Message) -> None:
+        """See :meth:`WAMP.publish_latest`."""
+        if self._process != os.getpid():
+            self.start()
+        self.latest.put(message)
+
+    def acquire(self, uri: str) -> Any:
+        """Register ``uri`` exclusively and return the handle: ``(registration, session)``.
+
+        :raises CallFailed: ``wamp.error.procedure_already_exists`` when another session has it.
+        """
+        self._use("wamp.lock()")
+        registration = _reactor.wait(self.links[0].register_lock, uri, timeout=self.config.call_timeout)
+        return registration, self.links[0].session_id
+
+    def holds(self, session: int | None) -> bool:
+        """Whether ``session`` is still this process's session."""
+        return session is not None and session == self.links[0].session_id
+
+    def release(self, registration: Any) -> None:
+        """Free what :meth:`acquire` returned; do nothing if the session is gone, and the registration with it."""
+        try:
+            _reactor.wait(registration.unregister, timeout=self.config.call_timeout)
+        except Exception:  # autobahn raises a bare Exception for a registration that is no longer active
+            self.app.logger.debug("A lock was gone before it was released", exc_info=True)
+
+    def kill_sessions(self, authid: str) -> None:
+        """End every session of ``authid``, now or, if there is no session to say it by, after the next join."""
+
+        def kill() -> None:
+            reason = {"reason": "wampflask.close.revoked", "message": "This login has ended."}
+            self.call("wamp.session.kill_by_authid", [authid], reason, None)
+
+        try:
+            kill()
+        except (NotConnected, WampTimeout):
+            self._on_join.append(kill)
+
+    # -- what the link tells, in the reactor's thread
+
+    def mint_ticket(self) -> str:
+        """A ticket for this worker."""
+        return self.tickets.mint("backend", "backend")
+
+    def declarations(self) -> Sequence[Declaration]:
+        """What is to be registered and subscribed."""
+        return list(self._registry) if self._serves else []
+
+    def on_failed(self) -> None:
+        """An attempt to connect failed."""
+        self._settled.set()
+
+    def on_joined(self, session: int) -> None:
+        """A session was joined."""
+        self.counters["joined"] += 1
+        self._settled.set()
+        self.outbox.resume()
+        self.latest.resume()
+        self._send(signals.connected, session=session)
+        late, self._on_join = self._on_join, []
+        for function in late:
+            self._dispatcher.run(function)
+
+    def on_ready(self, session: int) -> None:
+        """Every declaration is confirmed."""
+        self._check_ready()
+        if self._serves:
+            self._send(signals.ready, session=session)
+
+    def on_lost(self, reason: str) -> None:
+        """The session ended though nobody asked for it."""
+        self._ready.clear()
+        self.outbox.pause()
+        self.latest.pause()
+        self.counters["lost"] += 1
+        self._send(signals.lost, reason=reason)
+
+    def on_invocation(
+        self,
+        procedure: Procedure,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        caller: Caller,
+        answer: Callable[[Any], None],
+        refuse: Callable[[WampError], None],
+    ) -> None:
+        """A procedure of ours is called."""
+        self.counters["invoked"] += 1
+        self._dispatcher.invoke(procedure, args, kwargs, caller, answer, refuse)
+
+    def on_event(
+        self, subscription: Subscription, args: Sequence[Any], kwargs: Mapping[str, Any], caller: Caller
+    ) -> bool:
+        """An event arrived; whether a handler will run."""
+        self.counters["events"] += 1
+        try:
+            self._dispatcher.deliver(subscription, args, kwargs, caller)
+        except QueueFull as error:
+            self.on_dropped(1, str(error), subscription.uri)
+            return False
+        return True
+
+    def on_dropped(self, count: int, reason: str, uri: str) -> None:
+        """Something queued was dropped. Any thread."""
+        self.counters["dropped"] += count
+        with self._lock:
+            first = not self._dropped
+            self._dropped[reason, uri] += count
+        if first:
+            _reactor.submit(self._reactor.callLater, REPORT_INTERVAL, self._report_dropped)
+
+    def _report_dropped(self) -> None:
+        with self._lock:
+            dropped, self._dropped = self._dropped, Counter()
+        for (reason, uri), count in dropped.items():
+            self.app.logger.warning("Dropped %d of %s: %s", count, uri, reason)
+            self._send(signals.dropped, count=count, reason=reason, uri=uri)
+
+    def _send(self, signal: Any, **details: Any) -> None:
+        """Send a signal from a thread of its own: in order, and also when the handlers' pool is what is full."""
+        if signal.receivers:
+            app = self.app
+            Dispatcher(app, self._signals).run(lambda: signal.send(app, **details))

@@ -1,0 +1,196 @@
+"""What was declared, on its way to being confirmed by the router: again for each session. Reactor thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from ._registry import Declaration, Procedure, Subscription
+from ._session import Answer, Refuse, Session
+from .caller import Caller
+from .errors import CallFailed
+
+RETRY = 0.5
+"""Seconds until a declaration that the router refused, or the turn of a ``single`` subscription, is tried again."""
+
+_TAKEN = "wamp.error.procedure_already_exists"
+
+log = Logger()
+
+
+class Handlers(Protocol):
+    """Where invocations and events go; must not block."""
+
+    def on_invocation(
+        self,
+        procedure: Procedure,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        caller: Caller,
+        answer: Answer,
+        refuse: Refuse,
+    ) -> None: ...
+    def on_event(
+        self, subscription: Subscription, args: Sequence[Any], kwargs: Mapping[str, Any], caller: Caller
+    ) -> bool: ...
+
+
+class Declarations:
+    """Registers and subscribes in the current session, and tries again what the router refuses.
+
+    :param reactor: its clock.
+    :param handlers: see :class:`Handlers`.
+    :param on_change: called when the router has confirmed one, or refused it.
+    """
+
+    def __init__(self, reactor: Any, handlers: Handlers, on_change: Callable[[], None]) -> None:
+        self._reactor = reactor
+        self._handlers = handlers
+        self._on_change = on_change
+        self._session: Session | None = None
+        self._asked: set[Declaration] = set()
+        self._unconfirmed: dict[Declaration, str] = {}
+        self._registrations: list[Any] = []
+        self._subscribed: dict[Subscription, Any] = {}
+        self._turns: set[Subscription] = set()
+        self._retries: set[Any] = set()
+        self._heard: dict[Subscription, int] = {}
+
+    @property
+    def pending(self) -> tuple[str, ...]:
+        """What the router has not confirmed, with the reason if it refused it."""
+        return tuple(f"{item.uri} ({why})" if why else item.uri for item, why in self._unconfirmed.items())
+
+    @property
+    def refusal(self) -> str:
+        """Why the router refused something that is still to be confirmed; empty if it did not."""
+        return next(filter(None, self._unconfirmed.values()), "")
+
+    # -- the session's time
+
+    def begin(self, session: Session, declarations: Sequence[Declaration]) -> None:
+        """There is a session: ask for everything."""
+        self._session = session
+        for declaration in declarations:
+            self.declare(declaration)
+
+    def declare(self, declaration: Declaration) -> None:
+        """Ask for one more; nothing without a session, which will bring it along."""
+        if self._session is None or declaration in self._asked or self._is_spent(declaration):
+            return
+        self._asked.add(declaration)
+        self._unconfirmed.setdefault(declaration, "")
+        self._ask(self._session, declaration)
+
+    def take_back(self) -> Deferred[Any]:
+        """Unregister everything, so that no new invocation comes; ask for nothing any more."""
+        self._session = None
+        self._cancel_retries()
+        active = [item for item in self._registrations if item.active]
+        self._registrations.clear()
+        return DeferredList([item.unregister().addErrback(lambda _: None) for item in active], consumeErrors=True)
+
+    def end(self) -> None:
+        """The session is gone, and with it what it had."""
+        self._session = None
+        self._cancel_retries()
+        self._asked.clear()
+        self._unconfirmed.clear()
+        self._registrations.clear()
+        self._subscribed.clear()
+        self._turns.clear()
+
+    # -- asking
+
+    def _ask(self, session: Session, declaration: Declaration) -> None:
+        if isinstance(declaration, Procedure):
+            asking = session.provide(declaration, self._invoker(declaration))
+        else:
+            asking = session.hear(declaration, self._hearer(declaration))
+        about = (session, declaration)
+        asking.addCallbacks(self._confirmed, self._refused, callbackArgs=about, errbackArgs=about)
+
+    def _confirmed(self, result: Any, session: Session, declaration: Declaration) -> None:
+        if session is not self._session:
+            return
+        if isinstance(declaration, Procedure):
+            self._registrations.append(result)
+        else:
+            self._subscribed[declaration] = result
+            if declaration.single:
+                self._take_turn(session, declaration)
+        self._unconfirmed.pop(declaration, None)
+        self._on_change()
+
+    def _refused(self, failure: Failure, session: Session, declaration: Declaration) -> None:
+        if session is not self._session:
+            return
+        error: Any = failure.value
+        if isinstance(declaration, Procedure) and declaration.invoke == "single" and error.uri == _TAKEN:
+            # Another session has what one alone may have: that is in order, and this one takes over when it ends.
+            self._unconfirmed.pop(declaration, None)
+        else:
+            why = str(error) if isinstance(error, CallFailed) else f"{error.uri}: {error}"
+            log_at = log.debug if self._unconfirmed.get(declaration) == why else log.error
+            log_at("The router refused {uri} ({why}); trying again", uri=declaration.uri, why=why)
+            self._unconfirmed[declaration] = why
+        self._retry(self._ask, session, declaration)
+        self._on_change()
+
+    def _retry(self, function: Callable[..., None], session: Session, declaration: Any) -> None:
+        self._retries = {retry for retry in self._retries if retry.active()}
+        self._retries.add(self._reactor.callLater(RETRY, function, session, declaration))
+
+    def _cancel_retries(self) -> None:
+        for retry in self._retries:
+            if retry.active():
+                retry.cancel()
+        self._retries.clear()
+
+    # -- what comes in
+
+    def _invoker(self, procedure: Procedure) -> Any:
+        def on_invocation(
+            args: Sequence[Any], kwargs: Mapping[str, Any], caller: Caller, answer: Answer, refuse: Refuse
+        ) -> None:
+            self._handlers.on_invocation(procedure, args, kwargs, caller, answer, refuse)
+
+        return on_invocation
+
+    def _hearer(self, subscription: Subscription) -> Any:
+        def on_event(args: Sequence[Any], kwargs: Mapping[str, Any], caller: Caller) -> None:
+            if self._is_spent(subscription) or (subscription.single and subscription not in self._turns):
+                return
+            if self._handlers.on_event(subscription, args, kwargs, caller):
+                self._count(subscription)
+
+        return on_event
+
+    def _is_spent(self, declaration: Declaration) -> bool:
+        if isinstance(declaration, Procedure) or declaration.limit_calls is None:
+            return False
+        return self._heard.get(declaration, 0) >= declaration.limit_calls
+
+    def _count(self, subscription: Subscription) -> None:
+        self._heard[subscription] = self._heard.get(subscription, 0) + 1
+        handle = self._subscribed.get(subscription)
+        if self._is_spent(subscription) and handle is not None:
+            handle.unsubscribe().addErrback(lambda _: None)
+
+    def _take_turn(self, session: Session, subscription: Subscription) -> None:
+        """Try to be the one session that runs a ``single`` subscription: the registration's holder is.
+
+        The router frees it when its holder dies, and another takes it within :data:`RETRY`.
+        """
+        session.claim(subscription.turn).addCallbacks(
+            lambda _: self._turns.add(subscription),
+            lambda _: self._take_turn_later(session, subscription),
+        )
+
+    def _take_turn_later(self, session: Session, subscription: Subscription) -> None:
+        if session is self._session:
+            self._retry(self._take_turn, session, subscription)

@@ -1,0 +1,173 @@
+"""Runs a handler in a pool thread, in the app's context: the one boundary between handlers and the wire.
+
+What a handler raises leaves as itself only where it is meant for the caller (:class:`CallFailed`,
+:class:`NotAuthorized`); anything else is logged with an id, and the caller gets that id alone.
+"""
+
+from __future__ import annotations
+
+import io
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from inspect import signature
+from typing import Any
+
+from flask import Flask
+
+from . import payload
+from ._pool import Pool
+from ._registry import Procedure, Subscription, place
+from .caller import Caller, current_caller
+from .errors import INTERNAL, CallFailed, InvalidPayload, NotAuthorized, WampError
+
+SIGNED_IN_ROLES = ("user", "admin")
+
+Answer = Callable[[Any], None]
+Refuse = Callable[[WampError], None]
+
+
+class Dispatcher:
+    """Hands invocations and events of one app to its handlers.
+
+    :meth:`invoke` and :meth:`deliver` may be called in any thread and return at once.
+    """
+
+    def __init__(self, app: Flask, pool: Pool) -> None:
+        self._app = app
+        self._pool = pool
+
+    def invoke(
+        self,
+        procedure: Procedure,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        caller: Caller,
+        answer: Answer,
+        refuse: Refuse,
+    ) -> None:
+        """Run a procedure's handler; exactly one of ``answer(result)`` and ``refuse(error)`` follows, in any thread."""
+
+        def task() -> None:
+            try:
+                result = self.run_procedure(procedure, args, kwargs, caller)
+            except WampError as error:
+                refuse(error)
+            else:
+                answer(result)
+
+        try:
+            self._pool.submit(task)
+        except WampError as error:
+            refuse(error)
+
+    def run_procedure(
+        self, procedure: Procedure, args: Sequence[Any], kwargs: Mapping[str, Any], caller: Caller
+    ) -> Any:
+        """Run the handler in this thread and return its cleaned result.
+
+        :raises WampError: what the caller is to get; :class:`InvalidPayload` for arguments that are not JSON.
+        """
+        _authorize(procedure, caller)
+        # WAMP's JSON can carry bytes and NaN, and strangers can send them: handlers get what they may send themselves.
+        clean_args, clean_kwargs = payload.clean(args, kwargs)
+        _check_arguments(procedure, clean_args, clean_kwargs)
+        try:
+            with _handler_context(self._app, caller):
+                return payload.clean_value(procedure.handler(*clean_args, **clean_kwargs))
+        except (CallFailed, NotAuthorized):
+            raise
+        except Exception as error:
+            raise self._internal(procedure.uri, procedure.handler, error) from error
+
+    def deliver(
+        self, subscription: Subscription, args: Sequence[Any], kwargs: Mapping[str, Any], caller: Caller
+    ) -> None:
+        """Run a subscription's handler.
+
+        :raises QueueFull: when the pool is full; the event is not handled then.
+        """
+        self._pool.submit(lambda: self.run_subscription(subscription, args, kwargs, caller))
+
+    def run_subscription(
+        self, subscription: Subscription, args: Sequence[Any], kwargs: Mapping[str, Any], caller: Caller
+    ) -> None:
+        """Run the handler in this thread; what it raises is logged."""
+        try:
+            clean_args, clean_kwargs = payload.clean(args, kwargs)
+        except InvalidPayload as error:
+            self._app.logger.warning("An event of %s is not JSON and was not handled: %s", caller.uri, error)
+            return
+        try:
+            with _handler_context(self._app, caller):
+                subscription.handler(*clean_args, **clean_kwargs)
+        except Exception as error:
+            self._internal(subscription.uri, subscription.handler, error)
+
+    def run(self, function: Callable[[], Any]) -> None:
+        """Run something of the library's own, such as signal receivers, in the pool and in an app context."""
+
+        def task() -> None:
+            try:
+                with self._app.app_context():
+                    function()
+            except Exception:
+                self._app.logger.exception("A receiver of a wampflask signal failed")
+
+        try:
+            self._pool.submit(task)
+        except WampError as error:
+            self._app.logger.warning("A signal was not sent: %s", error)
+
+    def _internal(self, uri: str, handler: Callable[..., Any], error: Exception) -> CallFailed:
+        number = secrets.token_hex(4)
+        self._app.logger.error("Error %s in the handler of %s, %s", number, uri, place(handler), exc_info=error)
+        return CallFailed(INTERNAL, number)
+
+
+def _authorize(procedure: Procedure, caller: Caller) -> None:
+    if procedure.login_required and caller.role not in SIGNED_IN_ROLES:
+        raise NotAuthorized(f"{procedure.uri} is for people who are logged in.")
+    if procedure.roles and caller.role not in procedure.roles:
+        raise NotAuthorized(f"{procedure.uri} is for the roles {', '.join(procedure.roles)}.")
+
+
+def _check_arguments(procedure: Procedure, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+    """Wrong arguments are the caller's mistake, not the handler's: say so, and keep the log quiet."""
+    try:
+        signature(procedure.handler).bind(*args, **kwargs)
+    except TypeError as error:
+        raise CallFailed("wamp.error.invalid_argument", str(error)) from None
+
+
+@contextmanager
+def _handler_context(app: Flask, caller: Caller) -> Iterator[None]:
+    """The app's context with :data:`wampflask.caller` set.
+
+    Flask-Login gives ``current_user`` only in a request, so an app that uses it gets an otherwise empty one.
+    """
+    token = current_caller.set(caller)
+    try:
+        with app.request_context(_empty_environ()) if hasattr(app, "login_manager") else app.app_context():
+            yield
+    finally:
+        current_caller.reset(token)
+
+
+def _empty_environ() -> dict[str, Any]:
+    return {
+        "REQUEST_METHOD": "GET",
+        "SCRIPT_NAME": "",
+        "PATH_INFO": "/",
+        "QUERY_STRING": "",
+        "SERVER_NAME": "localhost",
+        "SERVER_PORT": "80",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": "http",
+        "wsgi.input": io.BytesIO(),
+        "wsgi.errors": io.StringIO(),
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }

@@ -1,0 +1,268 @@
+"""The way to one router: connect, join, and again, for ever. Reactor thread.
+
+autobahn's ``Component`` would do part of this, but it ends for good when a session is killed without a reason or
+the connection closes between HELLO and WELCOME, never resets its back-off, and its default session lets pending
+calls hang when the router goes (docs/decisions.md). So this opens the transports itself, one attempt after another.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from time import time
+from typing import Any, Protocol
+
+from twisted.internet.defer import CancelledError, Deferred, fail, succeed
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from ._declarations import Declarations, Handlers
+from ._registry import Declaration
+from ._session import Session, transport
+from .config import Config
+from .errors import NotConnected, WampTimeout
+from .options import PublishOptions
+from .router.plugin.tuning import replace_colours
+from .status import State
+
+FIRST_DELAY = 0.05
+GROWTH = 1.6
+HANDSHAKE_TIMEOUT = 5.0
+"""Seconds from the start of an attempt until the session must have been joined."""
+STEADY = 2.0
+"""Seconds a session must have lasted for the next attempts to be quick again: some routers welcome and then drop."""
+
+log = Logger()
+_jitter = random.SystemRandom()
+
+
+class Owner(Handlers, Protocol):
+    """What a link tells, and asks, the client it works for. Called in the reactor's thread; must not block."""
+
+    def mint_ticket(self) -> str: ...
+    def declarations(self) -> Sequence[Declaration]: ...
+    def on_failed(self) -> None: ...
+    def on_joined(self, session: int) -> None: ...
+    def on_ready(self, session: int) -> None: ...
+    def on_lost(self, reason: str) -> None: ...
+
+
+class Link:
+    """Keeps one session with one router.
+
+    :param reactor: Twisted's reactor, or a look-alike with a clock and ``callFromThread``.
+    :param config: the app's configuration.
+    :param owner: see :class:`Owner`.
+    """
+
+    def __init__(self, reactor: Any, config: Config, owner: Owner) -> None:
+        self._reactor = reactor
+        self._config = config
+        self._owner = owner
+        self._declarations = Declarations(reactor, owner, self._check_ready)
+        self._session: Session | None = None
+        self._protocol: Any = None
+        self._again: Any = None
+        self._tries = 0
+        self._joined_at = 0.0
+        self._ended_because = ""
+        self.state = State.IDLE
+        self.since = time()
+        self.attempts = 0
+
+    @property
+    def session_id(self) -> int | None:
+        """The WAMP session id while there is a session."""
+        return self._session.number if self._session else None
+
+    @property
+    def pending(self) -> tuple[str, ...]:
+        """Declarations that the router has not confirmed, with the reason if it refused them."""
+        return self._declarations.pending
+
+    @property
+    def reason(self) -> str:
+        """Why there is no session, or why the session is not ready; empty when neither."""
+        return self._declarations.refusal if self._session else self._ended_because
+
+    def start(self) -> None:
+        """Begin to connect; do nothing if that was done."""
+        if self.state is State.IDLE:
+            replace_colours()
+            self._set_state(State.CONNECTING)
+            self._attempt()
+
+    def _set_state(self, state: State) -> None:
+        self.state = state
+        self.since = time()
+
+    # -- connecting
+
+    def _attempt(self) -> None:
+        self._again = None
+        endpoint, factory = transport(self._reactor, self._config, self._new_session)
+        connecting = endpoint.connect(factory)
+        connecting.addTimeout(HANDSHAKE_TIMEOUT, self._reactor)
+        connecting.addCallbacks(self._opened, self._failed)
+
+    def _new_session(self) -> Session:
+        return Session(self, self._config.realm, self._reactor.callFromThread)
+
+    def _opened(self, protocol: Any) -> None:
+        self._protocol = protocol
+        guard = self._reactor.callLater(HANDSHAKE_TIMEOUT, self._give_up, protocol)
+        protocol.is_closed.addBoth(lambda _: self._closed(guard))
+
+    def _give_up(self, protocol: Any) -> None:
+        if self._session is None and self._protocol is protocol:
+            self._ended_because = f"no session within {HANDSHAKE_TIMEOUT:g} s of connecting"
+            protocol.transport.abortConnection()
+
+    def _failed(self, failure: Failure) -> None:
+        why = failure.getErrorMessage() or type(failure.value).__name__
+        self._ended_because = f"cannot reach {self._config.url}: {why}"
+        self._try_again()
+
+    def _closed(self, guard: Any) -> None:
+        if guard.active():
+            guard.cancel()
+        self._protocol = None
+        if self._session is not None:
+            self.left(self._session, "wamp.close.transport_lost: the connection was lost")
+        if self.state is not State.STOPPED:
+            self._try_again()
+
+    def _try_again(self) -> None:
+        if self.state in (State.STOPPING, State.STOPPED) or self._again is not None:
+            return
+        self.attempts += 1
+        self._tries += 1
+        self._owner.on_failed()
+        log_at = log.warn if self._tries in (1, 10, 100) else log.debug
+        log_at(
+            "No session with the router ({reason}); attempt {n} follows", reason=self._ended_because, n=self._tries + 1
+        )
+        ceiling = min(FIRST_DELAY * GROWTH ** min(self._tries, 64), self._config.reconnect_max)
+        self._again = self._reactor.callLater(_jitter.uniform(ceiling / 2, ceiling), self._attempt)
+
+    # -- what a session tells
+
+    def ticket(self) -> str:
+        """A fresh ticket to join with."""
+        return self._owner.mint_ticket()
+
+    def joined(self, session: Session) -> None:
+        """The router has welcomed us: restore what was declared."""
+        self._session = session
+        self._joined_at = self._reactor.seconds()
+        self.attempts = 0
+        self._set_state(State.JOINED)
+        log.info("Joined realm {realm} as session {id}", realm=self._config.realm, id=session.number)
+        self._declarations.begin(session, self._owner.declarations())
+        self._owner.on_joined(session.number)  # sends what was queued: after our own subscriptions, which hear it so
+        self._check_ready()
+
+    def left(self, session: Session, reason: str) -> None:
+        """The session has ended, or was refused, for whatever reason."""
+        self._ended_because = reason
+        if session is not self._session:
+            return
+        self._session = None
+        if self._reactor.seconds() - self._joined_at >= STEADY:
+            self._tries = 0
+        self._declarations.end()
+        if self.state in (State.STOPPING, State.STOPPED):
+            return
+        self._set_state(State.CONNECTING)
+        self._owner.on_lost(reason)
+
+    def declare(self, declaration: Declaration) -> None:
+        """Make a declaration known to the router, now if there is a session; it is repeated after each reconnect."""
+        self._declarations.declare(declaration)
+        if self.state is State.READY and self.pending:
+            self._set_state(State.JOINED)
+
+    def _check_ready(self) -> None:
+        if self.state is State.JOINED and self._session is not None and not self.pending:
+            self._set_state(State.READY)
+            self._owner.on_ready(self._session.number)
+
+    # -- the verbs
+
+    def _require(self) -> Session:
+        if self._session is None:
+            raise NotConnected(f"No session with the router: {self.reason or 'still connecting'}.")
+        return self._session
+
+    def call(self, procedure: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Deferred[Any]:
+        """Call a procedure; cancelling the Deferred cancels the call.
+
+        :raises NotConnected: when there is no session.
+        """
+        return self._require().call_procedure(procedure, args, kwargs)
+
+    def publish(
+        self, topic: str, args: Sequence[Any], kwargs: Mapping[str, Any], options: PublishOptions
+    ) -> Deferred[Any]:
+        """Publish; the Deferred fires at the router's acknowledgement.
+
+        :raises NotConnected: when there is no session.
+        """
+        return self._require().publish_event(topic, args, kwargs, options)
+
+    def publish_within(
+        self, timeout: float, topic: str, args: Sequence[Any], kwargs: Mapping[str, Any], options: PublishOptions
+    ) -> Deferred[Any]:
+        """:meth:`publish` for those who do not wait in a thread; fails after ``timeout`` seconds."""
+
+        def late(result: Any, _seconds: float) -> Any:
+            if isinstance(result, Failure) and result.check(CancelledError, WampTimeout):
+                raise WampTimeout(f"{topic} was not acknowledged within {timeout:g} s.")
+            return result
+
+        try:
+            publishing = self.publish(topic, args, kwargs, options)
+        except NotConnected as error:
+            return fail(error)
+        return publishing.addTimeout(timeout, self._reactor, late)
+
+    def publish_unheard(
+        self, topic: str, args: Sequence[Any], kwargs: Mapping[str, Any], options: PublishOptions
+    ) -> None:
+        """Publish without asking for an acknowledgement.
+
+        :raises NotConnected: when there is no session.
+        """
+        self._require().publish_unheard(topic, args, kwargs, options)
+
+    def register_lock(self, uri: str) -> Deferred[Any]:
+        """Register ``uri`` exclusively; the Deferred fails when another session has it.
+
+        The result's ``unregister()`` frees it, and so does the end of the session.
+
+        :raises NotConnected: when there is no session.
+        """
+        return self._require().claim(uri)
+
+    # -- stopping
+
+    def withdraw(self) -> Deferred[Any]:
+        """Take back every registration, so that no new invocation comes."""
+        self._set_state(State.STOPPING)
+        if self._again is not None and self._again.active():
+            self._again.cancel()
+        return self._declarations.take_back()
+
+    def leave(self) -> Deferred[Any]:
+        """Say GOODBYE and close; never fails."""
+        session, protocol = self._session, self._protocol
+        self._set_state(State.STOPPED)
+        if protocol is None:
+            return succeed(None)
+        closed: Deferred[Any] = Deferred()
+        protocol.is_closed.addBoth(closed.callback)
+        if session is None:
+            protocol.transport.abortConnection()
+        else:
+            session.leave("wamp.close.normal")
+        return closed.addTimeout(1.0, self._reactor).addErrback(lambda _: None)

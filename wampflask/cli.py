@@ -1,0 +1,183 @@
+"""``flask wamp …``: render, check and run the router, and ask how it is."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+from flask import Flask, current_app
+from flask.cli import with_appcontext
+
+from .config import Config
+from .permissions import Permission
+from .router import node as nodes
+from .router.lint import lint
+from .router.render import PLUGIN_PATH, Node, Realm, origins_for
+from .router.wire import Wire, WireError
+from .tickets import KEY_FILE, REVOKED_FILE, desk_of, ensure_key
+
+PAGES_PORT = 8080
+
+_PERMISSIONS = "wampflask_permissions"
+
+Declared = Callable[[], Iterable[Permission]]
+
+
+def init_app(app: Flask, permissions: Declared) -> None:
+    """Give ``app`` the commands.
+
+    :param permissions: what the app has declared by the time a command runs.
+    """
+    app.extensions[_PERMISSIONS] = permissions
+    app.cli.add_command(wamp)
+
+
+def node_of(app: Flask, config: Config, folder: Path) -> Node:
+    """The node that serves ``app``; its paths are relative to ``folder``, so that both can be moved together.
+
+    :param config: the app's ``WAMP_*`` values.    :param folder: of the node; the instance's ``crossbar`` as a rule.
+    """
+    instance = Path(app.instance_path)
+    declared: Declared = app.extensions[_PERMISSIONS]
+    remote = not config.url.startswith("unix:")
+    socket = instance / "crossbar" / "backend.sock" if remote else Path(config.url.removeprefix("unix:"))
+    realm = Realm(
+        name=config.realm,
+        permissions=tuple(declared()),
+        secret=_relative(instance / KEY_FILE, folder),
+        revoked=_relative(instance / REVOKED_FILE, folder),
+        ticket_lifetime=config.ticket_lifetime,
+    )
+    return Node(
+        realms=(realm,),
+        socket=_relative(socket, folder),
+        port=config.port,
+        origins=(*_own_origins(config), *config.origins.split()),
+        plugin_path=_relative(PLUGIN_PATH, folder),
+        remote_backend=remote,
+    )
+
+
+def _own_origins(config: Config) -> tuple[str, ...]:
+    return origins_for(port=int(os.environ.get("PORT") or PAGES_PORT), public_url=config.public_url)
+
+
+def _relative(path: Path, folder: Path) -> str:
+    return os.path.relpath(path.absolute(), folder.absolute())
+
+
+@click.group("wamp")
+def wamp() -> None:
+    """The router and what the app may do with it."""
+
+
+@wamp.group("router")
+def router() -> None:
+    """Crossbar.io: its configuration and its process."""
+
+
+def _render(folder: Path) -> Path:
+    app = current_app
+    config = app.extensions["wamp"].config
+    ensure_key(Path(app.instance_path), str(app.config.get("WAMP_TICKET_SECRET") or ""))
+    try:
+        return nodes.write_config(folder, node_of(app, config, folder))
+    except (nodes.RouterError, ValueError) as error:
+        raise click.ClickException(str(error)) from None
+    except OSError as error:
+        raise click.ClickException(f"Cannot write {error.filename}: {error.strerror}.") from None
+
+
+def _default_folder() -> Path:
+    return Path(current_app.instance_path) / "crossbar"
+
+
+_FOLDER = click.option(
+    "--folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The node's folder. [default: crossbar/ in the instance folder]",
+)
+
+
+@router.command("render")
+@_FOLDER
+@with_appcontext
+def render_command(folder: Path | None) -> None:
+    """Write the router's config.json from the declared permissions, and the ticket key if there is none."""
+    click.echo(_render(folder or _default_folder()))
+
+
+@router.command("run")
+@_FOLDER
+@click.option("--loglevel", default="warn", show_default=True, help="Of Crossbar: info also logs who joins.")
+@with_appcontext
+def run_command(folder: Path | None, loglevel: str) -> None:
+    """Render, and become the router: this process is Crossbar from then on."""
+    file = _render(folder or _default_folder())
+    try:
+        nodes.check_port(current_app.extensions["wamp"].config.port)
+        nodes.become(file.parent, loglevel=loglevel)
+    except nodes.RouterError as error:
+        raise click.ClickException(str(error)) from None
+
+
+@wamp.command("check")
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A configuration to check. [default: the instance's, rendered anew]",
+)
+@click.option("--crossbar/--no-crossbar", default=True, help="Let Crossbar check it too.")
+@with_appcontext
+def check_command(config: Path | None, crossbar: bool) -> None:
+    """Check the router's configuration: by our rules, and by Crossbar's own."""
+    file = config or _render(_default_folder())
+    try:
+        problems = lint(json.loads(file.read_text(encoding="utf-8")))
+        for problem in problems:
+            click.echo(str(problem), err=True)
+        if crossbar:
+            nodes.crossbar_check(file)
+    except (nodes.RouterError, ValueError) as error:
+        raise click.ClickException(str(error)) from None
+    if problems:
+        raise click.ClickException(f"{len(problems)} problem{'s' * (len(problems) != 1)} in {file}")
+    click.echo(f"{file}: no problem found")
+
+
+@wamp.command("status")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@with_appcontext
+def status_command(as_json: bool) -> None:
+    """Join the router as a worker does, and say what is there; exit code 1 when that fails."""
+    config = current_app.extensions["wamp"].config
+    found: dict[str, Any] = {"url": config.url, "realm": config.realm}
+    try:
+        found |= _look(config)
+    except (OSError, WireError) as error:
+        found |= {"joined": False, "error": f"{error}. Is the router running? flask wamp router run starts it."}
+    if as_json:
+        click.echo(json.dumps(found))
+    else:
+        for name, value in found.items():
+            click.echo(f"{name:<12} {value}")
+    if not found["joined"]:
+        raise click.exceptions.Exit(1)
+
+
+def _look(config: Config) -> dict[str, Any]:
+    with Wire(config.url, timeout=config.connect_timeout) as wire:
+        wire.join(config.realm, desk_of().mint_backend())
+        registrations = wire.call("wamp.registration.list")
+        subscriptions = wire.call("wamp.subscription.list")
+        return {
+            "joined": True,
+            "workers": wire.call("wamp.session.count", ["backend"]) - 1,
+            "sessions": wire.call("wamp.session.count") - 1,
+            "procedures": sum(map(len, registrations.values())),
+            "topics": sum(map(len, subscriptions.values())),
+        }

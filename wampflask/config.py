@@ -1,0 +1,140 @@
+"""The library's configuration: every ``WAMP_*`` key, read once in ``init_app``.
+
+Each field of :class:`Config` is one key: ``call_timeout`` is ``WAMP_CALL_TIMEOUT``. docs/configuration.md
+describes them for users; a test holds the two together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from . import uris
+from .errors import ConfigError, InvalidURI
+from .tickets import ensure_key
+
+MIN_SECRET = 16
+"""Characters of a ticket secret, at least."""
+
+Bounds = tuple[float, float]
+
+
+def _number(default: float, low: float, high: float) -> Any:
+    return field(default=default, metadata={"bounds": (low, high)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """The values of one app's ``WAMP_*`` keys; times in seconds.
+
+    :param url: the router: ``unix:<path>`` (rawsocket), ``rs://host:port``, ``ws://…`` or ``wss://…``.
+    :param realm: the realm all of this app's sessions join.
+    :param ticket_secret: what tickets are signed with; the router's plugin reads the same from the instance folder.
+    """
+
+    url: str
+    realm: str
+    ticket_secret: str = field(repr=False)
+    port: int = _number(8081, 1, 65535)
+    public_url: str = ""
+    origins: str = ""
+    ticket_lifetime: float = _number(60, 1, 3600)
+    call_timeout: float = _number(10, 0.01, 3600)
+    publish_timeout: float = _number(5, 0.01, 3600)
+    connect_timeout: float = _number(10, 0.1, 600)
+    reconnect_max: float = _number(1, 0.05, 300)
+    latest_interval: float = _number(0.1, 0.01, 60)
+    latest_max: int = _number(10_000, 1, 10_000_000)
+    outbox_max: int = _number(10_000, 1, 10_000_000)
+    in_flight_max: int = _number(1_000, 1, 1_000_000)
+    message_max: int = _number(65_536, 1_024, 16_777_216)
+    handler_threads: int = _number(8, 1, 256)
+    handler_queue: int = _number(1_000, 0, 1_000_000)
+    stop_timeout: float = _number(1.2, 0, 60)
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any], instance: Path) -> Config:
+        """Read the ``WAMP_*`` keys of ``values``; text is taken where a number is meant, as from the environment.
+
+        :param instance: the app's instance folder, where the defaults of ``WAMP_URL`` and ``WAMP_TICKET_SECRET`` are.
+        :raises ConfigError: naming the first key with a wrong value, and every unknown ``WAMP_`` key.
+        """
+        given = {key: value for key, value in values.items() if key.startswith("WAMP_")}
+        known = {key_of(item.name): item for item in fields(cls)}
+        if unknown := sorted(set(given) - set(known)):
+            raise ConfigError(f"Unknown configuration: {', '.join(unknown)}. docs/configuration.md lists the keys.")
+        numbers: dict[str, Any] = {
+            item.name: _read_number(key, given[key], item.type, item.metadata["bounds"])
+            for key, item in known.items()
+            if key in given and "bounds" in item.metadata
+        }
+        return cls(
+            url=_read_url(given.get("WAMP_URL") or f"unix:{instance / 'crossbar' / 'backend.sock'}"),
+            realm=_read_realm(given.get("WAMP_REALM", "wampflask")),
+            ticket_secret=_read_secret(given.get("WAMP_TICKET_SECRET"), instance),
+            public_url=_read_public_url(given.get("WAMP_PUBLIC_URL", "")),
+            origins=str(given.get("WAMP_ORIGINS", "")),
+            **numbers,
+        )
+
+
+def key_of(name: str) -> str:
+    """The configuration key of a field of :class:`Config`."""
+    return f"WAMP_{name.upper()}"
+
+
+def _read_number(key: str, value: Any, kind: Any, bounds: Bounds) -> float:
+    whole = kind in (int, "int")
+    try:
+        number = int(str(value)) if whole else float(str(value))
+    except ValueError:
+        raise ConfigError(f"{key}={value!r} is not a{' whole' if whole else ''} number.") from None
+    low, high = bounds
+    if not low <= number <= high:
+        raise ConfigError(f"{key}={value!r} is not between {low:g} and {high:g}.")
+    return number
+
+
+def _read_url(url: str) -> str:
+    parts = urlsplit(str(url))
+    usable = parts.path if parts.scheme == "unix" else parts.hostname
+    if parts.scheme not in ("unix", "rs", "ws", "wss") or not usable or (parts.scheme == "rs" and not parts.port):
+        raise ConfigError(
+            f"WAMP_URL={url!r} is not a router's address: use unix:/path/to/socket, rs://host:port, "
+            "ws://host:port/path or wss://…"
+        )
+    if parts.scheme == "wss" and find_spec("OpenSSL") is None:
+        raise ConfigError(f"WAMP_URL={url!r} needs TLS: pip install 'twisted[tls]'.")
+    return str(url)
+
+
+def _read_public_url(url: str) -> str:
+    if url and urlsplit(str(url)).scheme not in ("ws", "wss"):
+        raise ConfigError(f"WAMP_PUBLIC_URL={url!r} must begin with ws:// or wss://, or be empty.")
+    return str(url)
+
+
+def _read_realm(realm: str) -> str:
+    try:
+        return uris.check(realm)
+    except InvalidURI as error:
+        raise ConfigError(f"WAMP_REALM={realm!r}: {error}") from None
+
+
+def _read_secret(secret: Any, instance: Path) -> str:
+    """The given secret, or the one in the instance folder, where the router's plugin reads it too."""
+    if secret and (not isinstance(secret, str) or len(secret) < MIN_SECRET):
+        raise ConfigError(f"WAMP_TICKET_SECRET must be text of {MIN_SECRET} characters or more.")
+    if secret:
+        return str(secret)
+    try:
+        return ensure_key(instance)
+    except OSError as error:
+        raise ConfigError(
+            f"The ticket secret cannot be kept in {instance} ({error.strerror}): "
+            "make the folder writable, or set WAMP_TICKET_SECRET."
+        ) from None

@@ -1,0 +1,168 @@
+"""A realm in memory, for unit tests that need neither a router nor a thread.
+
+::
+
+    with in_memory(app) as realm:
+        client.post("/polls/1/", data={"choice": 2})
+        assert realm.published[-1].topic == "polls.question.update.1"
+        assert realm.invoke("polls.question.results", 1)["total_votes"] == 1
+
+Handlers run in the calling thread, through the same dispatch as in a worker: app context, ``wampflask.caller``,
+payload checks and errors are the real ones. What it does not have is what only a router has: permissions, other
+sessions, and time; ``publish_latest`` and ``publish_later`` publish at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask import Flask
+
+from ._client import Client
+from ._registry import Declaration, Procedure, Registry, Subscription
+from .caller import Caller
+from .errors import CallFailed, NoSuchProcedure, NotConnected
+from .extension import KEY
+from .outbox import Message
+from .status import State, Status
+from .uris import Match
+
+SESSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What was published."""
+
+    topic: str
+    args: list[Any] = field(default_factory=list)
+    kwargs: dict[str, Any] = field(default_factory=dict)
+
+
+@contextmanager
+def in_memory(app: Flask) -> Iterator[MemoryRealm]:
+    """Let ``app`` talk to a realm in memory instead of a router, for the time of the ``with`` block.
+
+    :raises KeyError: when the app has no ``WAMP``.
+    """
+    real: Client = app.extensions[KEY]
+    app.extensions[KEY] = realm = MemoryRealm(app, real)
+    try:
+        yield realm
+    finally:
+        app.extensions[KEY] = real
+
+
+class MemoryRealm(Client):
+    """What :func:`in_memory` gives: everything that was published, and the other side's voice."""
+
+    def __init__(self, app: Flask, real: Client) -> None:
+        super().__init__(app, real.config, real._registry)  # noqa: SLF001 - it stands in for that client
+        self._prepare()
+        self._others = Registry()
+        self._locks: set[str] = set()
+        self.connected = True
+        self.published: list[Event] = []
+        self.revoked: list[str] = []
+
+    # -- the other side's voice
+
+    def answer(self, procedure: str, handler: Callable[..., Any], *, match: Match = "exact") -> None:
+        """Have ``handler`` answer calls of ``procedure``, as a browser or an agent would."""
+        self._others.add(Procedure(procedure, handler, match))
+
+    def invoke(self, procedure: str, *args: Any, caller: Caller | None = None, **kwargs: Any) -> Any:
+        """Call one of the app's procedures as ``caller`` (default: a visitor).
+
+        :raises CallFailed: what the caller would get; :raises NoSuchProcedure: it is not declared.
+        """
+        who = caller or Caller(session=2, authid="visitor:test", role="visitor", uri=procedure)
+        return self._invoke(procedure, args, kwargs, who)
+
+    def disconnect(self) -> None:
+        """Be away: publish and call raise :class:`NotConnected` from now on."""
+        self.connected = False
+
+    # -- what a client does
+
+    def start(self) -> None:
+        """Nothing is to be started."""
+
+    def connect(self, timeout: float) -> None:  # noqa: ARG002 - the client's signature
+        """Be there at once, or not."""
+        self._require()
+
+    def stop(self) -> None:
+        """Nothing is to be stopped."""
+
+    @property
+    def status(self) -> Status:
+        """Ready, unless :meth:`disconnect` was called."""
+        state = State.READY if self.connected else State.CONNECTING
+        return Status(state, self._since, SESSION if self.connected else None, counters=dict(self.counters))
+
+    def declare(self, declaration: Declaration) -> None:
+        """The registry has it; no router needs to know."""
+
+    def call(self, procedure: str, args: Sequence[Any], kwargs: Mapping[str, Any], timeout: float | None) -> Any:  # noqa: ARG002 - the client's signature
+        """Call a procedure of the app or of :meth:`answer`."""
+        self._require()
+        return self._invoke(procedure, args, kwargs, Caller(SESSION, "backend", "backend", procedure))
+
+    def publish(self, message: Message) -> None:
+        """Keep the event and deliver it to the app's own handlers."""
+        self._require()
+        self.published.append(Event(message.topic, message.args, message.kwargs))
+        caller = Caller(SESSION, "backend", "backend", message.topic)
+        for item in self.declarations():
+            if isinstance(item, Subscription) and _matches(item, message.topic):
+                self._dispatcher.run_subscription(item, message.args, message.kwargs, caller)
+
+    def publish_later(self, message: Message) -> None:
+        """Publish at once; an outage drops it."""
+        if self.connected:
+            self.publish(message)
+
+    publish_latest = publish_later
+
+    def acquire(self, uri: str) -> Any:
+        """Take the lock."""
+        self._require()
+        if uri in self._locks:
+            raise CallFailed("wamp.error.procedure_already_exists")
+        self._locks.add(uri)
+        return uri, SESSION
+
+    def holds(self, session: int | None) -> bool:
+        """Whether there is a session."""
+        return self.connected and session == SESSION
+
+    def release(self, registration: Any) -> None:
+        """Free the lock."""
+        self._locks.discard(registration)
+
+    def kill_sessions(self, authid: str) -> None:
+        """Keep whose sessions were to end."""
+        self.revoked.append(authid)
+
+    def _require(self) -> None:
+        if not self.connected:
+            raise NotConnected("This realm in memory was disconnected.")
+
+    def _invoke(self, procedure: str, args: Sequence[Any], kwargs: Mapping[str, Any], caller: Caller) -> Any:
+        for item in [*self.declarations(), *self._others]:
+            if isinstance(item, Procedure) and _matches(item, procedure):
+                return self._dispatcher.run_procedure(item, args, kwargs, caller)
+        raise NoSuchProcedure(f"no callee registered for procedure <{procedure}>")
+
+
+def _matches(declaration: Declaration, uri: str) -> bool:
+    if declaration.match == "exact":
+        return uri == declaration.uri
+    if declaration.match == "prefix":
+        return uri.startswith(declaration.uri)
+    wanted, given = declaration.uri.split("."), uri.split(".")
+    return len(wanted) == len(given) and all(part in ("", other) for part, other in zip(wanted, given, strict=True))

@@ -1,0 +1,275 @@
+"""Publications that nobody waits for: ``publish_later`` and ``publish_latest``.
+
+Both are filled by any thread and emptied in the reactor's, which is woken once a batch instead of once a message:
+that thread hop is nearly all that a publication costs. Both survive an outage within their bounds, because what the
+router has not acknowledged is sent again; so across an outage an event may arrive twice, but is not lost.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Condition, Lock
+from typing import Any, Protocol
+
+from .errors import NotConnected, QueueFull, WampError
+from .options import PublishOptions
+
+BATCH = 250
+"""Publications sent between two looks at the network; the last of them is acknowledged."""
+WINDOW = 4
+"""Batches sent and not yet acknowledged, at most: what the router has to catch up with stays bounded."""
+
+_WHILE_CONNECTED = 7 * 24 * 3600.0
+"""Seconds to wait for a batch's acknowledgement: a router that hangs has not lost it, and one that died is noticed."""
+
+
+@dataclass(slots=True, eq=False)
+class Message:
+    """One publication, cleaned and ready to be sent."""
+
+    topic: str
+    args: list[Any]
+    kwargs: dict[str, Any]
+    options: PublishOptions
+
+
+class Sender(Protocol):
+    """What the queues need of a link. Reactor thread."""
+
+    def publish_within(self, timeout: float, topic: str, args: Any, kwargs: Any, options: PublishOptions) -> Any: ...
+    def publish_unheard(self, topic: str, args: Any, kwargs: Any, options: PublishOptions) -> None: ...
+
+
+Submit = Callable[..., None]
+OnDropped = Callable[[int, str, str], None]
+
+
+class Outbox:
+    """``publish_later``: everything, in order.
+
+    :param sender: the link.
+    :param reactor: its clock.
+    :param submit: runs a function in the reactor's thread.
+    :param counters: ``published_later`` is counted here.
+    :param limit: publications kept, ``WAMP_OUTBOX_MAX``.
+    :param timeout: seconds to wait for room.
+    :param on_dropped: told ``(count, reason, topic)`` in any thread.
+    """
+
+    def __init__(
+        self,
+        sender: Sender,
+        reactor: Any,
+        submit: Submit,
+        limit: int,
+        timeout: float,
+        counters: Counter[str],
+        on_dropped: OnDropped,
+    ) -> None:
+        self._sender = sender
+        self._reactor = reactor
+        self._submit = submit
+        self._limit = limit
+        self._timeout = timeout
+        self._counters = counters
+        self._on_dropped = on_dropped
+        self._queue: deque[Message] = deque()
+        self._room = Condition()
+        self._away = True
+        self._awake = False
+        self._in_flight: deque[list[Message]] = deque()
+
+    def __len__(self) -> int:
+        return len(self._queue) + sum(map(len, self._in_flight))
+
+    def put(self, message: Message) -> None:
+        """Queue ``message``. Any thread but the reactor's.
+
+        While the router is away the oldest makes room for the newest, and is counted; while it is there this waits
+        for room, and raises in the end.
+
+        :raises QueueFull: when there is no room within the publish timeout.
+        """
+        with self._room:
+            if len(self._queue) >= self._limit:
+                self._make_room(message)
+            self._queue.append(message)
+            wake = not self._awake and not self._away
+            if wake:
+                self._awake = True
+        if wake:
+            self._submit(self._drain)
+
+    def _make_room(self, message: Message) -> None:
+        if not self._away:
+            self._room.wait_for(lambda: self._away or len(self._queue) < self._limit, self._timeout)
+        if len(self._queue) < self._limit:
+            return
+        if not self._away:
+            raise QueueFull(
+                f"{self._limit} publications wait to be sent and the router took none in {self._timeout:g} s; "
+                f"{message.topic} was not queued. Publish less, use publish_latest, or raise WAMP_OUTBOX_MAX."
+            )
+        oldest = self._queue.popleft()
+        self._on_dropped(1, "outbox full while the router is away", oldest.topic)
+
+    # -- the reactor's side
+
+    def resume(self) -> None:
+        """There is a session: send what waits."""
+        with self._room:
+            self._away = False
+            self._awake = True
+        self._drain()
+
+    def pause(self) -> None:
+        """The session is gone: what was not acknowledged is to be sent again, before everything else."""
+        with self._room:
+            self._away = True
+            for batch in reversed(self._in_flight):
+                self._queue.extendleft(reversed(batch))
+            self._in_flight.clear()
+            self._room.notify_all()
+
+    def _drain(self) -> None:
+        with self._room:
+            if self._away or not self._queue or len(self._in_flight) >= WINDOW:
+                self._awake = False
+                return
+            batch = [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
+            self._in_flight.append(batch)
+            self._room.notify_all()
+        self._send(batch)
+        self._reactor.callLater(0, self._drain)
+
+    def _send(self, batch: list[Message]) -> None:
+        for message in batch[:-1]:
+            try:
+                self._sender.publish_unheard(message.topic, message.args, message.kwargs, message.options)
+            except NotConnected:
+                return  # pause() puts the whole batch back
+            except WampError as error:
+                self._on_dropped(1, str(error), message.topic)
+        last = batch[-1]
+        sending = self._sender.publish_within(_WHILE_CONNECTED, last.topic, last.args, last.kwargs, last.options)
+        sending.addCallbacks(self._acknowledged, self._failed, callbackArgs=(batch,), errbackArgs=(batch,))
+
+    def _acknowledged(self, _result: Any, batch: list[Message]) -> None:
+        self._finish(batch, len(batch))
+
+    def _failed(self, failure: Any, batch: list[Message]) -> None:
+        if isinstance(failure.value, NotConnected):
+            return
+        self._on_dropped(1, str(failure.value), batch[-1].topic)
+        self._finish(batch, len(batch) - 1)
+
+    def _finish(self, batch: list[Message], sent: int) -> None:
+        self._counters["published_later"] += sent
+        with self._room:
+            if batch not in self._in_flight:
+                return
+            self._in_flight.remove(batch)
+            wake = not self._awake
+            self._awake = True
+        if wake:
+            self._drain()
+
+
+class LatestBox:
+    """``publish_latest``: the newest value of each topic, at most once an interval, the last one always.
+
+    Parameters as :class:`Outbox`; :param interval: seconds, ``WAMP_LATEST_INTERVAL``;
+    :param limit: topics with a value to send, ``WAMP_LATEST_MAX``;
+    :param timeout: seconds to wait for an acknowledgement, after which the value is sent again.
+    """
+
+    def __init__(
+        self,
+        sender: Sender,
+        reactor: Any,
+        submit: Submit,
+        interval: float,
+        limit: int,
+        timeout: float,
+        counters: Counter[str],
+        on_dropped: OnDropped,
+    ) -> None:
+        self._on_dropped = on_dropped
+        self._sender = sender
+        self._reactor = reactor
+        self._submit = submit
+        self._interval = interval
+        self._limit = limit
+        self._timeout = timeout
+        self._counters = counters
+        self._lock = Lock()
+        self._values: dict[str, Message] = {}
+        self._busy: set[str] = set()
+        self._away = True
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def put(self, message: Message) -> None:
+        """Make ``message`` its topic's newest. Any thread.
+
+        :raises QueueFull: when ``WAMP_LATEST_MAX`` other topics wait already.
+        """
+        with self._lock:
+            if message.topic in self._values:
+                self._counters["conflated"] += 1
+            elif len(self._values) >= self._limit:
+                raise QueueFull(
+                    f"{self._limit} topics have a value waiting to be sent; {message.topic} was not queued. "
+                    "Use fewer topics, or raise WAMP_LATEST_MAX."
+                )
+            self._values[message.topic] = message
+            wake = not self._away and message.topic not in self._busy
+            if wake:
+                self._busy.add(message.topic)
+        if wake:
+            self._submit(self._send, message.topic)
+
+    # -- the reactor's side
+
+    def resume(self) -> None:
+        """There is a session: send every topic's value."""
+        with self._lock:
+            self._away = False
+            waiting = [topic for topic in self._values if topic not in self._busy]
+            self._busy.update(waiting)
+        for topic in waiting:
+            self._send(topic)
+
+    def pause(self) -> None:
+        """The session is gone."""
+        with self._lock:
+            self._away = True
+
+    def _send(self, topic: str) -> None:
+        with self._lock:
+            message = None if self._away else self._values.pop(topic, None)
+            if message is None:
+                self._busy.discard(topic)
+                return
+        sent_at = self._reactor.seconds()
+        sending = self._sender.publish_within(self._timeout, topic, message.args, message.kwargs, message.options)
+        sending.addCallbacks(self._acknowledged, self._failed, errbackArgs=(message,))
+        sending.addBoth(lambda _: self._rest(topic, sent_at))
+
+    def _rest(self, topic: str, sent_at: float) -> None:
+        spent = self._reactor.seconds() - sent_at
+        self._reactor.callLater(max(0.0, self._interval - spent), self._send, topic)
+
+    def _acknowledged(self, _result: Any) -> None:
+        self._counters["published_latest"] += 1
+
+    def _failed(self, failure: Any, message: Message) -> None:
+        """Put the value back unless a newer one came; only the router's own refusal drops it."""
+        if not isinstance(failure.value, NotConnected | TimeoutError):
+            self._on_dropped(1, str(failure.value), message.topic)
+            return
+        with self._lock:
+            self._values.setdefault(message.topic, message)

@@ -1,0 +1,125 @@
+"""Who may do what: declared once, in Python, beside the URI; enforced inside the router.
+
+Every app's ``contract.py`` has its own::
+
+    PERMISSIONS = (
+        Permission("polls.question.results", call=PAGES),
+        Permission("polls.question.update.<question_id>", subscribe=PAGES),
+        Permission("monitor.host.{host}.configure", register=("agent",)),
+    )
+
+and gives them to :meth:`wampflask.WAMP.permit`; ``flask wamp router render`` compiles them into the
+router's configuration. What is not declared is denied; the role ``backend`` (Flask workers) may do
+everything.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from .router.plugin.rules import ACTIONS, RESERVED
+from .router.plugin.tickets import BACKEND, TICKETED
+
+__all__ = ["ANONYMOUS", "BACKEND", "PAGES", "ROLES", "Permission", "compile_rules"]
+
+ANONYMOUS = "anonymous"
+ROLES = (*TICKETED, ANONYMOUS)
+PAGES = ("visitor", "user", "admin")  # whoever has one of our pages open
+
+_LITERAL = re.compile(r"[0-9a-z_]+")
+_PART = re.compile(r"[0-9a-z_]+|<!?[a-z][a-z0-9_]*>|\{[a-z][a-z0-9_]*\}")
+
+
+class Permission:
+    """Who may use one URI.
+
+    :param uri: a strict WAMP URI in which a component may be ``<name>`` (any one component), ``<!name>`` (any one, but
+        never a wildcard: an unguessable word that one has to know), ``{authid}``
+        (the session's authid, with ``_`` for its ``:``) or ``{claim}`` (what the session's ticket claims).
+    :param call: roles that may call the procedure.      :param register: roles that may provide it.
+    :param publish: roles that may publish to the topic.  :param subscribe: roles that may hear it.
+    :param disclose: tell subscribers who published, and those who registered who calls. Handlers in Flask
+        always know their caller; visitors learn of each other only where this is set.
+    :raises ValueError: for a URI or role that cannot be, saying what would do.
+    """
+
+    __slots__ = ("call", "disclose", "publish", "register", "subscribe", "uri")
+
+    def __init__(
+        self,
+        uri: str,
+        *,
+        call: Iterable[str] = (),
+        register: Iterable[str] = (),
+        publish: Iterable[str] = (),
+        subscribe: Iterable[str] = (),
+        disclose: bool = False,
+    ) -> None:
+        self.uri = _check_uri(uri)
+        self.call = _check_roles(uri, call)
+        self.register = _check_roles(uri, register)
+        self.publish = _check_roles(uri, publish)
+        self.subscribe = _check_roles(uri, subscribe)
+        self.disclose = disclose
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Permission) and self.as_rule() == other.as_rule()
+
+    def __hash__(self) -> int:
+        return hash(self.uri)
+
+    def __repr__(self) -> str:
+        granted = ", ".join(f"{action}={self.roles(action)}" for action in ACTIONS if self.roles(action))
+        return f"Permission({self.uri!r}, {granted})"
+
+    def roles(self, action: str) -> tuple[str, ...]:
+        """The roles that may do ``action``: call, register, publish or subscribe."""
+        found: tuple[str, ...] = getattr(self, action)
+        return found
+
+    def as_rule(self) -> dict[str, Any]:
+        """As plain data for the router's configuration (see ``router/plugin/rules.py``)."""
+        return {
+            "uri": self.uri,
+            **{action: list(self.roles(action)) for action in ACTIONS if self.roles(action)},
+            **({"disclose": True} if self.disclose else {}),
+        }
+
+
+def compile_rules(permissions: Iterable[Permission]) -> list[dict[str, Any]]:
+    """All ``permissions`` as plain data, in the order of their URIs.
+
+    :raises ValueError: when two of them are for the same URI.
+    """
+    rules: dict[str, dict[str, Any]] = {}
+    for permission in permissions:
+        shape = re.sub(r"<[^>]*>", "<>", permission.uri)
+        if rules.setdefault(shape, permission.as_rule()) != permission.as_rule():
+            raise ValueError(f"Two permissions for {permission.uri!r}: declare one that grants both.")
+    return [rules[shape] for shape in sorted(rules)]
+
+
+def _check_uri(uri: str) -> str:
+    first, *rest = uri.split(".")
+    if not _LITERAL.fullmatch(first) or first in RESERVED:
+        raise ValueError(
+            f"The permission for {uri!r} must begin with a word of its app, not with {', '.join(RESERVED)}."
+        )
+    for part in rest:
+        if not _PART.fullmatch(part):
+            raise ValueError(
+                f"The permission for {uri!r} has the component {part!r}: use [0-9a-z_], <name>, {{authid}}, {{claim}}."
+            )
+    return uri
+
+
+def _check_roles(uri: str, roles: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(roles, str):
+        raise ValueError(f"The permission for {uri!r} needs a tuple of roles: write ({roles!r},).")  # noqa: TRY004
+    named = tuple(roles)
+    for role in named:
+        if role not in ROLES:
+            raise ValueError(f"The permission for {uri!r} names {role!r}; the roles are {', '.join(ROLES)}.")
+    return named

@@ -1,0 +1,50 @@
+"""The connection's state as plain values: what ``wamp.status`` returns. Never holds a secret."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+
+class State(Enum):
+    """Where the session is on its way."""
+
+    IDLE = "idle"
+    """Nothing has asked for a connection yet in this process."""
+    CONNECTING = "connecting"
+    """No session; trying, for ever."""
+    JOINED = "joined"
+    """There is a session, but not every declaration is confirmed by the router."""
+    READY = "ready"
+    """Every declared procedure and subscription is confirmed."""
+    STOPPING = "stopping"
+    """The process ends: registrations are gone, running handlers finish."""
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A snapshot of one app's connection in this process.
+
+    :param state: see :class:`State`.
+    :param since: when this state began, seconds since the epoch.
+    :param session: the WAMP session id, or ``None``.
+    :param attempts: failed attempts since the last session.
+    :param reason: why the last session or attempt ended, or why a declaration is not confirmed; empty when none did.
+    :param pending: declarations the router has not confirmed yet.
+    :param counters: what happened so far; docs/limits.md names each.
+    """
+
+    state: State
+    since: float
+    session: int | None = None
+    attempts: int = 0
+    reason: str = ""
+    pending: tuple[str, ...] = ()
+    counters: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def ready(self) -> bool:
+        """Whether every declared procedure and subscription is confirmed."""
+        return self.state is State.READY

@@ -1,0 +1,221 @@
+"""A real router for tests: Crossbar on free ports in a folder of its own.
+
+::
+
+    with RouterNode(permissions=PERMISSIONS) as node:
+        app.config.update(node.config)
+
+``wampflask.pytest_plugin`` has it as fixtures. Starting takes about three seconds, so share it where you can.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import secrets
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from .memory import Event, MemoryRealm, in_memory
+from .permissions import BACKEND, Permission
+from .router.node import Process, RouterError, check_port, is_free, write_config
+from .router.plugin.tickets import Tickets
+from .router.render import Node, Realm
+from .router.wire import Wire, WireError, wait_until
+
+__all__ = [
+    "Event",
+    "MemoryRealm",
+    "RouterError",
+    "RouterNode",
+    "Wire",
+    "WireError",
+    "free_port",
+    "in_memory",
+]
+
+REALM = "wampflask"
+
+
+def free_port() -> int:
+    """A TCP port of the loopback interface that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class RouterNode:
+    """A Crossbar node that can be started, stopped, killed and started again. For one thread at a time.
+
+    :param permissions: what roles other than backend may do in the realm ``wampflask``; or a mapping from
+        realms' names to their permissions, for several realms in one node (they share ``secret``).
+    :param folder: to work in; by default a temporary one that goes with :meth:`close`. It is laid out like an
+        instance folder: ``ticket.key``, ``revoked``, ``crossbar/``.
+    :param options: further fields of :class:`wampflask.router.render.Node`, such as ``origins``.
+    """
+
+    def __init__(
+        self,
+        permissions: Iterable[Permission] | Mapping[str, Iterable[Permission]] = (),
+        *,
+        folder: Path | None = None,
+        secret: str | None = None,
+        ticket_lifetime: float = 60.0,
+        loglevel: str = "info",
+        **options: Any,
+    ) -> None:
+        realms = permissions if isinstance(permissions, Mapping) else {REALM: permissions}
+        self._temporary = None if folder else Path(tempfile.mkdtemp(prefix="wampflask-"))
+        self.folder = folder or self._temporary or Path()
+        self.secret = secret or secrets.token_hex(32)
+        self.lifetime = ticket_lifetime
+        self.realm = next(iter(realms))
+        self.port = options.pop("port", None) or free_port()
+        self.spec = Node(
+            realms=tuple(
+                Realm(name=name, permissions=tuple(declared), ticket_lifetime=ticket_lifetime)
+                for name, declared in realms.items()
+            ),
+            port=self.port,
+            interface="127.0.0.1",
+            **{"origins": ("http://*:*",), **options},
+        )
+        self._loglevel = loglevel
+        self._process: Process | None = None
+        self.write()
+
+    @property
+    def node_folder(self) -> Path:
+        """Crossbar's own folder."""
+        return self.folder / "crossbar"
+
+    @property
+    def url(self) -> str:
+        """The ``WAMP_URL`` of Flask workers."""
+        return f"unix:{self.node_folder / self.spec.socket}"
+
+    @property
+    def ws_url(self) -> str:
+        """The address of browsers and agents."""
+        return f"ws://127.0.0.1:{self.port}/ws"
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The ``WAMP_*`` keys of an app that uses this node."""
+        return {
+            "WAMP_URL": self.url,
+            "WAMP_REALM": self.realm,
+            "WAMP_PORT": self.port,
+            "WAMP_TICKET_SECRET": self.secret,
+            "WAMP_TICKET_LIFETIME": self.lifetime,
+        }
+
+    @property
+    def log_file(self) -> Path:
+        """What Crossbar logged, of all runs."""
+        return self.folder / "crossbar.log"
+
+    @property
+    def pid(self) -> int | None:
+        """Of the running node."""
+        return self._process.pid if self._process else None
+
+    def write(self) -> None:
+        """Write the folder again: key and configuration."""
+        self.folder.chmod(0o700)
+        key = self.folder / "ticket.key"
+        key.touch(mode=0o600)
+        key.write_text(self.secret + "\n", encoding="utf-8")
+        write_config(self.node_folder, self.spec)
+
+    def permit(self, permissions: Iterable[Permission]) -> None:
+        """Replace the permissions of the first realm; valid from the next start."""
+        first, *others = self.spec.realms
+        changed = dataclasses.replace(first, permissions=tuple(permissions))
+        self.spec = dataclasses.replace(self.spec, realms=(changed, *others))
+        self.write()
+
+    def tickets(self, realm: str | None = None) -> Tickets:
+        """To mint tickets with."""
+        return Tickets(self.secret, realm or self.realm, self.lifetime)
+
+    def start(self, timeout: float = 60.0) -> Self:
+        """Start and wait until a backend can join.
+
+        :raises RouterError: when Crossbar is not installed, or does not start; with the end of its log.
+        """
+        if self._process is not None:
+            raise RouterError("This node runs already: stop or kill it first.")
+        check_port(self.port, self.spec.interface)
+        with self.log_file.open("a", encoding="utf-8") as log:
+            self._process = Process(self.node_folder, log, loglevel=self._loglevel)
+        try:
+            self._process.wait_ready(self.joinable, timeout)
+        except BaseException as error:
+            self.kill9()
+            if isinstance(error, RouterError):
+                raise RouterError(f"{error}\n{self.log()[-3000:]}") from None
+            raise
+        return self
+
+    def joinable(self) -> bool:
+        """Whether a backend can join, and browsers can connect, at this moment."""
+        with contextlib.suppress(OSError, WireError), self.backend(), Wire(self.ws_url):
+            return True
+        return False
+
+    def backend(self, realm: str | None = None) -> Wire:
+        """A joined session of the role backend, on the wire. Close it."""
+        return self.session(BACKEND, BACKEND, realm=realm)
+
+    def session(self, role: str, authid: str, *, realm: str | None = None, **claims: str) -> Wire:
+        """A joined session of any role, on the wire: backend by the socket, others as browsers. Close it."""
+        ticket = self.tickets(realm).mint(role, authid, **claims)
+        wire = Wire(self.url if role == BACKEND else self.ws_url)
+        try:
+            return wire.join(realm or self.realm, ticket)
+        except BaseException:
+            wire.close()
+            raise
+
+    def stop(self) -> None:
+        """End it in order; nothing when it does not run."""
+        if self._process is not None:
+            self._process.stop()
+            self._process = None
+
+    def kill9(self) -> None:
+        """Kill -9 the node with its workers; nothing when it does not run."""
+        if self._process is not None:
+            self._process.kill()
+            self._process = None
+            wait_until(lambda: is_free(self.port, self.spec.interface), 5)  # its workers die on their own time
+
+    def restart(self) -> Self:
+        """Stop and start, on the same port, socket and secret."""
+        self.stop()
+        return self.start()
+
+    def log(self) -> str:
+        """What Crossbar has logged so far."""
+        return self.log_file.read_text(encoding="utf-8", errors="replace") if self.log_file.exists() else ""
+
+    def close(self) -> None:
+        """Stop, and remove the temporary folder."""
+        self.stop()
+        if self._temporary is not None:
+            shutil.rmtree(self._temporary, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        try:
+            return self.start()
+        except BaseException:
+            self.close()
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

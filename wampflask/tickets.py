@@ -1,0 +1,302 @@
+"""Tickets on Flask's side: the secret, who is asking, ``/wamp/ticket`` for pages, and revocation.
+
+A page fetches a ticket at each connect and joins the router with it; the router's plugin verifies it
+(``router/plugin/tickets.py`` is the one definition for both sides). Everything is safe in any thread.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from flask import Blueprint, Flask, Response, abort, after_this_request, current_app, jsonify, request
+from itsdangerous import BadData, URLSafeSerializer
+
+from .permissions import BACKEND
+from .router.plugin import revoked as revocations
+from .router.plugin.tickets import TicketError, TicketExpired, TicketRevoked, Tickets
+
+__all__ = [
+    "Identity",
+    "TicketDesk",
+    "TicketError",
+    "TicketExpired",
+    "TicketRevoked",
+    "Tickets",
+    "blueprint",
+    "ensure_key",
+    "init_app",
+    "prove",
+    "revoke",
+    "visitor_authid",
+]
+
+KEY_FILE = "ticket.key"
+REVOKED_FILE = "revoked"
+VISITOR_COOKIE = "wampflask_visitor"
+VISITOR_AGE = 400 * 24 * 3600  # seconds; browsers keep no cookie longer
+PROOF_HEADER = "X-Wamp-Proof"
+
+_EXTENSION = "wampflask_tickets"
+_VISITOR = "wampflask.visitor"  # in the request's environment
+_PROOF = "wampflask.proof"
+_PROOFS_MAX = 8  # in one request
+_COMPACT_SIZE = 65536  # bytes of the revocations file after which old lines are dropped
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who is asking: what their ticket will say.
+
+    :param role: visitor, user, admin or agent.
+    :param authid: ``user:17``, ``visitor:9f…``, ``agent:web1``.
+    :param claims: words for ``{claim}`` components of permissions.
+    """
+
+    role: str
+    authid: str
+    claims: Mapping[str, str] = field(default_factory=dict)
+
+
+Identify = Callable[[], Identity | None]
+
+
+@dataclass(slots=True, kw_only=True)
+class TicketDesk:
+    """The tickets of one app.
+
+    :param identify: who asks in the current request; None there means a visitor.
+    :param public_url: the router as browsers see it; "" for the request's host with ``port``.
+    """
+
+    tickets: Tickets
+    revoked: Path
+    port: int = 8081
+    public_url: str = ""
+    identify: Identify | None = None
+
+    def mint_backend(self) -> str:
+        """A ticket for this worker's own session. Any thread."""
+        return self.tickets.mint(BACKEND, BACKEND)
+
+    def whoever_asks(self) -> Identity:
+        """The identity of the current request."""
+        found = self.identify() if self.identify is not None else None
+        return found or Identity("visitor", visitor_authid())
+
+    def url(self) -> str:
+        """Where the page of the current request finds the router."""
+        if self.public_url:
+            return self.public_url
+        host = urlsplit(request.host_url).hostname or "localhost"
+        host = f"[{host}]" if ":" in host else host
+        return f"{'wss' if request.is_secure else 'ws'}://{host}:{self.port}/ws"
+
+
+blueprint = Blueprint("wamp", __name__)
+
+
+def init_app(
+    app: Flask,
+    *,
+    tickets: Tickets,
+    port: int = 8081,
+    public_url: str = "",
+    identify: Identify | None = None,
+) -> TicketDesk:
+    """Give ``app`` its desk and the route ``/wamp/ticket`` (endpoint ``wamp.ticket``)."""
+    desk = TicketDesk(
+        tickets=tickets,
+        revoked=Path(app.instance_path) / REVOKED_FILE,
+        port=port,
+        public_url=public_url,
+        identify=identify,
+    )
+    app.extensions[_EXTENSION] = desk
+    app.register_blueprint(blueprint)
+    return desk
+
+
+def desk_of(app: Flask | None = None) -> TicketDesk:
+    """The desk of ``app``, by default of the current one.
+
+    :raises RuntimeError: when there is none.
+    """
+    found = (app or current_app).extensions.get(_EXTENSION)
+    if not isinstance(found, TicketDesk):
+        raise RuntimeError("This app has no tickets: call wamp.init_app(app) first.")  # noqa: TRY004 - not a type's fault
+    return found
+
+
+def ensure_key(instance: Path, secret: str = "") -> str:
+    """The ticket secret of an instance folder; made at the first start, readable by its owner alone.
+
+    :param secret: to be the key from now on, where a deployment sets one; the router reads it from the file.
+    :raises OSError: when the folder cannot be written.
+    """
+    file = instance / KEY_FILE
+    instance.mkdir(parents=True, exist_ok=True)
+    if not secret and file.exists():
+        return file.read_text(encoding="utf-8").strip()
+    if not file.exists() or file.read_text(encoding="utf-8").strip() != secret:
+        _write_key(file, secret or secrets.token_hex(32), replace=bool(secret))
+    return file.read_text(encoding="utf-8").strip()
+
+
+def _write_key(file: Path, secret: str, *, replace: bool) -> None:
+    """Write whole or not at all; of two processes that start at once, the first one's key stays."""
+    new = file.with_name(f"{file.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
+        handle.write(secret + "\n")
+    try:
+        if replace:
+            new.replace(file)
+        else:
+            os.link(new, file)
+    except FileExistsError:
+        pass
+    finally:
+        new.unlink(missing_ok=True)
+
+
+def revoke(file: Path, authid: str, *, lifetime: float, now: float | None = None) -> None:
+    """Refuse every ticket that ``authid`` was given up to now. Safe in any thread and process.
+
+    The router reads the file before each join. Sessions that have joined stay until they are killed
+    (``wamp.revoke`` does both).
+
+    :param file: ``<instance>/revoked``.       :param lifetime: of tickets, seconds; older lines are dropped.
+    """
+    moment = time.time() if now is None else now
+    with _locked(file.with_suffix(".lock")), open(file, "a", encoding="utf-8", opener=_private) as handle:
+        handle.write(revocations.line(authid, moment))
+        handle.flush()
+        os.fsync(handle.fileno())
+        if handle.tell() > _COMPACT_SIZE:
+            _drop_old(file, moment - lifetime - 3600)
+
+
+def _drop_old(file: Path, since: float) -> None:
+    """Replace the file as a whole, so that its reader never sees half of it."""
+    kept = {
+        authid: moment
+        for authid, moment in revocations.parse(file.read_text(encoding="utf-8")).items()
+        if moment >= since
+    }
+    new = file.with_suffix(".new")
+    with open(new, "w", encoding="utf-8", opener=_private) as handle:
+        handle.writelines(revocations.line(authid, moment) for authid, moment in kept.items())
+    new.replace(file)
+
+
+@contextmanager
+def _locked(file: Path) -> Iterator[None]:
+    with open(file, "a", encoding="utf-8", opener=_private) as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def visitor_authid() -> str:
+    """The current visitor's authid, from a signed cookie that the response sets when it is not there yet."""
+    known = request.environ.get(_VISITOR)
+    if known is None:
+        known = request.environ[_VISITOR] = _read_visitor() or _new_visitor()
+    return str(known)
+
+
+def _visitor_signer() -> URLSafeSerializer:
+    return URLSafeSerializer(desk_of().tickets.derive(_VISITOR), salt=_VISITOR)
+
+
+def _read_visitor() -> str | None:
+    try:
+        number = _visitor_signer().loads(request.cookies.get(VISITOR_COOKIE, ""))
+    except BadData:
+        return None
+    return f"visitor:{number}"
+
+
+def _new_visitor() -> str:
+    number = secrets.token_hex(16)
+    cookie = str(_visitor_signer().dumps(number))
+
+    @after_this_request
+    def remember(response: Response) -> Response:
+        response.set_cookie(
+            VISITOR_COOKIE,
+            cookie,
+            max_age=VISITOR_AGE,
+            httponly=True,
+            samesite="Lax",
+            secure=request.is_secure or bool(current_app.config.get("SESSION_COOKIE_SECURE")),
+        )
+        response.vary.add("Cookie")
+        return response
+
+    return f"visitor:{number}"
+
+
+def prove(**claims: str) -> str:
+    """A proof that lets one page have ``claims`` in its tickets: for what belongs to a page and not to its reader.
+
+    Hand it to the page, which keeps it in its memory and shows it with each request for a ticket (header
+    ``X-Wamp-Proof``; ``connection.proofs`` of the browser's wrapper). To anybody but who asks now it is worthless.
+    """
+    return str(_proof_signer().dumps({"authid": desk_of().whoever_asks().authid, "claims": claims}))
+
+
+def _proof_signer() -> URLSafeSerializer:
+    return URLSafeSerializer(desk_of().tickets.derive(_PROOF), salt=_PROOF)
+
+
+def _proven(who: Identity) -> dict[str, str]:
+    """The claims that the current request has proofs for; forged ones, and somebody else's, count for nothing."""
+    claims: dict[str, str] = {}
+    for text in request.headers.get(PROOF_HEADER, "").split(",")[:_PROOFS_MAX]:
+        try:
+            proof = _proof_signer().loads(text.strip())
+        except BadData:
+            continue
+        if proof["authid"] == who.authid:
+            claims |= proof["claims"]
+    return claims
+
+
+@blueprint.get("/wamp/ticket")
+def ticket() -> Response:
+    """A ticket for whoever asks, for one connect; pages of other sites are refused."""
+    if not _is_same_origin():
+        abort(403, "Tickets are for our own pages.")
+    desk = desk_of()
+    who = desk.whoever_asks()
+    response = jsonify(
+        ticket=desk.tickets.mint(who.role, who.authid, **{**_proven(who), **who.claims}),
+        authid=who.authid,
+        role=who.role,
+        realm=desk.tickets.realm,
+        url=desk.url(),
+    )
+    response.headers["Cache-Control"] = "no-store"
+    response.vary.update(["Cookie", "Sec-Fetch-Site", "Origin"])
+    return response
+
+
+def _is_same_origin() -> bool:
+    """Whether the request comes from a page of ours, or from no page at all (typed, or a program's)."""
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None and site not in ("same-origin", "none"):
+        return False
+    origin = request.headers.get("Origin")
+    return origin is None or urlsplit(origin).netloc == request.host

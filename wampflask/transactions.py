@@ -1,0 +1,62 @@
+"""``wamp.after_commit(session)``: publications that leave when the database transaction commits.
+
+Works with any SQLAlchemy session or scoped session. What was queued inside a savepoint goes with it when it is
+rolled back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from flask import current_app
+from sqlalchemy import event
+from sqlalchemy.orm import Session, SessionTransaction, scoped_session
+
+from .errors import WampError
+
+_KEY = "wampflask.after_commit"
+
+
+@dataclass(slots=True)
+class _Waiting:
+    send: Callable[[], None]
+    transaction: SessionTransaction | None
+
+
+def when_committed(session: Session | scoped_session[Any], send: Callable[[], None]) -> None:
+    """Call ``send`` once when the current transaction of ``session`` commits; never if it rolls back.
+
+    ``send`` runs in the committing thread, outside of the transaction; a :class:`WampError` of it is logged, because
+    the commit has happened and its caller must learn so.
+    """
+    real = session() if isinstance(session, scoped_session) else session
+    if _KEY not in real.info:
+        real.info[_KEY] = []
+        event.listen(real, "after_commit", _send)
+        event.listen(real, "after_soft_rollback", _drop)
+    waiting: list[_Waiting] = real.info[_KEY]
+    waiting.append(_Waiting(send, real.get_nested_transaction() or real.get_transaction()))
+
+
+def _send(session: Session) -> None:
+    if session.in_nested_transaction():
+        return
+    waiting: list[_Waiting] = session.info[_KEY]
+    session.info[_KEY] = []
+    for item in waiting:
+        try:
+            item.send()
+        except WampError as error:
+            current_app.logger.warning("Not published after the commit: %s", error)
+
+
+def _drop(session: Session, transaction: SessionTransaction) -> None:
+    session.info[_KEY] = [item for item in session.info[_KEY] if not _within(item.transaction, transaction)]
+
+
+def _within(inner: SessionTransaction | None, outer: SessionTransaction) -> bool:
+    while inner is not None and inner is not outer:
+        inner = inner.parent
+    return inner is outer
