@@ -1,0 +1,233 @@
+"""A node's folder and its process: write it, find Crossbar, start it, wait until one can join, stop it.
+
+Crossbar is a separate program in a virtual environment of its own; nothing here imports it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import resource
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, NoReturn
+
+from .render import MAX_SOCKET_PATH, Node, render, to_json
+
+MAX_OPEN_FILES = 2**20
+CROSSBAR_ENV = "WAMPFLASK_CROSSBAR"
+
+_CHECKOUT = Path(__file__).resolve().parent.parent.parent
+_PROGRAM = Path(".crossbar") / "venv" / "bin" / "crossbar"
+
+
+class RouterError(Exception):
+    """The router cannot be found, started or checked; the text names cause and remedy."""
+
+
+def find_crossbar() -> Path:
+    """The program: ``$WAMPFLASK_CROSSBAR``, else the one of ``.crossbar/venv``, here or in the checkout.
+
+    :raises RouterError: when there is none.
+    """
+    named = os.environ.get(CROSSBAR_ENV)
+    candidates = [Path(named)] if named else [folder / _PROGRAM for folder in (Path.cwd(), _CHECKOUT)]
+    for candidate in candidates:
+        if candidate.is_file() and os.access(candidate, os.X_OK):
+            return candidate
+    raise RouterError(
+        f"Crossbar.io is not installed: there is no {' or '.join(map(str, dict.fromkeys(candidates)))}. "
+        f"'make setup' installs it; or set {CROSSBAR_ENV} to the program of another virtual environment."
+    )
+
+
+def check_socket_path(path: Path) -> Path:
+    """``path``, when a unix socket can have it.
+
+    :raises RouterError: when it is too long.
+    """
+    length = len(os.fsencode(path))
+    if length > MAX_SOCKET_PATH:
+        raise RouterError(
+            f"The path of the router's socket has {length} bytes, and may have {MAX_SOCKET_PATH}: {path}. "
+            "Use an instance folder with a shorter path (INSTANCE=…)."
+        )
+    return path
+
+
+def check_port(port: int, interface: str = "") -> None:
+    """See that nobody listens there: Crossbar's own complaint is forty lines long and does not say it.
+
+    :raises RouterError: when somebody does, or the port needs more rights.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((interface, port))
+        except OSError as error:
+            raise RouterError(
+                f"The router cannot listen on port {port} ({error.strerror}). Choose another: WAMP_PORT={port + 10}"
+            ) from None
+
+
+def is_free(port: int, interface: str = "") -> bool:
+    """Whether :func:`check_port` has nothing to say."""
+    try:
+        check_port(port, interface)
+    except RouterError:
+        return False
+    return True
+
+
+def write_config(folder: Path, node: Node) -> Path:
+    """Write ``folder/config.json``, if it differs. The folder is its owner's alone, to protect the socket.
+
+    :raises RouterError: when the socket's path is too long.
+    """
+    check_socket_path(folder / node.socket)
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    file, text = folder / "config.json", to_json(render(node))
+    if not file.exists() or file.read_text(encoding="utf-8") != text:
+        new = file.with_suffix(".new")
+        new.write_text(text, encoding="utf-8")
+        new.replace(file)
+    return file
+
+
+def crossbar_check(config: Path) -> str:
+    """Let Crossbar itself check a configuration; what it said.
+
+    :raises RouterError: when it finds fault, with its own words.
+    """
+    done = subprocess.run(
+        [find_crossbar(), "check", "--cbdir", config.parent, "--config", config.resolve()],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env=_environment(),
+    )
+    said = (done.stdout + done.stderr).strip()
+    if done.returncode:
+        raise RouterError(f"crossbar check refuses {config}:\n{said}")
+    return said
+
+
+def become(folder: Path, *, loglevel: str) -> NoReturn:
+    """Replace this process by Crossbar's, which so gets the signals that are meant for this one.
+
+    :raises RouterError: when Crossbar is not installed.
+    """
+    command = _start_command(folder, loglevel)
+    forget_killed(folder)
+    allow_many_files()
+    os.execve(command[0], command, _environment())  # noqa: S606 - the point of it
+
+
+def allow_many_files() -> None:
+    """Let this process, and what becomes of it, open as many files as the system lets it: each browser is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _start_command(folder: Path, loglevel: str) -> list[str]:
+    options = ["--loglevel", loglevel, "--logformat", "syslogd", "--color", "false"]
+    return [str(find_crossbar()), "start", "--cbdir", str(folder), *options]
+
+
+def forget_killed(folder: Path) -> None:
+    """Remove the pid file of a node that was killed: Crossbar takes any live process with that pid for itself."""
+    file = folder / "node.pid"
+    try:
+        pid = int(json.loads(file.read_text(encoding="utf-8"))["pid"])
+    except (OSError, ValueError, KeyError, TypeError):
+        file.unlink(missing_ok=True)
+        return
+    if not _is_crossbar(pid):
+        file.unlink(missing_ok=True)
+
+
+def _is_crossbar(pid: int) -> bool:
+    try:
+        return b"crossbar" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return not Path("/proc/self").exists()  # not Linux: leave the question to Crossbar
+
+
+class Process:
+    """One run of ``crossbar start`` on a node's folder, with everything it starts. For one thread.
+
+    :param folder: the node's folder, with ``config.json`` in it.
+    :param log: where its output goes.
+    """
+
+    def __init__(self, folder: Path, log: IO[str] | int | None = None, *, loglevel: str = "info") -> None:
+        forget_killed(folder)
+        self._folder = folder
+        self._process = subprocess.Popen(
+            _start_command(folder, loglevel),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=_environment(),
+            start_new_session=True,
+        )
+        self.pid = self._process.pid
+
+    def wait_ready(self, joined: Callable[[], bool], timeout: float = 60.0) -> None:
+        """Wait until ``joined`` says that one can join.
+
+        :raises RouterError: when the process ends or time is up.
+        """
+        deadline = time.monotonic() + timeout
+        while not joined():
+            if (code := self._process.poll()) is not None:
+                raise RouterError(f"Crossbar ended at its start with exit code {code}; its log says why.")
+            if time.monotonic() > deadline:
+                raise RouterError(f"Crossbar is not ready after {timeout:g} s; its log says why.")
+            time.sleep(0.05)
+
+    @property
+    def running(self) -> bool:
+        """Whether the node's own process is alive."""
+        return self._process.poll() is None
+
+    def stop(self, timeout: float = 10.0) -> None:
+        """End it in order: SIGTERM, and after ``timeout`` seconds SIGKILL. Does nothing when it has ended."""
+        self._signal(signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout)
+        self.kill()
+
+    def kill(self) -> None:
+        """Kill -9 the node and its worker processes at once, and wait for the node's end."""
+        self._signal(signal.SIGKILL)
+        self._process.wait()
+        (self._folder / "node.pid").unlink(missing_ok=True)
+
+    def wait(self) -> int:
+        """Wait for its end; its exit code."""
+        return self._process.wait()
+
+    def _signal(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, number)
+
+
+def _environment() -> dict[str, str]:
+    """Ours, without what would lead Crossbar's Python to our packages."""
+    unwanted = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PYTHONWARNINGS", "PYTHONDEVMODE", "CROSSBAR_DIR")
+    return {name: value for name, value in os.environ.items() if name not in unwanted} | {"PYTHONUNBUFFERED": "1"}
+
+
+if sys.platform == "win32":
+    raise ImportError("wampflask.router needs unix sockets and process groups: use Linux, macOS or WSL.")

@@ -1,0 +1,14 @@
+"""What Crossbar loads into its router worker (``pythonpath`` of the rendered configuration).
+
+It runs in Crossbar's own virtual environment: standard library, itsdangerous and autobahn only, and
+relative imports, because there it is the top-level package ``plugin``.
+
+``tickets``   mint and verify tickets (also used by ``wampflask.tickets``)
+``joining``   Crossbar's ``function`` authenticators: who may join as whom
+``rules``     the declared permissions, compiled: who may do what
+``authorizer`` the component that answers Crossbar's questions with ``rules``
+``pace``      how many actions a second a session may take
+``tuning``    what makes the router faster, and closes connections that never log in
+``discretion`` what Crossbar's messages need not tell
+``watched``   a file that is read again when it changes
+"""

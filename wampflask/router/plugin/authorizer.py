@@ -1,0 +1,51 @@
+"""The component that answers Crossbar's "may this session do that?". In the router's reactor thread.
+
+Crossbar starts components before it listens, so nobody can join before the rules are there; and
+whatever fails in here is an answer of no.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from autobahn.twisted.wamp import ApplicationSession
+from txaio.tx import make_logger
+
+from . import tuning
+from .pace import Pace
+from .rules import DENY, PROCEDURE, Rules, Session
+
+log = make_logger()
+
+Answer = dict[str, bool]
+
+
+class Authorizer(ApplicationSession):
+    """One for each realm. ``extra``: ``rules``, ``pace`` (of :class:`Pace`), ``tuning`` (of ``tuning.apply``)."""
+
+    async def onJoin(self, details: object) -> None:  # noqa: ARG002, N802 - autobahn's signature
+        extra: Mapping[str, Any] = self.config.extra
+        self._rules = Rules(extra["rules"])
+        self._pace = Pace(**extra["pace"])
+        tuning.apply(**extra["tuning"])
+        await self.register(self.authorize, PROCEDURE)
+        log.warn(  # noqa: G010 - txaio has no warning(); see tuning for the level
+            "wampflask: {count} permissions guard the realm {realm}",
+            count=len(extra["rules"]),
+            realm=self.config.realm,
+        )
+
+    def authorize(self, details: Mapping[str, Any], uri: str, action: str, options: Mapping[str, Any]) -> Answer:
+        """Crossbar's question, for every role but backend."""
+        try:
+            decision = self._rules.decide(Session.of(details), uri, action, options)
+            if not self._pace.allows(details["session"]):
+                decision = DENY
+        except Exception:  # a boundary: an error in here must deny and tell the client nothing
+            log.failure("wampflask: cannot decide, so denied: {log_failure.value}")
+            decision = DENY
+        answer = {"allow": decision.allow, "cache": False}
+        if action in ("call", "publish"):
+            answer["disclose"] = decision.disclose
+        return answer

@@ -1,0 +1,97 @@
+"""Crossbar's ``function`` authenticators: who may join as whom. In the router's reactor thread.
+
+Crossbar keeps one authenticator for each ``create`` name, so each transport has a name of its own:
+:func:`backends` for the workers' socket, :func:`guests` for browsers and agents, :func:`everyone`
+where workers join over the network too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from autobahn.wamp.exception import ApplicationError
+from txaio.tx import make_logger
+
+from . import revoked
+from .tickets import BACKEND, TICKETED, TicketError, Tickets
+from .watched import Watched
+
+log = make_logger()
+
+Principal = dict[str, Any]
+Authenticator = Callable[[str | None, str | None, Mapping[str, Any]], Principal]
+
+
+class Gate:
+    """The tickets of one realm, and which of them were revoked.
+
+    :param secret: file of the ticket secret.   :param revoked: file of the revocations.
+    """
+
+    def __init__(self, realm: str, *, secret: str, revoked: str, lifetime: float) -> None:
+        self._tickets = Watched(secret, lambda text: Tickets(text.strip(), realm, lifetime))
+        self._revoked: Watched[dict[str, float]] = Watched(revoked, _parse_revoked, {})
+
+    def admit(self, ticket: object, admits: Callable[[str], bool]) -> Principal:
+        """The principal of a valid ticket for a role that ``admits`` lets in.
+
+        :raises TicketError: for every other.
+        """
+        revocations = self._revoked.read()
+        found = self._tickets.read().verify(ticket, revoked_before=lambda authid: revocations.get(authid, 0.0))
+        if not admits(found.role):
+            raise TicketError("not a ticket for this address")
+        return {
+            "role": found.role,
+            "authid": found.authid,
+            "realm": found.realm,
+            "extra": {"claims": dict(found.claims)},
+        }
+
+
+def _parse_revoked(text: str) -> dict[str, float]:
+    return revoked.parse(text)
+
+
+def _authenticator(config: Mapping[str, Any], admits: Callable[[str], bool]) -> Authenticator:
+    gates = {realm: Gate(realm, **files) for realm, files in config["realms"].items()}
+
+    def authenticate(realm: str | None, authid: str | None, details: Mapping[str, Any]) -> Principal:
+        del authid  # the ticket decides
+        try:
+            principal = _gate(gates, realm).admit(details.get("ticket"), admits)
+        except TicketError as error:
+            log.debug("refused to join: {reason}", reason=error)
+            raise ApplicationError(error.uri, str(error)) from None
+        except Exception:  # a boundary: what goes wrong here is for the log, never for the client
+            log.failure("wampflask: cannot check tickets: {log_failure.value}")
+            raise ApplicationError("wampflask.error.unavailable", "tickets cannot be checked now") from None
+        return principal
+
+    return authenticate
+
+
+def _gate(gates: Mapping[str, Gate], realm: str | None) -> Gate:
+    gate = gates.get(realm or "")
+    if gate is None:
+        raise TicketError("not a ticket for this realm")
+    return gate
+
+
+def backends(config: Mapping[str, Any], controller: object) -> Authenticator:  # noqa: ARG001 - Crossbar's signature
+    """Crossbar's ``create`` for the workers' socket: role backend alone."""
+    return _authenticator(config, lambda role: role == BACKEND)
+
+
+def guests(config: Mapping[str, Any], controller: object) -> Authenticator:  # noqa: ARG001 - Crossbar's signature
+    """Crossbar's ``create`` for browsers and agents: everybody with a ticket but the backend.
+
+    A role of Crossbar's own, such as ``trusted``, is never let in, whoever signed the ticket.
+    """
+    return _authenticator(config, lambda role: role in TICKETED)
+
+
+def everyone(config: Mapping[str, Any], controller: object) -> Authenticator:  # noqa: ARG001 - Crossbar's signature
+    """Crossbar's ``create`` where Flask workers join over the network as well."""
+    return _authenticator(config, lambda role: role == BACKEND or role in TICKETED)

@@ -1,0 +1,124 @@
+"""What the plugin changes in the running router. Each change says in the log that it was made, or why not.
+
+*Colouring.* For each message it sends, autobahn colours five strings for a trace line that nobody
+reads: about 40 % of a router's time. The modules import the colouring functions by name, so each
+module's own name is replaced by a function that returns the text as it is.
+
+*Discretion.* See ``discretion``.
+
+*Silence.* Crossbar never closes a connection that does not log in. Ours are closed after a while.
+
+A Crossbar in which these places are gone goes on untuned. What is said is said at the level of warnings,
+because routers run at that: Crossbar's information names everybody who joins.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import autobahn.util  # noqa: F401 - so that it is there to be replaced
+from txaio.tx import call_later, make_logger
+
+from . import discretion
+
+log = make_logger()
+
+COLOURING = ("autobahn.util", "crossbar._util")
+SESSIONS = "crossbar.router.session"
+
+_applied: set[str] = set()
+
+
+def apply(*, colours: bool, join_timeout: float) -> None:
+    """Make the changes once in this process, whichever realm's component comes first.
+
+    :param colours: replace the colouring.
+    :param join_timeout: seconds after which a connection without a session is closed; 0 for never.
+    """
+    if _applied:
+        return
+    _applied.add("tuning")
+    if colours:
+        replaced = replace_colours()
+        problem = None if replaced else "autobahn.util has no colouring to replace"
+        _report(f"{replaced} colouring names replaced", problem)
+    if join_timeout:
+        problem = close_silent(sys.modules.get(SESSIONS), join_timeout)
+        _report(f"connections that do not log in are closed after {join_timeout:g} s", problem)
+    _report("callees and the router's insides are not told to clients", discretion.apply())
+
+
+def _report(done: str, problem: str | None) -> None:
+    if problem is None:
+        log.warn("wampflask: tuned: {done}", done=done)  # noqa: G010 - txaio has no warning()
+    else:
+        text = "wampflask: untuned, going on without: {problem} (so not: {done})"
+        log.warn(text, problem=problem, done=done)  # noqa: G010
+
+
+def replace_colours() -> int:
+    """Replace the colouring functions in every loaded module; how many names that were."""
+    replacements = {
+        id(getattr(sys.modules[module], name)): replacement
+        for module in COLOURING
+        for name, replacement in PLAIN.items()
+        if hasattr(sys.modules.get(module), name)
+    }
+    names = [
+        (module, name, replacements[id(value)])
+        for module in tuple(sys.modules.values())
+        for name, value in tuple(getattr(module, "__dict__", {}).items())
+        if id(value) in replacements
+    ]
+    for module, name, replacement in names:
+        setattr(module, name, replacement)
+    return len(names)
+
+
+def plain(text: object, *_args: object, **_style: object) -> str:
+    """Instead of a coloured text: the text."""
+    return text if type(text) is str else str(text)
+
+
+def plain_type(thing: object, *_args: object, **_style: object) -> str:
+    """Instead of a coloured name of a class or function: its name, without asking anything for its text."""
+    return str(getattr(thing, "__qualname__", ""))
+
+
+PLAIN: dict[str, Callable[..., str]] = {
+    "hl": plain,
+    "hltype": plain_type,
+    "hlid": plain,
+    "hluserid": plain,
+    "hlval": plain,
+    "hlcontract": plain,
+}
+
+
+def close_silent(sessions: ModuleType | None, timeout: float) -> str | None:
+    """Close connections that have no session ``timeout`` seconds after they opened.
+
+    :returns: why it is impossible, or None.
+    """
+    session_class = getattr(sessions, "RouterSession", None)
+    opened = getattr(session_class, "onOpen", None)
+    if session_class is None or opened is None:
+        return f"{SESSIONS}.RouterSession.onOpen is not there"
+
+    def on_open(self: Any, transport: Any) -> Any:
+        result = opened(self, transport)
+        call_later(timeout, drop_if_silent, self, transport)
+        return result
+
+    session_class.onOpen = on_open
+    return None
+
+
+def drop_if_silent(session: Any, transport: Any) -> None:
+    """Abort ``transport`` unless ``session`` has joined, or the connection is gone."""
+    if getattr(session, "_session_id", None) is None and session._transport is transport:  # noqa: SLF001 - Crossbar offers no other
+        abort: Callable[[], None] = transport.abort
+        abort()

@@ -1,0 +1,228 @@
+"""Crossbar's configuration, made from what the app declares. Pure: nothing is read or written here.
+
+The same function makes the committed ``.crossbar/config.json``, each instance's node, and the nodes of tests.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from wampflask.permissions import ANONYMOUS, BACKEND, ROLES, Permission, compile_rules
+
+from .plugin.rules import PROCEDURE
+
+PLUGIN_PATH = Path(__file__).resolve().parent
+MAX_SOCKET_PATH = 107  # bytes, Linux's sun_path
+
+Config = dict[str, Any]
+
+_ORIGIN = re.compile(r"(https?)://[a-z0-9.*-]+(:(?:\d+|\*))?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Realm:
+    """One realm of a node. Paths are absolute, or relative to the node's folder.
+
+    :param permissions: everything that roles other than backend may do.
+    :param secret: file of the ticket secret.     :param revoked: file of the revocations.
+    :param ticket_lifetime: seconds.
+    """
+
+    name: str = "wampflask"
+    permissions: tuple[Permission, ...] = ()
+    secret: str = "../ticket.key"  # noqa: S105 - a path
+    revoked: str = "../revoked"
+    ticket_lifetime: float = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """What a node is made of.
+
+    :param socket: the workers' unix socket.      :param port: TCP port of browsers and agents.
+    :param interface: address to listen on, "" for all.
+    :param origins: pages that may connect, such as ``https://polls.example`` or ``http://*:8080``.
+    :param plugin_path: the folder in which Crossbar finds the package ``plugin``.
+    :param remote_backend: Flask workers may join over ``port`` too (for workers on other machines).
+    :param max_message: bytes of a message from a browser.   :param max_connections: open at once on ``port``.
+    :param ping_interval: seconds between pings to browsers; who does not answer one within ``ping_timeout`` is
+        closed. Both 1 or more.
+    :param join_timeout: seconds until a connection without a session is closed.
+    :param rate: actions a second of a stranger's session, after a first ``burst``; 0 for no limit.
+    :param tune: replace autobahn's colouring in the router (about twice the deliveries a second).
+    """
+
+    realms: tuple[Realm, ...] = field(default_factory=lambda: (Realm(),))
+    socket: str = "backend.sock"
+    port: int = 8081
+    interface: str = ""
+    origins: tuple[str, ...] = ("http://*:8080",)
+    plugin_path: str = str(PLUGIN_PATH)
+    remote_backend: bool = False
+    max_message: int = 65536
+    max_backend_message: int = 1048576
+    max_connections: int = 20_000
+    max_backend_connections: int = 500
+    ping_interval: float = 10.0
+    ping_timeout: float = 5.0
+    join_timeout: float = 10.0
+    rate: float = 50.0
+    burst: float = 500.0
+    tune: bool = True
+
+
+def render(node: Node) -> Config:
+    """The configuration of ``node``.
+
+    :raises ValueError: for permissions that contradict each other, realms of the same name, or a wrong origin.
+    """
+    if len({realm.name for realm in node.realms}) != len(node.realms):
+        raise ValueError("Two realms of a node have the same name.")
+    return {
+        "version": 2,
+        "controller": {},
+        "workers": [
+            {
+                "type": "router",
+                "id": "wampflask",
+                "options": {"title": "wampflask router", "pythonpath": [node.plugin_path]},
+                "realms": [_realm(realm) for realm in node.realms],
+                "components": [_component(node, realm, nr) for nr, realm in enumerate(node.realms, 1)],
+                "transports": [_worker_transport(node), _web_transport(node)],
+            }
+        ],
+    }
+
+
+def to_json(config: Mapping[str, Any]) -> str:
+    """The text of the configuration file; the same configuration is always the same text."""
+    return json.dumps(config, indent=2, ensure_ascii=False) + "\n"
+
+
+def origins_for(*, port: int, public_url: str = "") -> tuple[str, ...]:
+    """The origins of our own pages.
+
+    :param port: of the pages.       :param public_url: the router's address as browsers see it, if it is fixed;
+        a front server that has both then serves the pages under the same name.
+    """
+    origins = [f"http://*:{port}"]
+    if public_url:
+        parts = urlsplit(public_url)
+        origins.append(f"{'https' if parts.scheme == 'wss' else 'http'}://{parts.hostname}")
+    return tuple(origins)
+
+
+def _realm(realm: Realm) -> Config:
+    everything = {
+        "uri": "",
+        "match": "prefix",
+        "allow": {"call": True, "register": True, "publish": True, "subscribe": True},
+        "disclose": {"caller": True, "publisher": False},
+        "cache": False,
+    }
+    return {
+        "name": realm.name,
+        "options": {"uri_check": "strict"},
+        "roles": [
+            {"name": BACKEND, "permissions": [everything]},
+            *({"name": role, "authorizer": PROCEDURE} for role in ROLES),
+        ],
+    }
+
+
+def _component(node: Node, realm: Realm, number: int) -> Config:
+    return {
+        "type": "class",
+        "id": f"authorizer{number}",
+        "classname": "plugin.authorizer.Authorizer",
+        "realm": realm.name,
+        "role": "trusted",
+        "extra": {
+            "rules": compile_rules(realm.permissions),
+            "pace": {"rate": node.rate, "burst": node.burst},
+            "tuning": {"colours": node.tune, "join_timeout": node.join_timeout},
+        },
+    }
+
+
+def _worker_transport(node: Node) -> Config:
+    return {
+        "type": "rawsocket",
+        "id": "workers",
+        "endpoint": {"type": "unix", "path": node.socket},
+        "serializers": ["json"],
+        "options": {"max_message_size": node.max_backend_message},
+        "max_connections": node.max_backend_connections,
+        "auth": {"ticket": _ticket_auth("backends", node.realms)},
+    }
+
+
+def _web_transport(node: Node) -> Config:
+    endpoint: Config = {"type": "tcp", "port": node.port, "backlog": 1024}
+    if node.interface:
+        endpoint["interface"] = node.interface
+    return {
+        "type": "web",
+        "id": "browsers",
+        "endpoint": endpoint,
+        "max_connections": node.max_connections,
+        "options": {"client_timeout": 30},
+        "paths": {"/": {"type": "path", "paths": {}}, "ws": _websocket(node)},
+    }
+
+
+def _websocket(node: Node) -> Config:
+    auth: Config = {"ticket": _ticket_auth("everyone" if node.remote_backend else "guests", node.realms)}
+    if any(ANONYMOUS in permission.as_rule().get(action, ()) for permission, action in _grants(node.realms)):
+        auth["anonymous"] = {"type": "static", "role": ANONYMOUS}
+    return {
+        "type": "websocket",
+        "serializers": ["json"],
+        "auth": auth,
+        "options": {
+            "allowed_origins": [_origin(origin) for origin in node.origins],
+            "allow_null_origin": False,
+            "enable_webstatus": False,
+            "max_frame_size": node.max_message,
+            "max_message_size": node.max_message,
+            "open_handshake_timeout": 5000,
+            "close_handshake_timeout": 2000,
+            "auto_ping_interval": round(node.ping_interval * 1000),
+            "auto_ping_timeout": round(node.ping_timeout * 1000),
+            "auto_ping_size": 12,
+            # a page that sends but never reads would else stay for ever, with all its events waiting in memory
+            "auto_ping_restart_on_any_traffic": False,
+            "fail_by_drop": True,
+        },
+    }
+
+
+def _origin(origin: str) -> str:
+    """As Crossbar compares it: always with its port."""
+    found = _ORIGIN.fullmatch(origin)
+    if found is None:
+        raise ValueError(
+            f"The origin {origin!r} is not of the form https://host or https://host:port; * may stand in both."
+        )
+    return origin if found[2] else f"{origin}:{443 if found[1] == 'https' else 80}"
+
+
+def _ticket_auth(create: str, realms: Iterable[Realm]) -> Config:
+    gates = {
+        realm.name: {"secret": realm.secret, "revoked": realm.revoked, "lifetime": realm.ticket_lifetime}
+        for realm in realms
+    }
+    return {"type": "function", "create": f"plugin.joining.{create}", "config": {"realms": gates}}
+
+
+def _grants(realms: Iterable[Realm]) -> Iterable[tuple[Permission, str]]:
+    for realm in realms:
+        for permission in realm.permissions:
+            for action in ("call", "register", "publish", "subscribe"):
+                yield permission, action
