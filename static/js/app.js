@@ -1,0 +1,34 @@
+/**
+ * Gives each marked element its behaviour, and takes it away again.
+ *
+ * <div data-behaviour="polls/results">…</div>   several names, separated by blanks, are allowed
+ *
+ * The name is the module's path in this folder. A module exports `connect(element)`, which returns a function that undoes it.
+ */
+const running = new Map();
+
+async function start(element, name) {
+  if (!/^[a-z_]+(\/[a-z_]+)*$/.test(name)) return;
+  const { connect } = await import(`./${name}.js`);
+  if (element.isConnected) running.set(element, [...(running.get(element) ?? []), connect(element) ?? (() => {})]);
+}
+
+/** Starts every behaviour in `root`; an element whose behaviours all run has the attribute data-ready. */
+export function connectAll(root) {
+  for (const element of root.querySelectorAll("[data-behaviour]")) {
+    const names = element.dataset.behaviour.split(/\s+/).filter(Boolean);
+    Promise.all(names.map((name) => start(element, name))).then(() => element.setAttribute("data-ready", ""), reportError);
+  }
+}
+
+/** Stops every behaviour in `root`: call it before removing that part of the page. */
+export function disconnectAll(root) {
+  for (const [element, stops] of running) {
+    if (!root.contains(element)) continue;
+    stops.forEach((stop) => stop());
+    running.delete(element);
+  }
+}
+
+document.documentElement.classList.add("js");
+connectAll(document);

@@ -1,0 +1,46 @@
+/**
+ * Sends a form without leaving the page: the answer's <main> takes the place of this one. When the network is down, the form stays as
+ * it was filled in, and says so. Without this module it is an ordinary form.
+ *
+ * <form method="post" data-behaviour="in_place"> … <p role="alert" data-in-place="trouble" hidden></p> </form>
+ */
+import { swapMain } from "./swap.js";
+
+const address = () => location.pathname + location.search;
+let shown = address();
+
+function show(page, url) {
+  const main = swapMain(page);
+  if (url !== location.href) history.pushState(null, "", url);
+  shown = address();
+  scrollTo(0, 0);
+  main.focus({ preventScroll: true });
+}
+
+export function connect(form) {
+  const trouble = form.querySelector('[data-in-place="trouble"]');
+  const send = async (event) => {
+    event.preventDefault();
+    if (form.ariaBusy === "true") return;
+    form.ariaBusy = "true";
+    trouble.hidden = true;
+    try {
+      const body = new URLSearchParams(new FormData(form, event.submitter));
+      const answer = await fetch(form.action, { method: "POST", body, headers: { Accept: "text/html" }, signal: AbortSignal.timeout(15_000) });
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      if (!page.querySelector("main")) throw new Error(`${answer.status} ${answer.statusText}`);
+      show(page, answer.url);
+    } catch {
+      trouble.textContent = "That did not get through. Your choice is still here: please try again.";
+      trouble.hidden = false;
+    } finally {
+      form.ariaBusy = "false";
+    }
+  };
+  form.addEventListener("submit", send);
+  return () => form.removeEventListener("submit", send);
+}
+
+addEventListener("popstate", () => {
+  if (address() !== shown) location.reload(); // not for a jump within the page
+});

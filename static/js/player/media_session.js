@@ -1,0 +1,33 @@
+/**
+ * Puts the player on the lock screen and under the media keys, where the browser can do that.
+ *
+ * @returns {(state) => void} tell it what the player is at
+ */
+const STEP = 10; // seconds, when the key does not say
+
+export function showOnLockScreen(deck) {
+  const session = navigator.mediaSession;
+  if (!session) return () => {};
+  const by = (seconds) => deck.seek(Math.max(0, deck.state().position + seconds));
+  const actions = {
+    play: () => deck.play(),
+    pause: () => deck.pause(),
+    stop: () => deck.pause(),
+    previoustrack: () => deck.previous(),
+    nexttrack: () => deck.next(),
+    seekbackward: ({ seekOffset }) => by(-(seekOffset ?? STEP)),
+    seekforward: ({ seekOffset }) => by(seekOffset ?? STEP),
+    seekto: ({ seekTime }) => deck.seek(seekTime),
+  };
+  for (const [name, act] of Object.entries(actions)) {
+    try {
+      session.setActionHandler(name, act);
+    } catch { /* a key that this browser does not know */ }
+  }
+  let title = null;
+  return (state) => {
+    if (state.title !== title) session.metadata = new MediaMetadata({ title: (title = state.title), artist: "wampflask" });
+    session.playbackState = state.playing ? "playing" : "paused";
+    if (state.duration) session.setPositionState?.({ duration: state.duration, position: Math.min(state.position, state.duration), playbackRate: 1 });
+  };
+}

@@ -1,0 +1,66 @@
+/**
+ * Keeps an open ballot true while somebody thinks: wording and choices follow edits, it shuts when the poll is closed, and opens again.
+ *
+ * <form data-behaviour="polls/ballot" data-question="12" data-round="1" data-voted="7">
+ *   <h1 data-ballot="text">  <fieldset data-ballot="box"> <p data-ballot="hint">
+ *     <div data-ballot="choices"> <label data-choice="7"><input name="choice" value="7"><span data-ballot="label">…</span></label> </div>
+ *   </fieldset>
+ *   <p data-ballot="shut" hidden>why one cannot vote</p>  <button data-ballot="send">
+ * </form>
+ */
+import { setText } from "./bars.js";
+import { follow } from "./follow.js";
+import { own } from "./own.js";
+
+const SHUT = {
+  deleted: "This poll was deleted.",
+  closed: "This poll is closed.",
+  voted: "You have voted. Votes on this poll cannot be changed.",
+};
+
+function shutBecause(state, voted) {
+  if (state.deleted) return "deleted";
+  if (!state.open) return "closed";
+  return voted.length && !state.may_change ? "voted" : null;
+}
+
+export function connect(form) {
+  const part = (name) => form.querySelector(`[data-ballot="${name}"]`);
+  const mine = own(form);
+
+  return follow(form, (state) => {
+    const voted = mine(state);
+    const why = shutBecause(state, voted);
+    part("box").disabled = part("send").hidden = Boolean(why);
+    part("shut").hidden = !why;
+    if (why) setText(part("shut"), SHUT[why]);
+    setText(part("send"), voted.length ? "Change my vote" : "Vote");
+    if (state.deleted) return;
+    setText(part("text"), state.text);
+    setText(part("hint"), state.kind === "multiple" ? "Choose as many as you like." : "Choose one.");
+    drawChoices(part("choices"), state);
+  });
+}
+
+function drawChoices(list, { choices, kind }) {
+  const rows = new Map([...list.children].map((row) => [row.dataset.choice, row]));
+  const pattern = list.firstElementChild;
+  choices.forEach(({ id, label }, place) => {
+    const row = rows.get(String(id)) ?? blank(pattern, id);
+    rows.delete(String(id));
+    setText(row.querySelector('[data-ballot="label"]'), label);
+    const input = row.querySelector("input");
+    input.type = kind === "multiple" ? "checkbox" : "radio";
+    input.required = kind === "single";
+    if (list.children[place] !== row) list.insertBefore(row, list.children[place] ?? null);
+  });
+  rows.forEach((row) => row.remove());
+}
+
+function blank(pattern, id) {
+  const row = pattern.cloneNode(true);
+  const input = row.querySelector("input");
+  row.dataset.choice = input.value = id;
+  input.checked = false;
+  return row;
+}

@@ -1,0 +1,35 @@
+/**
+ * Follows one poll: `apply(state)` with each newer state, then the event "poll:state", which bubbles, for whoever else wants it.
+ *
+ * <… data-question="12">
+ *
+ * Everybody hears `polls.question.update.12`. While counts are not for everybody, that topic carries none (`hidden`); a reader who may
+ * see them learns from the snapshot where they are told (`live`). The key in that name changes when a poll is reset: then the public
+ * topic is ahead of what we hear, and we ask again.
+ */
+import { live } from "../wamp/index.js";
+
+export function follow(element, apply) {
+  const id = Number(element.dataset.question);
+  let seesCounts = element.dataset.hidden === "false";
+
+  const show = (state) => {
+    seesCounts = state.hidden === false;
+    apply(state);
+    element.dispatchEvent(new CustomEvent("poll:state", { detail: state, bubbles: true }));
+  };
+  const snapshot = async (session) => {
+    try {
+      return await session.call("polls.question.results", [id]);
+    } catch (error) {
+      if (error.errorUri !== "polls.error.not_found") throw error;
+      return { question_id: id, version: Infinity, deleted: true };
+    }
+  };
+  return live(`polls.question.update.${id}`, {
+    snapshot,
+    apply: show,
+    also: (state) => (state.live ? [state.live] : []),
+    vague: (state) => state.hidden && seesCounts,
+  });
+}

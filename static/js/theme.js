@@ -1,0 +1,46 @@
+/**
+ * Light or dark, as the reader chose; without a choice, as the system says. Loaded in <head> as a classic script, so that the choice
+ * holds before the first paint.
+ *
+ * <button data-theme-toggle hidden>…</button>   shown once it works; aria-pressed tells whether dark is on
+ */
+(() => {
+  const root = document.documentElement;
+  const system = matchMedia("(prefers-color-scheme: dark)");
+  const remembered = () => {
+    try {
+      return localStorage.getItem("theme");
+    } catch {
+      return null; // storage is forbidden: the choice lasts for this page
+    }
+  };
+  const dark = () => (root.dataset.theme ?? (system.matches ? "dark" : "light")) === "dark";
+  const choose = (theme) => {
+    root.dataset.theme = theme;
+    try {
+      localStorage.setItem("theme", theme);
+    } catch { /* as above */ }
+  };
+
+  const chosen = remembered();
+  if (chosen === "dark" || chosen === "light") root.dataset.theme = chosen;
+
+  addEventListener("DOMContentLoaded", () => {
+    const buttons = document.querySelectorAll("[data-theme-toggle]");
+    const tell = () => buttons.forEach((button) => button.setAttribute("aria-pressed", String(dark())));
+    buttons.forEach((button) => {
+      button.hidden = false;
+      button.addEventListener("click", () => {
+        choose(dark() ? "light" : "dark");
+        tell();
+      });
+    });
+    system.addEventListener("change", tell);
+    addEventListener("storage", (event) => {
+      if (event.key !== "theme" || !event.newValue) return;
+      root.dataset.theme = event.newValue;
+      tell();
+    });
+    tell();
+  });
+})();

@@ -1,0 +1,32 @@
+/**
+ * The page's one connection. It starts when a part of the page first needs it, so a page without live parts opens no socket.
+ *
+ * import { connection, live } from "../wamp/index.js";
+ */
+import { Connection } from "./connection.js";
+import { live as keepLive } from "./live.js";
+import { Session } from "./session.js";
+import { fetchTicket } from "./ticket.js";
+
+export const connection = new Connection({ ticket: fetchTicket, open: (where, ticket) => new Session(where, ticket) });
+
+/** As in live.js, over the page's connection. */
+export function live(topics, handlers) {
+  connection.start();
+  return keepLive(connection, topics, handlers);
+}
+
+/* A hidden page may sleep, a page in the back/forward cache must not hold a socket, and a network comes and goes. */
+let parked = false;
+addEventListener("online", () => connection.wake());
+addEventListener("offline", () => connection.wake());
+document.addEventListener("visibilitychange", () => {
+  if (document.visibilityState === "visible") connection.wake();
+});
+addEventListener("pagehide", () => {
+  parked = connection.state !== "idle";
+  connection.stop();
+});
+addEventListener("pageshow", (event) => {
+  if (event.persisted && parked) connection.start();
+});

@@ -1,0 +1,314 @@
+"""Rooms through their procedures and pages: numbers, names, limits, moderation; on a realm in memory."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from tests.apps.visiting import ADMIN, USER, Visitor
+from wampflask import CallFailed
+from wampflask.apps.accounts.models import User
+from wampflask.apps.chat import contract, names
+from wampflask.apps.chat.links import pieces
+from wampflask.apps.chat.models import Person, Presence, Room
+from wampflask.apps.extensions import db
+from wampflask.caller import Caller
+from wampflask.memory import MemoryRealm
+from wampflask.options import DEFAULT_PUBLISH
+from wampflask.outbox import Message
+
+HOSTILE = '<img src=x onerror="alert(1)"> </script><script>alert(2)</script> {{ 7 * 7 }}'
+
+
+class Talker:
+    """Somebody with a live session."""
+
+    def __init__(self, realm: MemoryRealm, authid: str, role: str = "visitor", session: int = 7) -> None:
+        self._realm = realm
+        self.caller = Caller(session=session, authid=authid, role=role)
+
+    def __call__(self, procedure: str, *args: Any) -> Any:
+        return self._realm.invoke(procedure, *args, caller=self.caller)
+
+    def refused(self, procedure: str, *args: Any) -> CallFailed:
+        with pytest.raises(CallFailed) as refusal:
+            self(procedure, *args)
+        return refusal.value
+
+
+@pytest.fixture
+def room(app: Flask, visitor: Visitor) -> str:
+    assert visitor.get("/chat/den/").status_code == 200
+    return "den"
+
+
+@pytest.fixture
+def anna(realm: MemoryRealm, room: str) -> Talker:
+    realm.answer("wamp.session.get", lambda number: {"session": number})
+    return Talker(realm, "visitor:anna", session=11)
+
+
+@pytest.fixture
+def ben(realm: MemoryRealm, room: str) -> Talker:
+    return Talker(realm, "visitor:ben", session=12)
+
+
+def user(app: Flask, realm: MemoryRealm, address: str, session: int = 20) -> Talker:
+    with app.app_context():
+        found = db.session.scalars(db.select(User).where(User.email == address)).one()
+        return Talker(realm, found.authid, "admin" if address == ADMIN[0] else "user", session)
+
+
+# -- rooms
+
+
+def test_a_new_room_has_a_readable_name(visitor: Visitor) -> None:
+    answer = visitor.post("/chat/", form="/chat/")
+    assert re.fullmatch(r"/chat/[a-z]+-[a-z]+-\d{4}/", answer.location)
+    assert visitor.get(answer.location).status_code == 200
+
+
+def test_the_first_visit_makes_a_room_and_the_second_finds_it(app: Flask, visitor: Visitor) -> None:
+    for _ in range(2):
+        assert visitor.get("/chat/tea-time/").status_code == 200
+    with app.app_context():
+        assert db.session.scalars(db.select(Room.label)).all() == ["tea-time"]
+
+
+@pytest.mark.parametrize(("typed", "label"), [("Tea Time", "tea-time"), ("tea_time", "tea-time"), ("Ümläut", "umlaut")])
+def test_a_label_is_made_plain(visitor: Visitor, typed: str, label: str) -> None:
+    assert visitor.get("/chat/go", query_string={"name": typed}).location == f"/chat/{label}/"
+    assert visitor.get(f"/chat/{typed}/").location == f"/chat/{label}/"
+
+
+def test_what_is_no_label_is_no_room(visitor: Visitor, anna: Talker) -> None:
+    assert visitor.get("/chat/%21%21/").status_code == 404
+    assert anna.refused(contract.ENTER, "no_such").uri == "chat.error.invalid"
+    assert anna.refused(contract.ENTER, "nowhere").uri == "chat.error.not_found"
+    assert anna.refused(contract.SAY, ["den"], "x").uri == "chat.error.invalid"
+
+
+# -- messages
+
+
+def test_messages_count_from_one_and_are_told_after_the_commit(realm: MemoryRealm, anna: Talker, ben: Talker) -> None:
+    key = anna(contract.ENTER, "den")["key"]
+    first = anna(contract.SAY, "den", " Hello\r\n\r\n\r\n\r\nthere \x07\u202e", "token-0001")
+    second = ben(contract.SAY, "den", HOSTILE, None)
+    assert (first["id"], second["id"]) == (1, 2)
+    assert first["text"] == "Hello\n\nthere"
+    assert second["text"] == HOSTILE
+    topic = f"chat.room.den.message.{key}"
+    assert [event.args[0] for event in realm.published if event.topic == topic] == [first, second]
+
+
+def test_what_is_sent_twice_is_said_once(realm: MemoryRealm, anna: Talker, ben: Talker) -> None:
+    first = anna(contract.SAY, "den", "once", "token-0001")
+    count = len(realm.published)
+    assert anna(contract.SAY, "den", "once", "token-0001") == first
+    assert len(realm.published) == count
+    assert ben(contract.SAY, "den", "once", "token-0001")["id"] == 2  # a token is its sender's own
+
+
+@pytest.mark.parametrize("text", ["", "  \n ", "\u200b", None, 3, "x" * 2001, "a\n" * 100])
+def test_what_is_no_message_is_refused(anna: Talker, text: Any) -> None:
+    assert anna.refused(contract.SAY, "den", text).uri == "chat.error.invalid"
+    assert anna(contract.HISTORY, "den")["messages"] == []
+
+
+def test_history_goes_back_in_pages_and_forward_by_changes(app: Flask, anna: Talker) -> None:
+    app.extensions["site"] = app.extensions["site"]._replace(chat_rate="1000 per minute")
+    for number in range(1, 121):
+        anna(contract.SAY, "den", f"m{number}")
+    last = anna(contract.HISTORY, "den")
+    assert [m["id"] for m in last["messages"]] == list(range(71, 121))
+    assert last["more"]
+    older = anna(contract.HISTORY, "den", 71)
+    assert [m["id"] for m in older["messages"]] == list(range(21, 71))
+    oldest = anna(contract.HISTORY, "den", 21)
+    assert ([m["id"] for m in oldest["messages"]], oldest["more"]) == (list(range(1, 21)), False)
+    anna(contract.EDIT, "den", 3, "changed")
+    anna(contract.DELETE, "den", 5)
+    changed = anna(contract.HISTORY, "den", None, 120)
+    assert [(m["id"], m["version"], m["text"]) for m in changed["messages"]] == [(3, 121, "changed"), (5, 122, "")]
+    assert changed["version"] == 122
+    everything: list[int] = []
+    since, more = 0, True
+    while more:
+        page = anna(contract.HISTORY, "den", None, since)
+        everything += [m["id"] for m in page["messages"]]
+        since, more = page["version"], page["more"]
+    assert sorted(everything) == list(range(1, 121))
+
+
+def test_only_the_author_edits_and_deletes(anna: Talker, ben: Talker) -> None:
+    anna(contract.SAY, "den", "mine")
+    assert ben.refused(contract.EDIT, "den", 1, "yours").uri == "chat.error.not_yours"
+    assert ben.refused(contract.DELETE, "den", 1).uri == "chat.error.not_yours"
+    edited = anna(contract.EDIT, "den", 1, "mine, really")
+    assert (edited["text"], edited["edited"], edited["version"]) == ("mine, really", True, 2)
+    assert anna(contract.DELETE, "den", 1)["text"] == ""
+    assert anna.refused(contract.EDIT, "den", 1, "again").uri == "chat.error.not_found"
+    assert anna.refused(contract.DELETE, "den", "1").uri == "chat.error.invalid"
+
+
+def test_the_rate_is_one_persons_and_says_how_long_to_wait(app: Flask, anna: Talker, ben: Talker) -> None:
+    app.extensions["site"] = app.extensions["site"]._replace(chat_rate="3 per minute")
+    for number in range(3):
+        anna(contract.SAY, "den", str(number))
+    refusal = anna.refused(contract.SAY, "den", "too much")
+    assert refusal.uri == "chat.error.too_fast"
+    assert 1 <= refusal.kwargs["seconds"] <= 21
+    assert f"Wait {refusal.kwargs['seconds']} second" in refusal.args[0]
+    assert ben(contract.SAY, "den", "still free")["id"] == 4
+
+
+# -- names
+
+
+def test_one_name_for_one_person(anna: Talker, ben: Talker) -> None:
+    assert anna(contract.RENAME, "den", "  Anna  B ")["name"] == "Anna B"
+    for taken in ("Anna B", "anna-b", "АnnaВ", "ÀNNA b"):
+        assert ben.refused(contract.RENAME, "den", taken).uri == "chat.error.name_taken"
+    assert anna(contract.RENAME, "den", "ANNA B")["name"] == "ANNA B"
+    for wrong in ("", "  ", "!!!", "admin", "Mоderаtor", "x" * 31, 7, "\u202eevil" * 9):
+        assert anna.refused(contract.RENAME, "den", wrong).uri == "chat.error.invalid"
+
+
+def test_a_visitor_cannot_take_the_name_of_an_account(app: Flask, realm: MemoryRealm, anna: Talker) -> None:
+    assert anna.refused(contract.RENAME, "den", "User").uri == "chat.error.name_taken"  # user@… was never in a room
+    known = user(app, realm, USER[0])
+    me = known(contract.ENTER, "den")["me"]
+    assert (me["name"], me["guest"], me["moderator"]) == ("user", False, False)
+    known(contract.RENAME, "den", "Ursula")
+    assert anna.refused(contract.RENAME, "den", "ursula").uri == "chat.error.name_taken"
+
+
+def test_an_account_gets_its_name_from_a_guest(app: Flask, realm: MemoryRealm, anna: Talker) -> None:
+    anna(contract.ENTER, "den")
+    anna(contract.RENAME, "den", "Ursula")
+    assert user(app, realm, USER[0])(contract.RENAME, "den", "Ursula")["name"] == "Ursula"
+    assert anna(contract.ENTER, "den")["me"]["name"] != "Ursula"
+
+
+def test_fold_takes_lookalikes_for_the_same() -> None:
+    assert names.fold("Pаypаl") == names.fold("paypal") == names.fold("PAYPAI")
+    assert names.fold("Ann") != names.fold("Bob")
+
+
+# -- moderation
+
+
+def test_a_ban_moves_the_room_and_shuts_out(app: Flask, realm: MemoryRealm, anna: Talker, ben: Talker) -> None:
+    moderator = user(app, realm, ADMIN[0])
+    key = anna(contract.ENTER, "den")["key"]
+    victim = ben(contract.ENTER, "den")["me"]["id"]
+    assert anna.refused(contract.MODERATE, "den", victim, "ban").uri == "chat.error.not_yours"
+    assert moderator(contract.MODERATE, "den", victim, "ban")[0]["banned"]
+    assert realm.published[-2].args == [{"moved": True}]
+    assert realm.published[-2].topic == f"chat.room.den.message.{key}"
+    for procedure, *args in ((contract.ENTER,), (contract.HISTORY,), (contract.SAY, "x"), (contract.TYPING,)):
+        assert ben.refused(procedure, "den", *args).uri == "chat.error.banned"
+    fresh = anna(contract.ENTER, "den")["key"]
+    assert fresh != key
+    anna(contract.SAY, "den", "he is gone")
+    assert realm.published[-1].topic == f"chat.room.den.message.{fresh}"
+    moderator(contract.MODERATE, "den", victim, "unban")
+    assert ben(contract.ENTER, "den")["key"] == fresh
+
+
+def test_a_banned_visitor_sees_no_page(app: Flask, realm: MemoryRealm, room: str, visitor: Visitor) -> None:
+    visitor.post("/chat/den/", {"text": "spam", "token": "abcdefgh"}, form="/chat/den/")
+    with app.app_context():
+        person = db.session.scalars(db.select(Person.id)).one()
+    user(app, realm, ADMIN[0])(contract.MODERATE, "den", person, "ban")
+    for answer in (visitor.get("/chat/den/"), visitor.post("/chat/den/", {"text": "more"})):
+        assert answer.status_code == 403
+        assert "banned" in answer.text
+        assert "spam" not in answer.text
+
+
+def test_the_muted_read_and_do_not_write(app: Flask, realm: MemoryRealm, anna: Talker) -> None:
+    moderator = user(app, realm, ADMIN[0])
+    person = anna(contract.ENTER, "den")["me"]["id"]
+    moderator(contract.MODERATE, "den", person, "mute", 5)
+    assert "5 minutes" in anna.refused(contract.SAY, "den", "x").args[0]
+    assert anna(contract.HISTORY, "den")["messages"] == []
+    moderator(contract.MODERATE, "den", person, "unmute")
+    anna(contract.SAY, "den", "x")
+    moderator(contract.DELETE, "den", 1)
+    for wrong in ((person, "kill"), (person, "mute", 0), (person, "mute", "5"), (True, "ban")):
+        assert moderator.refused(contract.MODERATE, "den", *wrong).uri == "chat.error.invalid"
+    own = moderator(contract.ENTER, "den")["me"]["id"]
+    assert moderator.refused(contract.MODERATE, "den", own, "ban").uri == "chat.error.not_yours"
+    assert anna.refused(contract.SANCTIONS, "den").uri == "chat.error.not_yours"
+
+
+# -- who is here
+
+
+def test_who_is_here_is_one_entry_a_person(app: Flask, realm: MemoryRealm, anna: Talker) -> None:
+    anna(contract.ENTER, "den")
+    Talker(realm, "visitor:anna", session=13)(contract.ENTER, "den")
+    people = anna(contract.HISTORY, "den", None, 0)["people"]
+    assert (people["total"], len(people["people"])) == (1, 1)
+    for left, total in ((13, 1), (99, 1), (11, 0)):
+        realm.publish(Message("wamp.session.on_leave", [left], {}, DEFAULT_PUBLISH))
+        assert anna(contract.HISTORY, "den", None, 0)["people"]["total"] == total
+
+
+def test_sessions_that_ended_unheard_are_taken_off(app: Flask, realm: MemoryRealm, anna: Talker, ben: Talker) -> None:
+    from wampflask.apps.chat import presence
+
+    anna(contract.ENTER, "den")
+    ben(contract.ENTER, "den")
+    realm.answer("wamp.session.list", lambda: [12])
+    with app.app_context():
+        presence.mend(app)
+        assert db.session.scalars(db.select(Presence.session)).all() == [12]
+    assert realm.published[-1].args[0]["total"] == 1
+
+
+# -- pages
+
+
+def test_a_room_can_be_read_and_spoken_in_without_javascript(visitor: Visitor) -> None:
+    visitor.get("/chat/plain/")
+    answer = visitor.post("/chat/plain/", {"text": HOSTILE, "token": "abcdefgh"}, form="/chat/plain/")
+    assert answer.location.endswith("/chat/plain/#say")
+    visitor.post("/chat/plain/", {"text": HOSTILE, "token": "abcdefgh"}, form="/chat/plain/")
+    visitor.post("/chat/plain/name", {"name": "Anna"}, form="/chat/plain/")
+    page = visitor.get("/chat/plain/").text
+    assert page.count("&lt;img src=x onerror=") == 1
+    assert "<img src=x" not in page
+    assert "That is your name now." in page
+    assert "plain" in visitor.get("/chat/").text
+    empty = visitor.post("/chat/plain/", {"text": " "}, form="/chat/plain/")
+    assert empty.status_code == 422
+    assert "Write something first." in empty.text
+
+
+def test_links_are_links_and_the_rest_is_text() -> None:
+    text = 'see https://example.org/a_(b)?x="2", (http://example.org/c). javascript:alert(1) https:// www.example.org'
+    links = [piece for piece, is_link in pieces(text) if is_link]
+    assert links == ["https://example.org/a_(b)?x=", "http://example.org/c"]
+    assert "".join(piece for piece, _ in pieces(text)) == text
+
+
+def test_admin_pages_show_chat(admin: Visitor, anna: Talker) -> None:
+    anna(contract.SAY, "den", HOSTILE)
+    for page in ("chat_rooms", "chat_messages", "chat_people", "chat_sanctions"):
+        answer = admin.get(f"/admin/{page}/")
+        assert answer.status_code == 200
+        assert "<img src=x" not in answer.text
+
+
+def test_commands(app: Flask, anna: Talker, visitor: Visitor) -> None:
+    anna(contract.SAY, "den", "kept")
+    visitor.get("/chat/empty/")
+    runner = app.test_cli_runner()
+    assert "den" in runner.invoke(args=["chat", "rooms"]).output
+    assert runner.invoke(args=["chat", "prune", "--days", "0"]).output == "Deleted 1 empty rooms.\n"

@@ -1,0 +1,93 @@
+"""The site on a database of its own for each test, with a realm in memory; and with a real router where asked for.
+
+``TEST_DATABASE_URL`` runs the same tests on a PostgreSQL database, which they empty.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask_migrate import downgrade, upgrade
+from flask_security.utils import hash_password
+
+from tests.apps.visiting import ADMIN, USER, Visitor
+from wampflask.apps import create_app
+from wampflask.apps.accounts import service as accounts
+from wampflask.apps.extensions import db
+from wampflask.memory import MemoryRealm, in_memory
+
+OTHER_DATABASE = os.environ.get("TEST_DATABASE_URL", "")
+
+
+def make(folder: Path, **config: Any) -> Flask:
+    """The site in ``folder``; an unexpected error ends the test."""
+    database = {"WAMPFLASK_DATABASE_URL": OTHER_DATABASE} if OTHER_DATABASE else {}
+    return create_app({"INSTANCE": folder, "TESTING": True, "PROPAGATE_EXCEPTIONS": True, **database, **config})
+
+
+def populate(app: Flask) -> None:
+    """Tables, roles, one admin and one user."""
+    with app.app_context():
+        if OTHER_DATABASE:
+            downgrade(revision="base")
+        upgrade()
+        accounts.ensure_roles(db.session())
+        for (email, password), roles in ((ADMIN, ["admin"]), (USER, [])):
+            accounts.create_user(db.session(), email, hash_password(password), roles)
+        db.session.commit()
+        db.session.remove()
+        db.engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An instance folder to copy: making one takes a second, copying it nothing."""
+    folder = tmp_path_factory.mktemp("prepared") / "instance"
+    if not OTHER_DATABASE:
+        populate(make(folder))
+    return folder
+
+
+@pytest.fixture
+def instance(prepared: Path, tmp_path: Path) -> Path:
+    """An instance folder with a database."""
+    folder = tmp_path / "instance"
+    if OTHER_DATABASE:
+        populate(make(folder))
+    else:
+        shutil.copytree(prepared, folder)
+    return folder
+
+
+@pytest.fixture
+def app(instance: Path) -> Iterator[Flask]:
+    """The site; not connected to anything."""
+    app = make(instance)
+    yield app
+    with app.app_context():
+        db.engine.dispose()
+
+
+@pytest.fixture
+def realm(app: Flask) -> Iterator[MemoryRealm]:
+    """What the site publishes and answers, in memory."""
+    with in_memory(app) as realm:
+        yield realm
+
+
+@pytest.fixture
+def visitor(app: Flask, realm: MemoryRealm) -> Visitor:
+    """Somebody who is not logged in."""
+    return Visitor(app)
+
+
+@pytest.fixture
+def admin(app: Flask, realm: MemoryRealm) -> Visitor:
+    """Somebody who is logged in as admin."""
+    return Visitor(app).log_in(ADMIN)

@@ -1,0 +1,126 @@
+"""SQLite as several workers need it."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from flask import Flask, g
+from sqlalchemy import text
+
+from tests.apps.conftest import OTHER_DATABASE
+from tests.apps.visiting import Visitor, ask
+from wampflask.apps import db as settings
+from wampflask.apps.extensions import db
+from wampflask.apps.polls import service
+from wampflask.memory import MemoryRealm
+
+
+@pytest.fixture(autouse=True)
+def _on_sqlite() -> None:
+    if OTHER_DATABASE:
+        pytest.skip("about SQLite")
+
+
+@pytest.mark.parametrize(
+    ("pragma", "value"), [("journal_mode", "wal"), ("synchronous", 1), ("busy_timeout", 5000), ("foreign_keys", 1)]
+)
+def test_pragmas(app: Flask, pragma: str, value: object) -> None:
+    with app.app_context():
+        assert db.session.execute(text(f"PRAGMA {pragma}")).scalar() == value
+
+
+def test_pages_do_not_wait_for_a_writer(app: Flask, realm: MemoryRealm) -> None:
+    question, (red, *_) = ask(app)
+    visitor = Visitor(app)
+    voted, shown = threading.Event(), threading.Event()
+
+    def hold_the_lock() -> None:
+        with app.app_context():
+            service.vote(db.session(), question, "visitor:slow", [red])
+            voted.set()
+            assert shown.wait(10)
+            db.session.commit()
+
+    writer = threading.Thread(target=hold_the_lock)
+    writer.start()
+    assert voted.wait(10)
+    for path in ("/", "/polls/", f"/polls/{question}/", f"/polls/{question}/results"):
+        assert visitor.get(path).status_code == 200
+    assert visitor.snapshot(question)["voters"] == 0
+    shown.set()
+    writer.join()
+    assert visitor.snapshot(question)["voters"] == 1
+
+
+@pytest.mark.parametrize(("reads_only", "others_may_write"), [(True, True), (False, False)])
+def test_only_what_may_write_takes_the_lock(app: Flask, reads_only: bool, others_may_write: bool) -> None:
+    with app.app_context():
+        g.reads_only = reads_only
+        db.session.execute(text("SELECT 1"))
+        other = sqlite3.connect(str(db.engine.url.database), timeout=0, isolation_level=None)
+        try:
+            other.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            assert not others_may_write
+        else:
+            assert others_may_write
+        finally:
+            other.close()
+
+
+def test_who_waits_too_long_for_the_lock_is_told(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "BUSY_TIMEOUT", 200)
+    with app.app_context():
+        other = sqlite3.connect(str(db.engine.url.database), isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            db.session.execute(text("SELECT 1"))
+        db.session.rollback()
+        other.execute("ROLLBACK")
+        other.close()
+        db.session.execute(text("SELECT 1"))
+
+
+def test_the_turn_passes_on_whatever_happens(app: Flask) -> None:
+    question, (red, *_) = ask(app)
+    for _ in range(3):  # more than there is to take, were one not given back
+        with app.app_context():
+            with pytest.raises(service.Invalid):
+                service.vote(db.session(), question, "visitor:a", [])
+            db.session.rollback()
+            with db.engine.connect() as connection:
+                connection.execute(text("SELECT 1"))
+                connection.invalidate()
+            with db.engine.begin() as connection:
+                connection.execute(text("SELECT 1"))
+    with app.app_context():
+        service.vote(db.session(), question, "visitor:a", [red])
+
+
+FORK = """
+import os, sys
+from sqlalchemy import text
+from wampflask.apps import create_app
+from wampflask.apps import db as settings
+from wampflask.apps.extensions import db
+
+with create_app({"INSTANCE": sys.argv[1]}).app_context():
+    db.session.execute(text("SELECT 1"))
+    db.session.remove()
+    assert db.engine.pool.checkedin() == 1
+    child = os.fork()
+    if child == 0:
+        os._exit(db.engine.pool.checkedin())
+    _, status = os.waitpid(child, 0)
+    sys.exit(os.waitstatus_to_exitcode(status))
+"""
+
+
+def test_a_forked_child_opens_its_own_connection(instance: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", FORK, instance], check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

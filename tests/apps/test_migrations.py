@@ -1,0 +1,50 @@
+"""The migrations make exactly what the models say, and can be undone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from flask import Flask
+from flask_migrate import downgrade, upgrade
+from sqlalchemy import inspect
+
+from tests.apps.conftest import make
+from wampflask.apps.db import Base
+from wampflask.apps.extensions import db
+
+
+def test_no_difference_between_models_and_migrations(app: Flask) -> None:
+    with app.app_context(), db.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_down_and_up_again(app: Flask) -> None:
+    with app.app_context():
+        downgrade(revision="base")
+        assert set(inspect(db.engine).get_table_names()) <= {"alembic_version"}
+        upgrade()
+        assert {"user", "question", "vote", "pick"} <= set(inspect(db.engine).get_table_names())
+
+
+def test_checks_and_keys_have_names(app: Flask) -> None:
+    with app.app_context():
+        found = inspect(db.engine)
+        assert {check["name"] for check in found.get_check_constraints("question")} >= {
+            "ck_question_kind",
+            "ck_question_state",
+            "ck_question_visibility",
+            "ck_question_voters_not_negative",
+        }
+        assert [unique["name"] for unique in found.get_unique_constraints("vote")] == ["uq_vote_question_id_voter"]
+
+
+def test_without_migrations_the_site_says_that_it_is_not_ready(tmp_path: Path) -> None:
+    app = make(tmp_path / "fresh", WAMPFLASK_DATABASE_URL=f"sqlite:///{tmp_path / 'empty.db'}")
+    answer = app.test_client().get("/healthz")
+    assert answer.status_code == 503
+    assert answer.json == {"database": "unavailable", "wamp": answer.json["wamp"] if answer.json else ""}
+    with app.app_context():
+        db.engine.dispose()

@@ -1,0 +1,103 @@
+"""Making and changing polls, with JavaScript and without, and what stands in the way of losing votes."""
+
+from __future__ import annotations
+
+from playwright.sync_api import expect
+
+from tests.browser.browsing import Troubles, choice, shows_count
+from tests.browser.conftest import OpenPage
+from tests.browser.live_site import Admin
+
+
+def test_a_new_poll(open_page: OpenPage, admin: Admin) -> None:
+    page = open_page("/polls/new", as_admin=True)
+    page.get_by_label("Question").fill("Which colour?")
+    rows = page.locator(".rows__row")
+    for place, label in enumerate(("Red", "Green", "Blue")):
+        page.get_by_label(f"Choice {place + 1}", exact=True).fill(label)
+    page.get_by_role("button", name="Add a choice").click()
+    expect(page.get_by_label("Choice 5", exact=True)).to_be_focused()
+    page.keyboard.type("Grey")
+    rows.nth(4).get_by_role("button", name="Move choice 5 up").click()
+    rows.nth(3).get_by_role("button", name="Move choice 4 up").click()
+    rows.nth(0).get_by_role("button", name="Remove choice 1").click()
+    expect(rows).to_have_count(4)
+    page.get_by_label("Several answers").check()
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("heading", name="Which colour?")).to_be_visible()
+    expect(page.locator("[data-ballot=label]")).to_have_text(["Green", "Grey", "Blue"])
+    expect(page.get_by_role("checkbox", name="Grey")).to_be_visible()
+    poll = int(page.url.rstrip("/").rsplit("/", 1)[1])
+    assert admin.snapshot(poll)["kind"] == "multiple"
+
+
+def test_a_new_poll_without_javascript(open_page: OpenPage) -> None:
+    page = open_page("/polls/new", as_admin=True, java_script_enabled=False)
+    expect(page.get_by_role("button", name="Add a choice")).to_be_hidden()
+    page.get_by_label("Question").fill("Plain?")
+    page.get_by_label("Choice 1", exact=True).fill("Yes")
+    page.get_by_label("Choice 3", exact=True).fill("No")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("heading", name="Plain?")).to_be_visible()
+    expect(page.locator("[data-ballot=label]")).to_have_text(["Yes", "No"])
+
+
+def test_what_is_missing_is_said(open_page: OpenPage, troubles: Troubles) -> None:
+    troubles.expect("422 (UNPROCESSABLE")
+    page = open_page("/polls/new", as_admin=True)
+    page.get_by_label("Choice 1", exact=True).fill("Alone")
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator("#text")).to_have_attribute("aria-invalid", "true")
+    expect(page.get_by_text("Write at least 2 choices.")).to_be_visible()
+    expect(page.get_by_label("Choice 1", exact=True)).to_have_value("Alone")
+
+
+def test_choices_with_votes_stay(open_page: OpenPage, admin: Admin, troubles: Troubles) -> None:
+    troubles.expect("409 (CONFLICT)")
+    poll = admin.new_poll("Removed?", "Kept", "Unused", "Other")
+    voter = open_page(f"/polls/{poll}/")
+    choice(voter, "Kept").check()
+    voter.get_by_role("button", name="Vote").click()
+    page = open_page(f"/polls/{poll}/edit", as_admin=True)
+    expect(page.get_by_text("1 person has voted.")).to_be_visible()
+    expect(page.get_by_label("Choice 1", exact=True)).to_have_value("Kept")
+    page.get_by_role("button", name="Remove choice 1").click()
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    shows_count(voter, poll, 1)
+    expect(voter.locator("[data-bar=label]")).to_have_text(["Kept", "Unused", "Other"])
+
+
+def test_closing_from_the_page(open_page: OpenPage, admin: Admin) -> None:
+    poll = admin.new_poll("Close me?", "Yes", "No")
+    page = open_page(f"/polls/{poll}/results", as_admin=True)
+    page.get_by_role("button", name="Close voting").click()
+    expect(page.locator("[data-poll=state]")).to_have_text("Closed")
+    expect(page.get_by_role("button", name="Open voting")).to_be_visible()
+    expect(page.get_by_role("button", name="Close voting")).to_be_hidden()
+    admin.do(poll, "open")
+    expect(page.get_by_role("button", name="Close voting")).to_be_visible()
+
+
+def test_reset_asks_first(open_page: OpenPage, admin: Admin) -> None:
+    poll = admin.new_poll("Sure?", "Yes", "No")
+    voter = open_page(f"/polls/{poll}/")
+    choice(voter, "Yes").check()
+    voter.get_by_role("button", name="Vote").click()
+    shows_count(voter, poll, 1)
+    page = open_page(f"/polls/{poll}/", as_admin=True)
+    page.get_by_role("link", name="Reset…").click()
+    expect(page.get_by_text("1 person has voted")).to_be_visible()
+    page.get_by_role("link", name="Cancel").click()
+    shows_count(voter, poll, 1)
+    page.get_by_role("link", name="Reset…").click()
+    page.get_by_role("button", name="Forget the votes").click()
+    shows_count(voter, poll, 0)
+
+
+def test_the_tools_are_for_admins(open_page: OpenPage, admin: Admin) -> None:
+    poll = admin.new_poll("Mine?", "Yes", "No")
+    page = open_page(f"/polls/{poll}/")
+    expect(page.get_by_role("link", name="Edit")).to_have_count(0)
+    page.goto(f"/polls/{poll}/edit")
+    expect(page.get_by_role("heading", name="Log in")).to_be_visible()

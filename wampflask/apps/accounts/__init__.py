@@ -1,0 +1,28 @@
+"""People who log in: roles, passwords, and the live sessions that end with a log-in.
+
+Flask-Security does the pages (``templates/security/``), this app its models, rules and commands.
+"""
+
+from __future__ import annotations
+
+from flask import Flask
+
+__all__ = ["init_app"]
+
+
+def init_app(app: Flask) -> None:
+    """Log-in pages, commands, and who is who in WAMP."""
+    from flask_security import SQLAlchemyUserDatastore
+
+    from wampflask.apps.extensions import db, security, wamp
+
+    from . import attempts, cli, identity, revocation, rules
+    from .models import Role, User
+
+    del rules  # imported for what it watches
+    security.init_app(app, SQLAlchemyUserDatastore(db, User, Role), register_blueprint=True)
+    identity.init_app(app)
+    attempts.init_app(app)
+    revocation.init_app(app)
+    wamp.identify(identity.identify)
+    app.cli.add_command(cli.users)

@@ -1,0 +1,66 @@
+"""What every page of the admin has in common: for admins only, CSRF tokens, our colours, refusals in plain words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import flash, url_for
+from flask_admin import AdminIndexView
+from flask_admin.actions import action
+from flask_admin.contrib.sqla import ModelView
+from flask_admin.form import BaseForm
+from flask_wtf import FlaskForm
+
+from wampflask.apps.guard import is_admin, refuse
+
+
+class AdminForm(BaseForm):  # type: ignore[misc]
+    """Flask-Admin's forms with the same CSRF tokens as our own."""
+
+    class Meta(FlaskForm.Meta):  # type: ignore[misc]
+        pass
+
+
+class ForAdmins:
+    """Shut to all but admins."""
+
+    @property
+    def extra_css(self) -> list[str]:
+        """The site's colours."""
+        return [url_for("static", filename="css/admin.css")]
+
+    def is_accessible(self) -> bool:
+        """Whether the current user may come in."""
+        return is_admin()
+
+    def inaccessible_callback(self, _name: str, **_kwargs: Any) -> Any:
+        """To the log-in page, or a plain no for those who are logged in."""
+        return refuse()
+
+
+class Home(ForAdmins, AdminIndexView):  # type: ignore[misc]
+    """The first page, ``/admin/``."""
+
+
+class SiteModelView(ForAdmins, ModelView):  # type: ignore[misc]
+    """A model's pages.
+
+    ``refusals`` are the domain errors whose text is meant for the person at the form.
+    """
+
+    form_base_class = AdminForm
+    can_set_page_size = True
+    page_size = 50
+    refusals: tuple[type[Exception], ...] = ()
+
+    @action("delete", "Delete", "Are you sure you want to delete selected records?")  # type: ignore[untyped-decorator]
+    def action_delete(self, ids: list[str]) -> None:
+        """As Flask-Admin's, which asks the database for text where it has numbers: only SQLite forgives that."""
+        super().action_delete([int(number) for number in ids if number.isdecimal()])
+
+    def handle_view_exception(self, exc: Exception) -> bool:
+        """Show what a rule refused; anything else goes the way of every error."""
+        if isinstance(exc, self.refusals):
+            flash(str(exc), "error")
+            return True
+        return bool(super().handle_view_exception(exc))

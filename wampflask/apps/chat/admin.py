@@ -1,0 +1,56 @@
+"""Rooms, messages and sanctions in the admin: to look at. Moderators act in the room, where pages follow."""
+
+from __future__ import annotations
+
+from flask_sqlalchemy import SQLAlchemy
+
+from wampflask.apps.backoffice import SiteModelView
+
+from .models import Message, Person, Room, Sanction
+
+
+class _ToLookAt(SiteModelView):
+    can_create = False
+    can_edit = False
+    can_delete = False
+
+
+class RoomView(_ToLookAt):
+    """Rooms."""
+
+    column_list = ("label", "last", "created_at")
+    column_searchable_list = ("label",)
+    column_default_sort = ("id", True)
+
+
+class MessageView(_ToLookAt):
+    """What was said."""
+
+    column_list = ("room", "number", "name", "text", "said_at", "edited", "deleted")
+    column_searchable_list = ("text", "name", "room.label")
+    column_default_sort = ("id", True)
+
+
+class PersonView(_ToLookAt):
+    """Names."""
+
+    column_list = ("name", "authid", "moderator", "created_at")
+    column_searchable_list = ("name", "authid")
+    column_default_sort = ("id", True)
+
+
+class SanctionView(_ToLookAt):
+    """Who is muted or banned; deleting one lifts it."""
+
+    can_delete = True
+    column_list = ("room", "person", "banned", "muted_until")
+
+
+def chat_views(db: SQLAlchemy) -> list[SiteModelView]:
+    """The pages of this feature."""
+    return [
+        RoomView(Room, db, name="Rooms", category="Chat", endpoint="chat_rooms"),
+        MessageView(Message, db, name="Messages", category="Chat", endpoint="chat_messages"),
+        PersonView(Person, db, name="People", category="Chat", endpoint="chat_people"),
+        SanctionView(Sanction, db, name="Sanctions", category="Chat", endpoint="chat_sanctions"),
+    ]

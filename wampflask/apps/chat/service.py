@@ -1,0 +1,270 @@
+"""Rooms and messages: say, edit, delete, read. Knows neither Flask nor WAMP.
+
+Every function works in the given session's transaction, and none commits. What is written locks the person's row first
+and the room's row then, always in this order; under the room's lock it gets the room's next numbers, so numbers become
+visible in their order and without holes. One that raises may have left the transaction half done: roll it back.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import func, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from . import contract, names, people
+from .errors import Banned, ChatError, Invalid, Muted, NameTaken, NotFound, NotYours, TooFast
+from .models import Message, Person, Presence, Room, new_key
+from .people import Who
+
+__all__ = [
+    "Banned",
+    "ChatError",
+    "Invalid",
+    "Muted",
+    "NameTaken",
+    "NotFound",
+    "NotYours",
+    "Rate",
+    "TooFast",
+    "Who",
+]
+
+PAGE = 50
+"""Messages that a page shows at first, and fetches at once when it scrolls."""
+CATCH_UP = 200
+"""Messages in one answer to a page that was away."""
+PEOPLE_MAX = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """How much one person may say: ``messages`` at once, and as many again in ``seconds``."""
+
+    messages: int
+    seconds: float
+
+
+# -- rooms
+
+
+def find_room(session: Session, label: object) -> Room:
+    """:raises NotFound: there is none. :raises Invalid: no label."""
+    room = session.scalar(select(Room).where(Room.label == names.clean_label(label)))
+    if room is None:
+        raise NotFound("There is no such room. Open its page to make it.")
+    return room
+
+
+def new_room(session: Session, label: str | None = None) -> Room:
+    """Make a room, or find it when another was faster; without a label, one with a random name.
+
+    :raises Invalid: no label.
+    """
+    for _ in range(50):
+        wanted = names.clean_label(label) if label is not None else names.new_label()
+        found = session.scalar(select(Room).where(Room.label == wanted))
+        if found is not None and label is not None:
+            return found
+        if found is not None:
+            continue
+        room = Room(label=wanted)
+        try:
+            with session.begin_nested():
+                session.add(room)
+        except IntegrityError:
+            continue
+        return room
+    raise Invalid("No free room name was found. Try again.")
+
+
+def rooms_of(session: Session, person: Person, limit: int = 20) -> Sequence[Room]:
+    """Where somebody has spoken, the latest first."""
+    spoken = select(Message.room_id, func.max(Message.id).label("latest")).where(Message.person_id == person.id)
+    latest = spoken.group_by(Message.room_id).subquery()
+    query = select(Room).join(latest, latest.c.room_id == Room.id).order_by(latest.c.latest.desc()).limit(limit)
+    return session.scalars(query).all()
+
+
+# -- writing
+
+
+def say(
+    session: Session, label: object, who: Who, text: object, token: object, rate: Rate, now: float | None = None
+) -> tuple[Room, Message, bool]:
+    """Say something; the same token again finds the same message.
+
+    :param now: seconds since the epoch, for tests.
+    :returns: the room, the message, and whether it is new.
+    :raises Invalid: the text. :raises TooFast: with the seconds to wait. :raises Muted: :raises Banned: they are.
+    """
+    wanted, word = names.clean_text(text), names.clean_token(token)
+    find_room(session, label)
+    person = people.ensure_person(session, who)
+    if word is not None:
+        known = session.scalar(select(Message).where(Message.person_id == person.id, Message.token == word))
+        if known is not None:
+            return known.room, known, False
+    _spend(person, rate, time.time() if now is None else now)
+    room = _locked(session, label, new=1)
+    people.check_may_write(session, room, person)
+    message = Message(
+        room_id=room.id,
+        number=room.last,
+        version=room.version,
+        person=person,
+        name=person.name,
+        text=wanted,
+        token=word,
+    )
+    session.add(message)
+    session.flush()
+    return room, message, True
+
+
+def edit(session: Session, label: object, who: Who, number: object, text: object) -> tuple[Room, Message]:
+    """Change one's own words.
+
+    :raises NotYours: somebody else's. :raises NotFound: deleted, or never said.
+    """
+    wanted = names.clean_text(text)
+    find_room(session, label)
+    person = people.ensure_person(session, who)
+    room = _locked(session, label)
+    people.check_may_write(session, room, person)
+    message = _message(session, room, number)
+    if message.person_id != person.id:
+        raise NotYours("Only its author may change a message.")
+    message.text, message.edited, message.version = wanted, True, room.version
+    session.flush()
+    return room, message
+
+
+def remove(session: Session, label: object, who: Who, number: object) -> tuple[Room, Message]:
+    """Delete one's own message, or as a moderator anybody's: its text is gone for good, its place stays.
+
+    :raises NotYours: somebody else's. :raises NotFound: deleted already, or never said.
+    """
+    find_room(session, label)
+    person = people.ensure_person(session, who)
+    room = _locked(session, label)
+    people.check_may_enter(session, room, person)
+    message = _message(session, room, number)
+    if message.person_id != person.id and not who.moderator:
+        raise NotYours("Only its author or a moderator may delete a message.")
+    message.text, message.deleted, message.version = "", True, room.version
+    session.flush()
+    return room, message
+
+
+def move(session: Session, label: object) -> tuple[Room, str]:
+    """Give the room's topics a new key.
+
+    :returns: the room, locked, and the former key.
+    """
+    room = session.scalar(select(Room).where(Room.label == names.clean_label(label)).with_for_update())
+    if room is None:
+        raise NotFound("There is no such room.")
+    former, room.key = room.key, new_key()
+    session.flush()
+    return room, former
+
+
+# -- reading
+
+
+def history(
+    session: Session, label: object, who: Who, *, before: object = None, since: object = None
+) -> contract.History:
+    """The last messages, those before a number, or all that changed after a version, in their order.
+
+    :raises Banned: who asks is. :raises NotFound: no such room.
+    """
+    room = find_room(session, label)
+    people.check_may_enter(session, room, people.find_person(session, who))
+    if since is not None:
+        return _changed(session, room, _whole(since, "since"))
+    older = _whole(before, "before") if before is not None else None
+    query = select(Message).where(Message.room_id == room.id)
+    if older is not None:
+        query = query.where(Message.number < older)
+    rows = session.scalars(query.order_by(Message.number.desc()).limit(PAGE + 1)).all()
+    shown = [describe(message) for message in reversed(rows[:PAGE])]
+    return contract.History(messages=shown, version=room.version, more=len(rows) > PAGE)
+
+
+def people_here(session: Session, room: Room) -> contract.People:
+    """Who is here: one entry a person, however many pages they have open."""
+    here = select(Presence.person_id).where(Presence.room_id == room.id).distinct()
+    total = session.scalar(select(func.count()).select_from(here.subquery())) or 0
+    query = select(Person).where(Person.id.in_(here)).order_by(Person.folded).limit(PEOPLE_MAX)
+    listed = [people.describe(person) for person in session.scalars(query)]
+    return contract.People(version=room.people_version, people=listed, total=total)
+
+
+def describe(message: Message) -> contract.Message:
+    """As pages hear of it."""
+    return contract.Message(
+        id=message.number,
+        version=message.version,
+        person=message.person_id,
+        name=message.name,
+        guest=message.person.guest,
+        text=message.text,
+        at=message.said_at.timestamp(),
+        edited=message.edited,
+        deleted=message.deleted,
+    )
+
+
+def _changed(session: Session, room: Room, since: int) -> contract.History:
+    # The room was read first: whatever has a number up to its version is committed, and found below.
+    query = select(Message).where(Message.room_id == room.id, Message.version > since, Message.version <= room.version)
+    rows = session.scalars(query.order_by(Message.version).limit(CATCH_UP + 1)).all()
+    more = len(rows) > CATCH_UP
+    shown = [describe(message) for message in rows[:CATCH_UP]]
+    return contract.History(
+        messages=shown,
+        version=shown[-1]["version"] if more else room.version,
+        more=more,
+        key=room.key,
+        people=people_here(session, room),
+    )
+
+
+def _message(session: Session, room: Room, number: object) -> Message:
+    query = select(Message).where(Message.room_id == room.id, Message.number == _whole(number, "id"))
+    message = session.scalar(query)
+    if message is None or message.deleted:
+        raise NotFound("That message is not there any more.")
+    return message
+
+
+def _locked(session: Session, label: object, new: int = 0) -> Room:
+    """The room with its next version, and ``new`` more messages; its row is locked until the commit."""
+    numbered = update(Room).where(Room.label == names.clean_label(label))
+    numbered = numbered.values(version=Room.version + 1, last=Room.last + new)
+    session.execute(numbered, execution_options={"synchronize_session": False})
+    room = session.scalar(select(Room).where(Room.label == label), execution_options={"populate_existing": True})
+    if room is None:
+        raise NotFound("There is no such room.")
+    return room
+
+
+def _spend(person: Person, rate: Rate, now: float) -> None:
+    """Take one message off the person's allowance. It is in their row, which is locked: all workers count together."""
+    each = rate.seconds / rate.messages
+    full_at = max(person.full_at, now) + each
+    over = full_at - now - rate.seconds
+    if over > each * 1e-6:
+        raise TooFast(over)
+    person.full_at = full_at
+
+
+def _whole(number: object, what: str) -> int:
+    if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < 2**31:
+        raise Invalid(f"{what} is a whole number.")
+    return number

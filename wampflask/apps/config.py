@@ -1,0 +1,205 @@
+"""The site's configuration: every ``WAMPFLASK_*`` key, and what Flask's extensions are told.
+
+Later places win: ``<instance>/config.py``, the environment, the mapping given to ``create_app``. ``WAMP_*`` keys come
+the same way and are the library's. Wrong values are refused at the start, by name.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from flask import Config
+from limits import parse_many
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from wampflask import ConfigError
+
+from .instance import prepare, read_secrets
+
+KEYS = {
+    "WAMPFLASK_DATABASE_URL": "",  # default: SQLite in the instance folder
+    "WAMPFLASK_SECRET_KEY": "",  # default: generated, in the instance folder
+    "WAMPFLASK_PUBLIC_URL": "",  # how phones reach the pages, for QR codes; default: this machine's LAN address
+    "WAMPFLASK_COOKIE_SECURE": "0",  # 1: cookies over https only
+    "WAMPFLASK_PROXIES": "0",  # how many reverse proxies in front set X-Forwarded-*
+    "WAMPFLASK_LOGIN_ATTEMPTS": "10 per minute",  # failed ones, per address and worker process
+    "WAMPFLASK_BODY_MAX": "262144",  # bytes of a request
+    "WAMPFLASK_MEDIA_MAX": "536870912",  # bytes of a file that an admin uploads for the player
+    "WAMPFLASK_CHAT_RATE": "30 per minute",  # messages of one person, over all workers
+    "WAMPFLASK_METRICS_TOKEN": "",  # what Prometheus sends for /metrics; default: admins alone may look
+}
+_OF_OTHERS = ("WAMPFLASK_CROSSBAR", "WAMPFLASK_LOCAL_AGENT", "WAMPFLASK_USER_PASSWORD")  # read by commands
+
+SECRET_MIN = 16
+BODY_MAX_LIMITS = (16_384, 1_073_741_824)
+MEDIA_MAX_LIMITS = (1_024, 1_099_511_627_776)
+PROXIES_LIMITS = (0, 10)
+
+
+class SiteConfig(NamedTuple):
+    """The checked values of the ``WAMPFLASK_*`` keys."""
+
+    database_url: str
+    secret_key: str
+    public_url: str
+    cookie_secure: bool
+    proxies: int
+    login_attempts: str
+    body_max: int
+    media_max: int
+    chat_rate: str
+    metrics_token: str
+
+
+def instance_folder(given: Mapping[str, Any] | None = None) -> Path:
+    """The instance folder, made if need be: ``INSTANCE`` of the mapping or the environment, else ``./instance``."""
+    named = (given or {}).get("INSTANCE") or os.environ.get("INSTANCE") or "instance"
+    folder = Path(named).absolute()
+    prepare(folder)
+    return folder
+
+
+def load(config: Config, folder: Path, given: Mapping[str, Any] | None = None) -> SiteConfig:
+    """Fill ``config`` from all places and return the site's own values.
+
+    :raises ConfigError: naming the first key with a wrong value.
+    """
+    secrets = read_secrets(folder)
+    config.from_pyfile(str(folder / "config.py"), silent=True)
+    ours = ("WAMP_", "WAMPFLASK_")
+    config.update({key: value for key, value in os.environ.items() if value and key.startswith(ours)})
+    config.update(given or {})
+    site = _read({**KEYS, **{key: value for key, value in config.items() if key.startswith("WAMPFLASK_")}}, folder)
+    settings = {**_fixed(), **_derived(site, secrets)}
+    config.update({key: value for key, value in settings.items() if key not in (given or {})})
+    return site
+
+
+def _read(values: Mapping[str, Any], folder: Path) -> SiteConfig:
+    if unknown := sorted(set(values) - set(KEYS) - set(_OF_OTHERS)):
+        raise ConfigError(f"Unknown configuration: {', '.join(unknown)}. docs/configuration.md lists the keys.")
+    return SiteConfig(
+        database_url=_database_url(values["WAMPFLASK_DATABASE_URL"], folder),
+        secret_key=_secret_key(values["WAMPFLASK_SECRET_KEY"]),
+        public_url=_public_url(values["WAMPFLASK_PUBLIC_URL"]),
+        cookie_secure=_boolean("WAMPFLASK_COOKIE_SECURE", values["WAMPFLASK_COOKIE_SECURE"]),
+        proxies=_whole("WAMPFLASK_PROXIES", values["WAMPFLASK_PROXIES"], PROXIES_LIMITS),
+        login_attempts=_rate("WAMPFLASK_LOGIN_ATTEMPTS", values["WAMPFLASK_LOGIN_ATTEMPTS"]),
+        body_max=_whole("WAMPFLASK_BODY_MAX", values["WAMPFLASK_BODY_MAX"], BODY_MAX_LIMITS),
+        media_max=_whole("WAMPFLASK_MEDIA_MAX", values["WAMPFLASK_MEDIA_MAX"], MEDIA_MAX_LIMITS),
+        chat_rate=_rate("WAMPFLASK_CHAT_RATE", values["WAMPFLASK_CHAT_RATE"]),
+        metrics_token=_token("WAMPFLASK_METRICS_TOKEN", values["WAMPFLASK_METRICS_TOKEN"]),
+    )
+
+
+def _database_url(value: Any, folder: Path) -> str:
+    """``postgresql:`` and ``postgres:``, as hosters write it, mean the driver that is installed: psycopg 3."""
+    given = re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", str(value))
+    url = given or f"sqlite:///{folder / 'wampflask.db'}"
+    try:
+        kind = make_url(url).get_backend_name()
+    except ArgumentError:
+        kind = ""
+    if kind not in ("sqlite", "postgresql"):
+        # The value is not shown: it may hold a password.
+        raise ConfigError(
+            "WAMPFLASK_DATABASE_URL is not an address of SQLite or PostgreSQL: "
+            "use sqlite:////absolute/path.db or postgresql://user:password@host/name."
+        )
+    return url
+
+
+def _secret_key(value: Any) -> str:
+    if value and (not isinstance(value, str) or len(value) < SECRET_MIN):
+        raise ConfigError(f"WAMPFLASK_SECRET_KEY must be text of {SECRET_MIN} characters or more.")
+    return str(value)
+
+
+def _token(key: str, value: Any) -> str:
+    if value and (not isinstance(value, str) or len(value) < SECRET_MIN):
+        raise ConfigError(f"{key} must be text of {SECRET_MIN} characters or more.")
+    return str(value)
+
+
+def _public_url(value: Any) -> str:
+    parts = urlsplit(str(value))
+    if value and (parts.scheme not in ("http", "https") or not parts.hostname):
+        raise ConfigError(f"WAMPFLASK_PUBLIC_URL={value!r} must begin with http:// or https:// and name a host.")
+    return str(value).rstrip("/")
+
+
+def _boolean(key: str, value: Any) -> bool:
+    words = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+    try:
+        return words[str(value).lower()]
+    except KeyError:
+        raise ConfigError(f"{key}={value!r} is neither 1 nor 0.") from None
+
+
+def _whole(key: str, value: Any, limits: tuple[int, int]) -> int:
+    low, high = limits
+    try:
+        number = int(str(value))
+    except ValueError:
+        raise ConfigError(f"{key}={value!r} is not a whole number.") from None
+    if not low <= number <= high:
+        raise ConfigError(f"{key}={value!r} is not between {low} and {high}.")
+    return number
+
+
+def _rate(key: str, value: Any) -> str:
+    try:
+        parse_many(str(value))
+    except ValueError:
+        raise ConfigError(f"{key}={value!r} is not a limit such as '10 per minute'.") from None
+    return str(value)
+
+
+def _derived(site: SiteConfig, secrets: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "SQLALCHEMY_DATABASE_URI": site.database_url,
+        "SECRET_KEY": site.secret_key or secrets["SECRET_KEY"],
+        "SECURITY_PASSWORD_SALT": secrets["SECURITY_PASSWORD_SALT"],
+        "SESSION_COOKIE_SECURE": site.cookie_secure,
+        "REMEMBER_COOKIE_SECURE": site.cookie_secure,
+        "MAX_CONTENT_LENGTH": site.body_max,
+        "MAX_FORM_MEMORY_SIZE": site.body_max,
+    }
+
+
+def _fixed() -> dict[str, Any]:
+    return {
+        # Two copies of the site on one host have different ports, and cookies know no ports: the library's
+        # visitor cookie is signed, and each copy's own key tells a stranger's apart.
+        "SESSION_COOKIE_NAME": "wampflask_session",
+        "SESSION_COOKIE_HTTPONLY": True,
+        "SESSION_COOKIE_SAMESITE": "Lax",
+        "REMEMBER_COOKIE_NAME": "wampflask_remember",
+        "REMEMBER_COOKIE_HTTPONLY": True,
+        "REMEMBER_COOKIE_SAMESITE": "Lax",
+        "WTF_CSRF_TIME_LIMIT": None,  # a form that lay open overnight is no attack: the token ends with the session
+        "RATELIMIT_STORAGE_URI": "memory://",  # per worker process: n workers allow n times the attempts
+        "RATELIMIT_HEADERS_ENABLED": True,
+        "MAX_FORM_PARTS": 500,
+        "SECURITY_URL_PREFIX": None,
+        "SECURITY_CHANGEABLE": True,
+        "SECURITY_REGISTERABLE": False,
+        "SECURITY_SEND_PASSWORD_CHANGE_EMAIL": False,
+        "SECURITY_PASSWORD_HASH": "argon2",
+        "SECURITY_PASSWORD_SCHEMES": ["argon2"],
+        "SECURITY_PASSWORD_SINGLE_HASH": ["argon2"],
+        "SECURITY_PASSWORD_LENGTH_MIN": 10,
+        "SECURITY_RETURN_GENERIC_RESPONSES": True,
+        "SECURITY_API_ENABLED_METHODS": ["session"],
+        "SECURITY_LOGOUT_CSRF": True,
+        "SECURITY_LOGOUT_METHODS": ["POST"],
+        "SECURITY_STATIC_FOLDER": None,
+        "SECURITY_TOKEN_MAX_AGE": 1,
+        "FLASK_ADMIN_FLUID_LAYOUT": True,
+    }

@@ -1,0 +1,14 @@
+"""``demo.ip``: where phones on the same network find this server."""
+
+from __future__ import annotations
+
+from wampflask.apps.extensions import wamp
+from wampflask.apps.network import lan_address
+
+from .contract import IP
+
+
+@wamp.register(IP)
+def get_ip() -> str | None:
+    """This server's address on its network, found without asking anybody."""
+    return lan_address()

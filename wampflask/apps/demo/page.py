@@ -1,0 +1,36 @@
+"""A demo's page: the demo, and the files it is made of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from flask import Blueprint, render_template
+
+from wampflask._paths import resource_dir
+
+blueprint = Blueprint("demo", __name__)
+
+PACKAGE = Path(__file__).resolve().parent
+
+
+class Source(NamedTuple):
+    """A file of a demo: its path in the project, and what is in it."""
+
+    path: str
+    text: str
+
+
+def sources(name: str) -> list[Source]:
+    """The files of the demo ``name``, as they are on the disk."""
+    files = {
+        f"wampflask/apps/demo/{name}_demo.py": PACKAGE / f"{name}_demo.py",
+        f"templates/demo/_{name}.html": resource_dir("templates") / "demo" / f"_{name}.html",
+        f"static/js/demo/{name}.js": resource_dir("static") / "js" / "demo" / f"{name}.js",
+    }
+    return [Source(path, file.read_text(encoding="utf-8")) for path, file in files.items()]
+
+
+def demo_page(name: str) -> str:
+    """``demo/<name>.html`` (sources: the demo's files)."""
+    return render_template(f"demo/{name}.html", sources=sources(name))

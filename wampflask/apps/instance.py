@@ -1,0 +1,60 @@
+"""The instance folder: secrets, database, the router's node. Its owner alone may look into it."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from pathlib import Path
+
+from wampflask import ConfigError
+
+SECRETS_FILE = "secrets.json"
+_NAMES = ("SECRET_KEY", "SECURITY_PASSWORD_SALT")
+
+
+def prepare(folder: Path) -> None:
+    """Make the folder, for its owner alone.
+
+    :raises ConfigError: when it cannot be made or written.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(0o700)
+        if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+            raise PermissionError(13, "Permission denied", str(folder))
+    except OSError as error:
+        raise ConfigError(
+            f"The instance folder {folder} cannot be used ({error.strerror}). Set INSTANCE to a folder you may write."
+        ) from None
+
+
+def read_secrets(folder: Path) -> dict[str, str]:
+    """The site's secrets, generated at the first start and the same ever after, however many workers start at once.
+
+    :raises ConfigError: when the file is damaged.
+    """
+    file = folder / SECRETS_FILE
+    if not file.exists():
+        _write_once(file, json.dumps({name: secrets.token_urlsafe(48) for name in _NAMES}, indent=2) + "\n")
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+        return {name: str(found[name]) for name in _NAMES}
+    except (ValueError, KeyError, TypeError):
+        raise ConfigError(
+            f"{file} is damaged. Restore it from a backup; or delete it: everybody is logged out then, "
+            "and passwords must be set again with 'flask users set-password'."
+        ) from None
+
+
+def _write_once(file: Path, text: str) -> None:
+    """Write whole or not at all; of two processes that start together the first one's secrets stay."""
+    draft = file.with_name(f"{file.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as handle:
+        handle.write(text)
+    try:
+        os.link(draft, file)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()

@@ -1,0 +1,192 @@
+"""Hosts, tokens, rules and channels in the admin. Edits of hosts reach agents at once, and what came of it is said."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from flask import flash, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_admin import expose
+from flask_admin.actions import action
+from flask_sqlalchemy import SQLAlchemy
+from flask_wtf import FlaskForm
+from wtforms import FloatField, SelectField, StringField, SubmitField
+from wtforms.validators import Length, NumberRange, Optional
+
+from wampflask.apps.backoffice import SiteModelView
+from wampflask.apps.extensions import db as database
+from wampflask.apps.extensions import wamp
+
+from . import contract, notify, push, service
+from .forms import GROUPS
+from .models import SWITCHES, Alert, AlertRule, Channel, EnrolToken, Host, MonitorError, Notice
+
+SAID_ONE_BY_ONE = 10
+"""Results of a bulk edit that are told host by host, at most."""
+_LEAVE = {"": "as it is", "1": "on", "0": "off"}
+
+
+class BulkForm(FlaskForm):  # type: ignore[misc]
+    """New values for several hosts; what is left empty stays as it is."""
+
+    frequency = FloatField("Seconds between two reports", validators=[Optional(), NumberRange(*contract.FREQUENCY)])
+    disabled = SelectField("Disabled", choices=_LEAVE)
+    show_cpus = SelectField(GROUPS["show_cpus"], choices=_LEAVE)
+    show_memory = SelectField(GROUPS["show_memory"], choices=_LEAVE)
+    show_disk = SelectField(GROUPS["show_disk"], choices=_LEAVE)
+    show_network = SelectField(GROUPS["show_network"], choices=_LEAVE)
+    show_temperatures = SelectField(GROUPS["show_temperatures"], choices=_LEAVE)
+    show_system = SelectField(GROUPS["show_system"], choices=_LEAVE)
+    labels = StringField("Labels, instead of those they have", validators=[Length(max=500)])
+    submit = SubmitField("Save and apply")
+
+    def values(self) -> dict[str, Any]:
+        """What was filled in."""
+        found: dict[str, Any] = {name: self[name].data == "1" for name in ("disabled", *SWITCHES) if self[name].data}
+        if self.frequency.data is not None:
+            found["frequency"] = self.frequency.data
+        if (self.labels.data or "").strip():
+            found["labels"] = self.labels.data
+        return found
+
+
+def say(results: dict[str, tuple[str, str]], titles: dict[str, str]) -> None:
+    """Tell the admin what came of an edit, by host or summed up."""
+    if len(results) <= SAID_ONE_BY_ONE:
+        for host, (state, text) in results.items():
+            flash(f"{titles.get(host, host)}: {text}", "error" if state == "refused" else "success")
+        return
+    counts = Counter(state for state, _ in results.values())
+    flash(f"{len(results)} hosts: " + ", ".join(f"{count} {state}" for state, count in counts.items()), "success")
+
+
+def _application(_view: Any, _context: Any, model: Host, _name: str) -> str:
+    return service.application(model)[1]
+
+
+def _title(_view: Any, _context: Any, model: Host, _name: str) -> str:
+    return model.title
+
+
+class HostView(SiteModelView):
+    """Hosts; they appear by enrolling."""
+
+    refusals = (MonitorError,)
+    can_create = False
+    column_list = ("name", "ip", "labels", "online", "last_seen", "frequency", "disabled", *SWITCHES, "settings")
+    column_formatters = {"settings": _application, "name": _title}  # noqa: RUF012 - Flask-Admin's way of declaring
+    column_searchable_list = ("name", "reported_name", "ip", "labels", "host")
+    column_filters = ("online", "disabled", "revoked", "labels")
+    column_editable_list = ()
+    form_columns = ("name", "labels", "notes", "disabled", "frequency", "handover", *SWITCHES, "revoked")
+    page_size = 100
+
+    def after_model_change(self, form: Any, model: Host, is_created: bool) -> None:  # noqa: ARG002 - Flask-Admin's
+        """Bring it to the agent."""
+        if model.revoked:
+            wamp.revoke(contract.authid(model.host))
+        titles = {model.host: model.title}
+        say(push.push([model.host]), titles)
+
+    def after_model_delete(self, model: Host) -> None:
+        """End the agent's session."""
+        push.tell_removed(model.host)
+
+    @action("edit", "Edit…")  # type: ignore[untyped-decorator]
+    def edit_many(self, ids: list[str]) -> ResponseReturnValue:
+        """To the form for all of them."""
+        return redirect(url_for(".bulk", ids=",".join(ids)))
+
+    @expose("/bulk", methods=("GET", "POST"))  # type: ignore[untyped-decorator]
+    def bulk(self) -> ResponseReturnValue:
+        """``admin/bulk.html`` (form: BulkForm, hosts)."""
+        session = database.session()
+        numbers = [int(one) for one in request.args.get("ids", "").split(",") if one.isascii() and one.isdigit()]
+        hosts = [host for number in numbers[:1000] if (host := session.get(Host, number))]
+        form = BulkForm()
+        if form.validate_on_submit():
+            titles = {host.host: host.title for host in hosts}
+            try:
+                service.edit_many(session, hosts, form.values())
+                session.commit()
+            except MonitorError as error:
+                session.rollback()
+                flash(str(error), "error")
+            else:
+                say(push.push(list(titles)), titles)
+                return redirect(url_for(".index_view"))
+        page: ResponseReturnValue = self.render("admin/bulk.html", form=form, hosts=hosts)
+        return page
+
+
+class TokenView(SiteModelView):
+    """Tokens; new ones are made on “Add a host”, where they are shown."""
+
+    can_create = False
+    column_list = ("hint", "note", "reusable", "uses", "created_at", "expires_at", "revoked")
+    form_columns = ("note", "revoked", "expires_at")
+
+
+class RuleView(SiteModelView):
+    """When to alarm."""
+
+    refusals = (MonitorError,)
+    column_list = ("name", "metric", "threshold", "seconds", "labels", "hosts", "enabled")
+    form_columns = ("name", "metric", "threshold", "seconds", "labels", "hosts", "enabled")
+    column_descriptions = {  # noqa: RUF012 - Flask-Admin's way of declaring
+        "threshold": "Percent for CPU, memory, swap and disk; degrees Celsius; load. Offline needs none.",
+        "seconds": "For how long, before it alarms.",
+    }
+
+
+class ChannelView(SiteModelView):
+    """Where alerts are sent."""
+
+    refusals = (MonitorError,)
+    column_list = ("name", "enabled", "quiet_from", "quiet_to", "time_zone")
+    form_columns = ("name", "url", "enabled", "quiet_from", "quiet_to", "time_zone")
+    column_descriptions = {  # noqa: RUF012 - Flask-Admin's way of declaring
+        "url": "As apprise writes it: mailto://user:password@mail.example?to=me@example.org, json://host/path, slack://…",
+        "quiet_from": "In the quiet hours (22:00 to 07:00) nothing is sent; what is still wrong afterwards is.",
+    }
+
+    def on_model_change(self, form: Any, model: Channel, is_created: bool) -> None:  # noqa: ARG002 - Flask-Admin's
+        """Refuse what could not be used."""
+        notify.parse_time(model.quiet_from or "")
+        notify.parse_time(model.quiet_to or "")
+        notify.zone(model.time_zone)
+        model.quiet_from, model.quiet_to = model.quiet_from or "", model.quiet_to or ""
+
+
+class AlertView(SiteModelView):
+    """What was wrong: to look at."""
+
+    column_list = ("text", "host", "state", "opened_at", "acknowledged_by", "resolved_at")
+    column_filters = ("state",)
+    column_default_sort = ("id", True)
+    can_create = False
+    can_edit = False
+
+
+class NoticeView(SiteModelView):
+    """What was sent: to look at."""
+
+    column_list = ("alert", "channel", "resolved", "state", "attempts", "due_at", "sent_at", "error")
+    column_filters = ("state",)
+    column_default_sort = ("id", True)
+    can_create = False
+    can_edit = False
+    can_delete = False
+
+
+def monitor_views(db: SQLAlchemy) -> list[SiteModelView]:
+    """The pages of this feature."""
+    return [
+        HostView(Host, db, name="Hosts", category="Monitoring", endpoint="hosts"),
+        TokenView(EnrolToken, db, name="Tokens", category="Monitoring", endpoint="tokens"),
+        RuleView(AlertRule, db, name="Alert rules", category="Monitoring", endpoint="alert_rules"),
+        ChannelView(Channel, db, name="Channels", category="Monitoring", endpoint="alert_channels"),
+        AlertView(Alert, db, name="Alerts", category="Monitoring", endpoint="alerts"),
+        NoticeView(Notice, db, name="Messages", category="Monitoring", endpoint="alert_notices"),
+    ]

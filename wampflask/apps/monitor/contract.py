@@ -1,0 +1,413 @@
+"""What the hub, the agents and the pages say to each other about hosts, and who may.
+
+The agent (``agent/agent.py``) imports nothing of ours; ``tests/agent/test_contract.py`` holds it to this module.
+
+*A host* is an id of 32 hex digits, made by its agent at the first start and kept in a file. Names, addresses, mount
+points and the like come from strangers' machines: text, never HTML, never identity.
+
+*The course of a connection*::
+
+    agent                                             hub
+    POST /clients/ (host, key, token the first time) ─►  creates the host, or knows its key
+                    ◄─ the config, flat as the seeds' + ticket, url, realm
+    joins the router with the ticket (role agent, authid agent:<host>, claim host=<host>)
+    registers configure, watch, processes
+    call monitor.agent.ready(hello)  ─►  it can be configured from now on
+                    ◄─ welcome: the config again (an edit may have come in between), stored, watch
+    publish monitor.clientstats.<host> every frequency seconds: for pages
+    call monitor.history.append(samples)  ─►  for the database, each sample exactly once
+                    ◄─ {"stored": seq}
+
+*Each sample exactly once.* A sample gets its ``seq`` (1, 2, 3 … for the life of the host) when the agent first hands
+it over, and has the same one whenever it is handed over again; one batch is under way at a time. The hub keeps for
+each host the highest ``seq`` it has stored, and in the transaction that stores a batch ignores what is not above it.
+The answer, like ``welcome["stored"]``, is that mark; the agent forgets what it covers and numbers on from it. A batch
+that the hub refuses with ``invalid`` is dropped and counted by the agent; after any other error it comes again.
+
+*Presence* is the hub's to tell: from the router's session events (``authid`` is ``agent:<host>``; after a cut the old
+session may end after the new one began, so count them) and from missing reports (``interval`` stands in each).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal, NotRequired, TypedDict
+
+from wampflask import Permission
+from wampflask.permissions import PAGES
+
+ROLE = "agent"
+"""Of an agent's ticket; ``tickets.mint(ROLE, authid(host), host=host)``."""
+
+WATCHERS = ("user", "admin")
+"""Whose pages see hosts, unless the site is configured to show them to everybody: then ``PAGES``."""
+
+# On the agent. Called by the hub; processes by pages, straight through the router.
+CONFIGURE = "monitor.host.{host}.configure"
+"""Procedure ``(config: Config)`` → :class:`Configured`. In force, and on the pages, when it answers."""
+WATCH = "monitor.host.{host}.watch"
+"""Procedure ``(seconds)`` → :class:`Watched`: report at least each second for so long. The hub calls it when a page
+subscribes, and again before the time is over for as long as somebody looks; 0 ends it."""
+PROCESSES = "monitor.host.{host}.processes"
+"""Procedure ``(limit)`` → :class:`Processes`: the first ``limit`` (1 to 100) by CPU and by memory, measured now."""
+
+# On the hub, called by agents. The caller's authid tells the host.
+READY = "monitor.agent.ready"
+"""Procedure ``(hello: Hello)`` → :class:`Welcome`."""
+APPEND = "monitor.history.append"
+"""Procedure ``(samples: list[Sample], dropped=int, clock=float)`` → :class:`Appended`. ``dropped``: samples that this
+run of the agent has lost since it started, because its buffer was full; ``clock``: its time of sending (seconds since
+the epoch), by which the hub finds how wrong its clock is."""
+
+# Topics.
+CLIENTSTATS = "monitor.clientstats.<host>"
+"""One :class:`Sample`, from the agent. ``monitor.clientstats.`` with match=wildcard hears all hosts."""
+CLIENTCONFIG = "monitor.clientconfig.<host>"
+"""One :class:`ShownConfig`, from the hub, when it was changed or an agent accepted or refused it; :class:`Removed`
+when the host is no more."""
+PRESENCE = "monitor.presence.<host>"
+"""One :class:`Presence`, from the hub."""
+ALERT = "monitor.alert.<host>"
+"""One :class:`ShownAlert`, from the hub, when it was opened, acknowledged or resolved."""
+
+
+def permissions(watchers: Iterable[str] = WATCHERS) -> tuple[Permission, ...]:
+    """Who may what. ``processes`` is never for visitors: it tells what runs on a machine.
+
+    :param watchers: the roles that see hosts.
+    """
+    roles = tuple(watchers)
+    return (
+        Permission(CONFIGURE, register=(ROLE,)),
+        Permission(WATCH, register=(ROLE,)),
+        Permission(PROCESSES, register=(ROLE,)),
+        Permission("monitor.host.<host>.processes", call=[role for role in roles if role in WATCHERS]),
+        Permission(READY, call=(ROLE,)),
+        Permission(APPEND, call=(ROLE,)),
+        Permission("monitor.clientstats.{host}", publish=(ROLE,)),
+        Permission(CLIENTSTATS, subscribe=roles),
+        Permission(CLIENTCONFIG, subscribe=roles),
+        Permission(PRESENCE, subscribe=roles),
+        Permission(ALERT, subscribe=roles),
+    )
+
+
+PERMISSIONS = permissions()
+PUBLIC_PERMISSIONS = permissions(PAGES)
+
+
+class Config(TypedDict):
+    """What an agent does; the seeds' fields and more of their kind. A group that is switched off is not even sampled.
+
+    ``disabled``: no reports and no processes; the agent stays joined, so that it can be enabled.
+    """
+
+    version: int
+    """Grows with each edit; an agent refuses one that is older than what it has."""
+    disabled: bool
+    frequency: float
+    """Seconds between two samples, 0.5 to 3600."""
+    handover: float
+    """Seconds that an agent gathers samples before it hands them over, 1 to 300."""
+    show_cpus: bool
+    """``cpu``, ``cpus``, ``load``."""
+    show_memory: bool
+    """``memory``, ``swap``."""
+    show_disk: bool
+    """``disks``, ``disk_io``."""
+    show_network: bool
+    """``network``."""
+    show_temperatures: bool
+    """``temperatures``."""
+    show_system: bool
+    """``uptime``, ``processes``."""
+
+
+class ShownConfig(Config):
+    """A host's settings for pages."""
+
+    host: str
+    title: str
+    labels: list[str]
+    state: Literal["applied", "refused", "applying", "offline"]
+    text: str
+    """``state`` for people: ``applied 12:03:04 UTC``."""
+
+
+class Removed(TypedDict):
+    """A host that an admin removed."""
+
+    host: str
+    removed: Literal[True]
+
+
+DEFAULT_CONFIG = Config(
+    version=1,
+    disabled=False,
+    frequency=5.0,
+    handover=10.0,
+    show_cpus=True,
+    show_memory=True,
+    show_disk=True,
+    show_network=True,
+    show_temperatures=True,
+    show_system=True,
+)
+# Errors: of the agent's procedures, and of the hub's.
+INVALID = "monitor.error.invalid"
+"""An argument that cannot be; the text names it. Of ``append``: samples that can never be stored."""
+DISABLED = "monitor.error.disabled"
+"""Of ``processes``: the host is disabled."""
+
+FREQUENCY = (0.5, 3600.0)
+HANDOVER = (1.0, 300.0)
+WATCHED_INTERVAL = 1.0
+"""Seconds between two samples while somebody looks."""
+MAX_WATCH = 120.0
+"""Seconds a call of ``watch`` reaches at most."""
+MISSED = 3
+"""A host is offline when so many intervals passed without a report."""
+
+
+class Enrolment(TypedDict):
+    """The JSON body of ``POST /clients/``. Errors: 4xx with :class:`Refusal`, and nothing is created."""
+
+    host: str
+    key: str
+    """64 hex digits, made by the agent and kept in a file only its user can read. Whoever has it is this host from the
+    first accepted enrolment on; the hub keeps a hash. The same key with a spent one-time token is no second use."""
+    token: NotRequired[str]
+    """From the admin page; needed for a host that the hub does not know, ignored for one whose key is right."""
+    name: str
+    ip: str
+    """The address by which the agent reaches the hub, "" when it has none; to be shown."""
+    agent: str
+    """Version of the program."""
+    python: str
+    system: str
+    """Such as ``Linux 6.1.0 x86_64``."""
+
+
+class Enrolled(Config):
+    """The JSON answer of ``POST /clients/``: 200, or 201 for a new host. The config stands flat in it, as in the seeds;
+    further fields (``id``, ``labels``, …) are ignored by the agent.
+    """
+
+    host: str
+    ticket: str
+    """Good for one connect; the agent asks again before each."""
+    url: str
+    """The router as agents see it, ``ws://…`` or ``wss://…``."""
+    realm: str
+
+
+class Refusal(TypedDict):
+    """The JSON answer when an enrolment is refused. The agent shows ``reason`` and tries again each minute.
+
+    =====================  ====  =============================================================================
+    ``error``              HTTP  when
+    =====================  ====  =============================================================================
+    ``invalid``            400   not JSON, or a field that is missing or cannot be; ``reason`` names it
+    ``token_missing``      401   an unknown host without a token
+    ``token_invalid``      403   no such token; ``token_expired``, ``token_used``, ``token_revoked`` alike
+    ``key_wrong``          403   a known host with another key (a copied id, or somebody who would like to be it)
+    ``host_revoked``       403   an admin shut this host out
+    ``too_many``           429   with ``Retry-After``
+    =====================  ====  =============================================================================
+    """
+
+    error: str
+    reason: str
+    """For the person who reads the agent's log: what is wrong and what to do."""
+
+
+class Hello(TypedDict):
+    """What an agent says when it can be called."""
+
+    agent: str
+    run: str
+    """Random, one for each start of the program."""
+    version: int
+    """Of the config in force."""
+    metrics: list[Metric]
+    """What its samples may hold."""
+    pending: int
+    """Samples it has still to hand over."""
+    dropped: int
+    clock: float
+
+
+class Welcome(TypedDict):
+    """The hub's answer to :class:`Hello`."""
+
+    config: Config
+    stored: int
+    """The highest ``seq`` of this host in the database, 0 for none."""
+    watch: float
+    """Seconds, as in ``watch``; 0 when nobody looks."""
+
+
+class Metric(TypedDict):
+    """One declared metric: ``memory.used``, ``disks.*.used``; ``*`` is a mount point, an interface, a core's number."""
+
+    name: str
+    unit: Literal["ratio", "bytes", "bytes/s", "operations/s", "errors/s", "celsius", "seconds", "count"]
+    kind: Literal["instant", "rate"]
+    """``rate``: the mean since the sample before; missing in the first one."""
+    group: str
+    """The switch of :class:`Config` it belongs to."""
+
+
+class Memory(TypedDict):
+    """Bytes; ``ratio`` of ``total`` that programs cannot have, 0 to 1."""
+
+    total: int
+    used: int
+    available: int
+    ratio: float
+
+
+class Swap(TypedDict):
+    total: int
+    used: int
+    ratio: float
+
+
+class Disk(TypedDict):
+    """A mounted file system."""
+
+    total: int
+    used: int
+    free: int
+    ratio: float
+
+
+class DiskRates(TypedDict):
+    """A drive, per second."""
+
+    read: float
+    written: float
+    reads: float
+    writes: float
+
+
+class NetworkRates(TypedDict):
+    """An interface, per second: bytes, and packets that were faulty or dropped."""
+
+    received: float
+    sent: float
+    errors: float
+
+
+class Sample(TypedDict):
+    """Everything an agent measured at one moment. Groups that are switched off, or that a machine has not, are missing.
+
+    Ratios are 0 to 1, sizes bytes.
+    """
+
+    host: str
+    name: str
+    ip: str
+    time: float
+    """Seconds since the epoch by the host's clock, to the millisecond; each later than the one before, unless the clock
+    was set back by seconds. ``seq`` tells the order.
+    """
+    interval: float
+    """Seconds until the next sample is due."""
+    seq: NotRequired[int]
+    """Only in ``monitor.history.append``."""
+    version: int
+    """Of the config by which it was taken: a page ignores what is older than the config it shows."""
+    cpu: NotRequired[float]
+    cpus: NotRequired[list[float]]
+    load: NotRequired[list[float]]
+    """Mean number of processes that could run, over 1, 5 and 15 minutes."""
+    memory: NotRequired[Memory]
+    swap: NotRequired[Swap]
+    disks: NotRequired[dict[str, Disk]]
+    """By mount point."""
+    disk_io: NotRequired[dict[str, DiskRates]]
+    network: NotRequired[dict[str, NetworkRates]]
+    temperatures: NotRequired[dict[str, float]]
+    """By sensor, degrees Celsius."""
+    uptime: NotRequired[float]
+    processes: NotRequired[int]
+    failed: NotRequired[dict[str, str]]
+    """Samplers that could not measure, and why; the others did."""
+
+
+class Appended(TypedDict):
+    stored: int
+    """The highest ``seq`` of this host in the database now."""
+
+
+class Configured(TypedDict):
+    """``reason`` when not accepted: which field is wrong, and what it may be. Then the config before stays in force."""
+
+    accepted: bool
+    version: int
+    """Of the config in force."""
+    reason: NotRequired[str]
+
+
+class Watched(TypedDict):
+    interval: float
+    """Seconds between two samples now."""
+
+
+class Process(TypedDict):
+    pid: int
+    name: str
+    user: str
+    cpu: float
+    """Of one core: 2.0 is two cores in full use."""
+    memory: int
+    """Resident bytes."""
+    ratio: float
+    """Of the machine's memory."""
+    started: float
+
+
+class Processes(TypedDict):
+    """:raises monitor.error.disabled: the host is disabled.    :raises monitor.error.invalid: for a wrong limit."""
+
+    time: float
+    count: int
+    by_cpu: list[Process]
+    by_memory: list[Process]
+
+
+class Presence(TypedDict):
+    """``last_seen``: by the hub's clock, seconds since the epoch; None before the first report.
+    ``version``: grows with each change, so that an old event never overwrites a newer one.
+    """
+
+    host: str
+    online: bool
+    last_seen: float | None
+    since: float
+    version: int
+
+
+class ShownAlert(TypedDict):
+    """An alert. Times: seconds since the epoch, by the hub's clock."""
+
+    id: int
+    host: str
+    title: str
+    state: str
+    """``open``, ``acknowledged``, ``resolved``."""
+    text: str
+    opened: float
+    resolved: float | None
+    acknowledged_by: str
+
+
+def authid(host: str) -> str:
+    """Of an agent's session."""
+    return f"agent:{host}"
+
+
+def on_agent(uri: str, host: str) -> str:
+    """One of the agent's procedures, or its own topic, for ``host``."""
+    return uri.replace("{host}", host).replace("<host>", host)

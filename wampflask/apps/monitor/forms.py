@@ -1,0 +1,77 @@
+"""Forms of the host pages; their CSRF tokens come with FlaskForm."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask_wtf import FlaskForm
+from wtforms import BooleanField, FloatField, SelectField, StringField, SubmitField, TextAreaField
+from wtforms.validators import InputRequired, Length, NumberRange
+
+from .contract import FREQUENCY, HANDOVER
+from .models import NAME_MAX, NOTES_MAX, SWITCHES, Host
+
+GROUPS = {
+    "show_cpus": "CPU and load",
+    "show_memory": "Memory and swap",
+    "show_disk": "Disks",
+    "show_network": "Network",
+    "show_temperatures": "Temperatures",
+    "show_system": "Uptime and number of processes",
+}
+
+
+class ActionForm(FlaskForm):  # type: ignore[misc]
+    """A button that does one thing."""
+
+
+class TokenForm(FlaskForm):  # type: ignore[misc]
+    """A new token."""
+
+    note = StringField("What is it for?", validators=[Length(max=NAME_MAX)])
+    reusable = BooleanField("For any number of hosts, until it expires")
+    hours = SelectField(
+        "Valid for", choices={"1": "1 hour", "24": "1 day", "168": "1 week", "2160": "90 days"}, default="24"
+    )
+    submit = SubmitField("Make a token")
+
+
+class SettingsForm(FlaskForm):  # type: ignore[misc]
+    """What a host's agent does, and how the host is shown."""
+
+    name = StringField("Name (empty: the machine's own)", validators=[Length(max=NAME_MAX)])
+    labels = StringField("Labels, with commas between them", validators=[Length(max=500)])
+    frequency = FloatField(
+        "Seconds between two reports",
+        validators=[InputRequired(), NumberRange(*FREQUENCY, message="%(min)s to %(max)s seconds.")],
+    )
+    handover = FloatField(
+        "Seconds that reports are gathered for the history",
+        validators=[InputRequired(), NumberRange(*HANDOVER, message="%(min)s to %(max)s seconds.")],
+    )
+    disabled = BooleanField("Disabled: no reports")
+    show_cpus = BooleanField(GROUPS["show_cpus"])
+    show_memory = BooleanField(GROUPS["show_memory"])
+    show_disk = BooleanField(GROUPS["show_disk"])
+    show_network = BooleanField(GROUPS["show_network"])
+    show_temperatures = BooleanField(GROUPS["show_temperatures"])
+    show_system = BooleanField(GROUPS["show_system"])
+    notes = TextAreaField("Notes", validators=[Length(max=NOTES_MAX)])
+    submit = SubmitField("Save and apply")
+
+    @property
+    def switches(self) -> list[Any]:
+        """The fields of the groups."""
+        return [self[name] for name in SWITCHES]
+
+    def values(self) -> dict[str, Any]:
+        """What was filled in."""
+        return {name: self[name].data for name in (*_TEXTS, "frequency", "handover", "disabled", *SWITCHES)}
+
+
+_TEXTS = ("name", "labels", "notes")
+
+
+def settings_of(host: Host) -> SettingsForm:
+    """The form to edit ``host`` with; on a POST it has what was sent."""
+    return SettingsForm(obj=host)

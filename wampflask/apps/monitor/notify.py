@@ -1,0 +1,192 @@
+"""Messages about alerts, through apprise: mail, webhooks, chat services. Each is sent once.
+
+A message is a row before it leaves. The sender takes it (``sending``) before it tries, so that no second one tries at
+the same time; a known failure is tried again, what was interrupted in between is not: it may have arrived.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from flask import Flask, current_app, g
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
+
+from wampflask.apps.db import now
+from wampflask.apps.extensions import db
+
+from .models import Alert, AlertState, Channel, MonitorError, Notice, NoticeState
+
+RETRIES = (30, 120, 600)
+"""Seconds until a message that failed is tried again."""
+KEPT = timedelta(days=90)
+"""How long resolved alerts are kept, with their messages."""
+
+_sending = threading.Lock()
+
+
+def parse_time(text: str) -> time | None:
+    """``22:00``; None for an empty text. :raises MonitorError: anything else."""
+    if not text:
+        return None
+    try:
+        return datetime.strptime(text, "%H:%M").time()  # noqa: DTZ007 - a time of day
+    except ValueError:
+        raise MonitorError(f"{text} is not a time of day such as 22:00.") from None
+
+
+def quiet_until(channel: Channel, moment: datetime) -> datetime | None:
+    """The end of the quiet hours that ``moment`` is in; None when it is in none."""
+    start, end = parse_time(channel.quiet_from), parse_time(channel.quiet_to)
+    if start is None or end is None or start == end:
+        return None
+    local = moment.astimezone(zone(channel.time_zone))
+    clock = local.time()
+    is_quiet = start <= clock < end if start < end else clock >= start or clock < end
+    if not is_quiet:
+        return None
+    day = local.date() if clock < end else local.date() + timedelta(days=1)
+    return datetime.combine(day, end, local.tzinfo).astimezone(UTC)
+
+
+def zone(name: str) -> ZoneInfo:
+    """:raises MonitorError: there is no such time zone."""
+    try:
+        return ZoneInfo(name or "UTC")
+    except (ZoneInfoNotFoundError, ValueError):
+        raise MonitorError(f"{name} is not a time zone such as Europe/Paris.") from None
+
+
+def prepare(session: Session, alert: Alert) -> None:
+    """A message to each channel, about an alert that was opened or resolved."""
+    is_resolved = alert.state is AlertState.RESOLVED
+    for channel in session.scalars(select(Channel).where(Channel.enabled)):
+        moment = now()
+        session.add(
+            Notice(
+                once=f"{alert.id}:{channel.id}:{'resolved' if is_resolved else 'opened'}",
+                alert_id=alert.id,
+                channel_id=channel.id,
+                resolved=is_resolved,
+                due_at=quiet_until(channel, moment) or moment,
+            )
+        )
+    session.flush()
+
+
+def send_due() -> None:
+    """Send what is due, in a thread of its own: a mail server may take its time."""
+    g.reads_only = True
+    waiting = db.session.scalar(_due().limit(1))
+    db.session.rollback()
+    g.reads_only = False
+    if waiting is None or not _sending.acquire(blocking=False):
+        return
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001 - Flask's way
+
+    def work() -> None:
+        try:
+            with app.app_context():
+                send_all()
+        except Exception:  # a boundary: the next round tries again
+            app.logger.exception("Messages about alerts could not be sent")
+        finally:
+            _sending.release()
+
+    threading.Thread(target=work, name="notices", daemon=True).start()
+
+
+def _due() -> Any:
+    return select(Notice.id).where(Notice.state == NoticeState.WAITING, Notice.due_at <= now()).order_by(Notice.id)
+
+
+def send_all() -> None:
+    """Send everything that is due, one after another."""
+    session = db.session()
+    for number in session.scalars(_due().limit(100)).all():
+        session.commit()
+        if _take(session, number):
+            _send(session, session.get_one(Notice, number))
+    session.commit()
+
+
+def _take(session: Session, number: int) -> bool:
+    taking = (
+        update(Notice)
+        .where(Notice.id == number, Notice.state == NoticeState.WAITING)
+        .values(state=NoticeState.SENDING, attempts=Notice.attempts + 1)
+        .returning(Notice.id)
+        .execution_options(synchronize_session=False)
+    )
+    taken = session.scalar(taking)
+    session.commit()
+    return taken is not None
+
+
+def _send(session: Session, notice: Notice) -> None:
+    if _is_pointless(session, notice):
+        notice.state = NoticeState.DROPPED
+        session.commit()
+        return
+    url, title, body = notice.channel.url, *words(notice)
+    number, attempts = notice.id, notice.attempts
+    session.commit()  # no transaction is open while a far server is asked
+    error = deliver(url, title, body)
+    notice = session.get_one(Notice, number)
+    if not error:
+        notice.state, notice.sent_at, notice.error = NoticeState.SENT, now(), ""
+    else:
+        notice.error = error[:300]
+        is_last = attempts > len(RETRIES)
+        notice.state = NoticeState.FAILED if is_last else NoticeState.WAITING
+        if not is_last:
+            notice.due_at = now() + timedelta(seconds=RETRIES[attempts - 1])
+        current_app.logger.warning("Channel %s: a message was not sent: %s", notice.channel.name, error)
+    session.commit()
+
+
+def _is_pointless(session: Session, notice: Notice) -> bool:
+    """What was over before anybody heard of it is not told."""
+    if not notice.channel.enabled:
+        return True
+    if not notice.resolved:
+        return notice.alert.state is AlertState.RESOLVED
+    opened = f"{notice.alert_id}:{notice.channel_id}:opened"
+    state = session.scalar(select(Notice.state).where(Notice.once == opened))
+    return state in (NoticeState.DROPPED, NoticeState.FAILED, None)
+
+
+def words(notice: Notice) -> tuple[str, str]:
+    """Title and body of a message."""
+    alert = notice.alert
+    title = f"{'Resolved' if notice.resolved else 'Alert'}: {alert.text}"
+    lines = [
+        alert.text,
+        f"Host: {alert.host.title} ({alert.host.ip or 'no address'})",
+        f"Since: {alert.opened_at:%Y-%m-%d %H:%M:%S} UTC",
+    ]
+    if notice.resolved and alert.resolved_at:
+        lines.append(f"Resolved: {alert.resolved_at:%Y-%m-%d %H:%M:%S} UTC")
+    return title, "\n".join(lines)
+
+
+def deliver(url: str, title: str, body: str) -> str:
+    """Send one message; what went wrong, or ""."""
+    import apprise  # a quarter of a second, and only where alerts are sent
+
+    logging.getLogger("apprise").setLevel(logging.CRITICAL)  # it logs addresses with their passwords
+    target = apprise.Apprise()
+    if not target.add(url):
+        return "apprise does not know this kind of address"
+    said = target.notify(title=title, body=body, body_format=apprise.NotifyFormat.TEXT)
+    return "" if said else "the service did not take the message"
+
+
+def forget_old() -> None:
+    """Delete alerts that were resolved long ago."""
+    db.session.execute(delete(Alert).where(Alert.resolved_at < now() - KEPT))
+    db.session.commit()

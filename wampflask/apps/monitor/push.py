@@ -1,0 +1,91 @@
+"""Brings an edited configuration to the agents, and notes what each said to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from flask import Flask, current_app, has_app_context
+from flask_sqlalchemy.session import Session
+from sqlalchemy import event
+
+from wampflask import CallOptions, NoSuchProcedure, NotConnected, WampError
+from wampflask.apps.extensions import db, wamp
+
+from . import contract, service
+from .changes import take_changed
+from .models import Host
+
+TIMEOUT = 3.0
+"""Seconds for an agent to answer; one that takes longer gets its configuration when it returns."""
+AT_ONCE = 16
+_OFFLINE = (NoSuchProcedure, NotConnected)
+
+
+@event.listens_for(Session, "before_commit")
+def _before_commit(session: Session) -> None:
+    """Pages are told in any case, by whatever way a host was edited."""
+    if session.in_nested_transaction() or not has_app_context():
+        return
+    if changed := take_changed(session):
+        tell_pages(session, service.list_hosts(session, changed))
+
+
+def tell_pages(session: Session, hosts: Iterable[Host]) -> None:
+    """Publish what pages show of hosts' settings, when the transaction commits."""
+    announce = wamp.after_commit(session)
+    for host in hosts:
+        announce.publish_latest(contract.on_agent(contract.CLIENTCONFIG, host.host), service.shown_config(host))
+
+
+def tell_removed(host: str) -> None:
+    """End the session of a removed host's agent, and let open pages drop the host. After the commit."""
+    wamp.revoke(contract.authid(host))
+    wamp.publish_later(contract.on_agent(contract.CLIENTCONFIG, host), contract.Removed(host=host, removed=True))
+
+
+def push(hosts: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Call the agents of hosts, several at once; by host what came of it, as :func:`service.application` says it.
+
+    To be called after the commit of the edit. Commits what the agents said.
+    """
+    session = db.session()
+    configs = {host.host: service.config_of(host) for host in service.list_hosts(session, hosts)}
+    session.commit()  # no lock is held while agents think
+    answers = call_agents({host: (contract.CONFIGURE, (config,)) for host, config in configs.items()})
+    for host, answer in answers.items():
+        if isinstance(answer, WampError):
+            if not isinstance(answer, _OFFLINE):
+                current_app.logger.warning("The agent of host %s did not take its configuration: %s", host, answer)
+        else:
+            service.settle(session, host, answer)
+    session.flush()
+    session.expire_all()
+    found = service.list_hosts(session, list(configs))
+    tell_pages(session, found)
+    result = {host.host: service.application(host) for host in found}
+    session.commit()
+    return result
+
+
+def call_agents(calls: dict[str, tuple[str, tuple[Any, ...]]], timeout: float = TIMEOUT) -> dict[str, Any]:
+    """Call a procedure of several agents at once: by host, the answer or the :class:`WampError`.
+
+    :param calls: by host, one of the contract's procedures on agents and its arguments.
+    """
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001 - Flask's way
+
+    def call(item: tuple[str, tuple[str, tuple[Any, ...]]]) -> tuple[str, Any]:
+        host, (procedure, args) = item
+        with app.app_context():
+            try:
+                uri = contract.on_agent(procedure, host)
+                return host, wamp.call(uri, *args, options=CallOptions(timeout=timeout))
+            except WampError as error:
+                return host, error
+
+    if len(calls) == 1:
+        return dict(map(call, calls.items()))
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="agents") as pool:
+        return dict(pool.map(call, calls.items()))

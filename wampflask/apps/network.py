@@ -1,0 +1,48 @@
+"""Where other machines find this site."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from urllib.parse import urlsplit
+
+from flask import current_app, request
+
+
+def lan_address() -> str | None:
+    """This machine's address for others on its network, found without sending anything; None without a network."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, suppress(OSError):
+        probe.connect(("192.0.2.1", 9))  # a documentation address: a datagram socket only picks its route
+        address = str(probe.getsockname()[0])
+        return None if address.startswith("127.") else address
+    return None
+
+
+def public_base(find_address: Callable[[], str | None] | None = None) -> str:
+    """How phones reach this site: ``WAMPFLASK_PUBLIC_URL``, else as the current request did.
+
+    A request to localhost is of no use to a phone: this machine's network address takes its place.
+
+    :param find_address: asked for that address; by default :func:`lan_address`.
+    """
+    configured = str(current_app.extensions["site"].public_url)
+    if configured:
+        return configured
+    base = request.url_root.rstrip("/")
+    parts = urlsplit(base)
+    address = (find_address or lan_address)() if _is_loopback(parts.hostname or "") else None
+    if address is None:
+        return base
+    port = f":{parts.port}" if parts.port else ""
+    return parts._replace(netloc=f"{address}{port}").geturl()
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,99 @@
+"""The media folder in the admin: what is there, adding to it, taking away."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Flask, current_app, flash, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_admin import BaseView, expose
+from flask_wtf import FlaskForm
+from flask_wtf.file import FileField, FileRequired
+from wtforms import HiddenField
+
+from wampflask.apps.backoffice import ForAdmins
+from wampflask.apps.guard import is_admin
+
+from . import media
+from .views import media_folder
+
+_OVERHEAD = 1_048_576  # bytes of a request around its file
+UPLOAD = "media.index"
+
+
+class UploadForm(FlaskForm):  # type: ignore[misc]
+    """A file."""
+
+    file = FileField("Video or sound", validators=[FileRequired("Choose a file first.")])
+
+
+class DeleteForm(FlaskForm):  # type: ignore[misc]
+    """Which file."""
+
+    name = HiddenField()
+
+
+class MediaView(ForAdmins, BaseView):  # type: ignore[misc]
+    """``/admin/media/``: ``player/admin_media.html`` (items, form, delete_form, limit in bytes, megabytes())."""
+
+    @property
+    def extra_js(self) -> list[str]:
+        """Tells of a file that is too large before it is sent."""
+        return [url_for("static", filename="js/player/upload.js")]
+
+    @expose("/", methods=("GET", "POST"))  # type: ignore[untyped-decorator]
+    def index(self) -> ResponseReturnValue:
+        """The files; POST adds one."""
+        form = UploadForm()
+        if form.validate_on_submit():
+            sent = form.file.data
+            try:
+                item = media.save(media_folder(), sent.filename or "", sent.stream, _limit())
+            except media.MediaError as error:
+                flash(str(error), "error")
+            else:
+                flash(f"Added {item.name}. Players show it when they are opened again.", "success")
+            return redirect(url_for(UPLOAD))
+        for problems in form.errors.values():
+            for problem in problems:
+                flash(str(problem), "error")
+        page = self.render(
+            "player/admin_media.html",
+            items=media.list_media(media_folder()),
+            form=form,
+            delete_form=DeleteForm(formdata=None),
+            limit=_limit(),
+            megabytes=media.megabytes,
+        )
+        return page, 422 if form.errors else 200
+
+    @expose("/delete", methods=("POST",))  # type: ignore[untyped-decorator]
+    def delete(self) -> ResponseReturnValue:
+        """Delete the file ``name``."""
+        try:
+            media.delete(media_folder(), DeleteForm().name.data or "")
+        except media.MediaError as error:
+            flash(str(error), "error")
+        else:
+            flash("Deleted.", "success")
+        return redirect(url_for(UPLOAD))
+
+
+def init_app(app: Flask) -> None:
+    """Let admins send more to the upload page than anybody may send elsewhere."""
+    app.url_value_preprocessor(_allow_upload)
+
+
+def _allow_upload(endpoint: str | None, _values: dict[str, Any] | None) -> None:
+    """Before anything reads the form: once it is read, its limit is settled."""
+    if endpoint == UPLOAD and request.method == "POST" and is_admin():
+        request.max_content_length = _limit() + _OVERHEAD
+
+
+def _limit() -> int:
+    return int(current_app.extensions["site"].media_max)
+
+
+def media_views() -> list[MediaView]:
+    """The pages of this feature."""
+    return [MediaView(name="Media", category="Player", endpoint="media", url="/admin/media")]

@@ -1,0 +1,142 @@
+"""The media folder: what is in it, by content and not by name; and taking in what is uploaded."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import shutil
+import unicodedata
+from pathlib import Path
+from typing import IO, NamedTuple
+
+FOLDER = "media"
+"""In the instance folder."""
+
+KILO, MEGA = 1_000, 1_000_000
+NAME_MAX = 150  # bytes; file systems take 255
+_HEAD = 4096  # bytes looked at
+_MP3 = re.compile(rb"ID3|\xff[\xe2\xe3\xf2\xf3\xfa\xfb][\x10-\xef]")  # a tag, or a frame of layer III
+_AAC = re.compile(rb"\xff[\xf0\xf1\xf8\xf9]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+REFUSED = {"video/x-matroska": "Matroska (.mkv)", "video/x-msvideo": "AVI"}
+"""Media that browsers do not play."""
+
+
+class MediaError(Exception):
+    """A file that is not taken; the text is for the person who sent it."""
+
+
+class Item(NamedTuple):
+    """A file of the folder; ``name`` is text from a stranger."""
+
+    name: str
+    type: str
+    size: int
+
+    @property
+    def title(self) -> str:
+        """The name without its ending."""
+        return Path(self.name).stem
+
+
+def sniff(head: bytes) -> str | None:
+    """The type of the media that begins with ``head``, or None when it is none that we know."""
+    if head.startswith(b"\x1aE\xdf\xa3"):
+        return "video/webm" if b"webm" in head[:64] else "video/x-matroska" if b"matroska" in head[:64] else None
+    if head[4:8] == b"ftyp":
+        return {b"qt  ": "video/quicktime", b"M4A ": "audio/mp4", b"M4B ": "audio/mp4"}.get(head[8:12], "video/mp4")
+    if head.startswith(b"OggS"):
+        return "video/ogg" if b"theora" in head[:64] else "audio/ogg"
+    if head.startswith(b"RIFF"):
+        return {b"WAVE": "audio/wav", b"AVI ": "video/x-msvideo"}.get(head[8:12])
+    if head.startswith(b"fLaC"):
+        return "audio/flac"
+    return "audio/mpeg" if _MP3.match(head) else "audio/aac" if _AAC.match(head) else None
+
+
+def find(folder: Path, name: str) -> Item | None:
+    """The media file ``name``, if it is one."""
+    file = folder / name
+    if "/" in name or name.startswith(".") or not file.is_file():
+        return None
+    with file.open("rb") as handle:
+        kind = sniff(handle.read(_HEAD))
+        return Item(name, kind, os.fstat(handle.fileno()).st_size) if kind else None
+
+
+def list_media(folder: Path) -> list[Item]:
+    """Everything playable in the folder, by name; other files are passed over."""
+    names = sorted((entry.name for entry in folder.iterdir()), key=str.casefold) if folder.is_dir() else []
+    return [item for name in names if _is_text(name) and (item := find(folder, name))]
+
+
+def _is_text(name: str) -> bool:
+    """File names are bytes; those that are no UTF-8 cannot stand in an address."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def clean_name(name: str) -> str:
+    """The last part of a path as a file name: printable, no longer than a file system takes, never hidden."""
+    last = unicodedata.normalize("NFC", name).replace("\\", "/").rsplit("/", 1)[-1]
+    plain = _CONTROL.sub("", last).strip(" .")
+    stem, dot, ending = plain.rpartition(".")
+    if not dot:
+        stem, ending = plain, ""
+    ending = ending[:10]
+    room = NAME_MAX - len(ending.encode()) - 1
+    stem = stem.encode()[:room].decode(errors="ignore").rstrip(" .") or "media"
+    return f"{stem}.{ending}" if ending else stem
+
+
+def save(folder: Path, name: str, source: IO[bytes], limit: int) -> Item:
+    """Take in an uploaded file, whole or not at all.
+
+    :param source: seekable, at any place.  :param limit: bytes.
+    :raises MediaError: too large, empty, no media, one that browsers do not play, or there is one of this name.
+    """
+    size = source.seek(0, os.SEEK_END)
+    if size > limit:
+        raise MediaError(f"The file has {megabytes(size)}; {megabytes(limit)} are allowed (WAMPFLASK_MEDIA_MAX).")
+    source.seek(0)
+    kind = sniff(source.read(_HEAD))
+    if kind is None:
+        raise MediaError("This is no video or sound that we know: send WebM, MP4, Ogg, MP3, M4A, FLAC or WAV.")
+    if kind in REFUSED:
+        raise MediaError(f"Browsers do not play {REFUSED[kind]}. Convert it to WebM or MP4 first.")
+    source.seek(0)
+    item = Item(clean_name(name), kind, size)
+    _store(folder, item, source)
+    return item
+
+
+def _store(folder: Path, item: Item, source: IO[bytes]) -> None:
+    folder.mkdir(mode=0o700, exist_ok=True)
+    draft = folder / f".{secrets.token_hex(8)}"
+    try:
+        with draft.open("xb") as target:
+            shutil.copyfileobj(source, target, 1 << 20)
+        os.link(draft, folder / item.name)
+    except FileExistsError:
+        raise MediaError(f"There is a file named {item.name} already: delete it first, or rename yours.") from None
+    except OSError as error:
+        raise MediaError(f"The file could not be kept: {error.strerror}.") from None
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def delete(folder: Path, name: str) -> None:
+    """:raises MediaError: there is no such file."""
+    if find(folder, name) is None:
+        raise MediaError("There is no such file any more.")
+    (folder / name).unlink(missing_ok=True)
+
+
+def megabytes(size: int) -> str:
+    """A number of bytes, for people."""
+    return f"{size / MEGA:,.1f} MB" if size >= MEGA else f"{size / KILO:,.0f} kB"

@@ -1,0 +1,53 @@
+"""Which players are there, by the router's registrations. Knows neither Flask nor WAMP; safe in any thread."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from threading import Lock
+
+from .contract import player_of
+
+_EARLY_MAX = 1000
+
+
+class Presence:
+    """The registrations that are players.
+
+    The router tells the end of a registration by number alone, so its name is kept from its beginning. Both are handled
+    in threads and may change places: an end that comes before its beginning is kept, too.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._players: dict[int, str] = {}
+        self._early: OrderedDict[int, None] = OrderedDict()
+
+    def opened(self, registration: int, uri: str) -> str | None:
+        """A registration began; the player that is gone already, if it is one."""
+        player = player_of(uri)
+        with self._lock:
+            ended = registration in self._early
+            self._early.pop(registration, None)
+            if player is None or ended:
+                return player
+            self._players[registration] = player
+        return None
+
+    def closed(self, registration: int) -> str | None:
+        """A registration ended; the player that is gone, if it was one."""
+        with self._lock:
+            player = self._players.pop(registration, None)
+            if player is None:
+                self._early[registration] = None
+                if len(self._early) > _EARLY_MAX:
+                    self._early.popitem(last=False)
+        return player
+
+    def forget(self) -> None:
+        """The router is gone, and every registration with it."""
+        with self._lock:
+            self._players.clear()
+            self._early.clear()
+
+    def __len__(self) -> int:
+        return len(self._players)

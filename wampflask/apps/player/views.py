@@ -1,0 +1,111 @@
+"""The player's pages, and the files that it plays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flask import (
+    Blueprint,
+    Response,
+    abort,
+    current_app,
+    flash,
+    jsonify,
+    redirect,
+    render_template,
+    request,
+    send_from_directory,
+    url_for,
+)
+from flask.typing import ResponseReturnValue
+from flask_wtf import FlaskForm
+
+from wampflask import WampError
+from wampflask.apps.extensions import limiter
+from wampflask.apps.guard import for_admins
+
+from . import calling, media
+from .pairing import make_pairing
+
+blueprint = Blueprint("player", __name__)
+
+SAMPLES = (("Running clock", "media/clock.webm", "video/webm"), ("Eight bars", "media/tune.webm", "video/webm"))
+PIECE = 2_097_152  # bytes in one answer
+ITEMS_MAX = 150  # their titles must fit into one message of the router
+AWAY = "The router is away; it is tried again."
+PAUSED = "Told %d of %d players to pause."
+
+
+def media_folder() -> Path:
+    """Where the current app's media lie."""
+    return Path(current_app.instance_path) / media.FOLDER
+
+
+@blueprint.get("/player/")
+def index() -> str:
+    """``player/player.html`` (items: title, address and type of what is to be played, own media first)."""
+    found = media.list_media(media_folder())[:ITEMS_MAX]
+    own = [(item.title, url_for("player.file", name=item.name), item.type) for item in found]
+    samples = [(title, url_for("static", filename=file), kind) for title, file, kind in SAMPLES]
+    return render_template("player/player.html", items=[*own, *samples])
+
+
+@blueprint.get("/player/control")
+def control() -> str:
+    """``player/control.html``, the remote; whose it is stands after the ``#``, and never reaches the server."""
+    return render_template("player/control.html")
+
+
+@blueprint.get("/player/pairing.json")
+@limiter.limit("60 per minute")
+def pairing() -> ResponseReturnValue:
+    """A pairing.Pairing for the page that asks: ids are not kept, so asking is enough. 503 without router."""
+    try:
+        response = jsonify(make_pairing())
+    except WampError:
+        abort(503, AWAY)
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+@blueprint.get("/player/media/<name>")
+def file(name: str) -> Response:
+    """A file of the media folder, whole or in ranges, as the media that it is."""
+    item = media.find(media_folder(), name)
+    if item is None:
+        abort(404)
+    _shorten_range()
+    return send_from_directory(media_folder(), item.name, mimetype=item.type, conditional=True, max_age=3600)
+
+
+def _shorten_range() -> None:
+    """Answer a range in pieces: a browser with enough of a paused film would hold this thread until it goes on."""
+    wanted = request.range
+    if wanted is None or wanted.units != "bytes" or len(wanted.ranges) != 1:
+        return
+    start, stop = wanted.ranges[0]
+    if start >= 0 and (stop is None or stop - start > PIECE):
+        request.environ["HTTP_RANGE"] = f"bytes={start}-{start + PIECE - 1}"
+
+
+@blueprint.get("/player/live")
+@for_admins
+def live() -> ResponseReturnValue:
+    """``player/live.html`` (answers: a calling.Answer of each player that is open now, form: for the token)."""
+    try:
+        answers = calling.ask(calling.find_players())
+    except WampError:
+        abort(503, AWAY)
+    return render_template("player/live.html", answers=answers, form=FlaskForm())
+
+
+@blueprint.post("/player/live")
+@for_admins
+def pause_all() -> ResponseReturnValue:
+    """Call ``pause`` in every browser that has a player open, and count their answers."""
+    try:
+        answers = calling.ask(calling.find_players(), "pause")
+    except WampError:
+        abort(503, AWAY)
+    flash(PAUSED % (sum(not answer.problem for answer in answers), len(answers)), "success")
+    return redirect(url_for("player.live"))

@@ -1,0 +1,71 @@
+"""Questions, choices and votes in the admin. The rules are the models' own; open pages follow at once."""
+
+from __future__ import annotations
+
+from flask_admin.model.form import InlineFormAdmin
+from flask_sqlalchemy import SQLAlchemy
+from wtforms import SelectField
+
+from wampflask.apps.backoffice import SiteModelView
+
+from .forms import KINDS, VISIBILITIES
+from .models import Choice, Kind, PollError, Question, State, Visibility, Vote
+
+STATES = {State.OPEN.value: "Open: votes are taken", State.CLOSED.value: "Closed"}
+
+
+class InlineChoice(InlineFormAdmin):  # type: ignore[misc]
+    """Choices on their question's page."""
+
+    form_columns = ("id", "label", "position")
+
+
+class QuestionView(SiteModelView):
+    """Questions with their choices."""
+
+    refusals = (PollError,)
+    column_list = ("id", "text", "kind", "state", "visibility", "may_change", "voters", "code", "created_at")
+    column_searchable_list = ("text", "code")
+    column_filters = ("may_change", "voters")  # Flask-Admin's filter for enumerations fails on an unknown word
+    column_default_sort = ("id", True)
+    form_columns = ("text", "kind", "state", "visibility", "may_change")
+    form_overrides = {  # noqa: RUF012 - Flask-Admin's way of declaring; its own field would not select what is stored
+        "kind": SelectField,
+        "state": SelectField,
+        "visibility": SelectField,
+    }
+    form_args = {  # noqa: RUF012 - same
+        "kind": {"choices": KINDS, "coerce": Kind, "label": "How many answers may one pick?"},
+        "state": {"choices": STATES, "coerce": State},
+        "visibility": {"choices": VISIBILITIES, "coerce": Visibility, "label": "When are results shown?"},
+    }
+    inline_models = (InlineChoice(Choice),)
+
+
+class ChoiceView(SiteModelView):
+    """Single choices; a question keeps at least two, and those that have votes."""
+
+    refusals = (PollError,)
+    column_list = ("question", "label", "position", "votes")
+    column_searchable_list = ("label",)
+    form_columns = ("question", "label", "position")
+
+
+class VoteView(SiteModelView):
+    """Who voted: to look at, not to touch."""
+
+    column_list = ("question", "voter", "picks", "created_at")
+    column_searchable_list = ("voter",)
+    column_default_sort = ("id", True)
+    can_create = False
+    can_edit = False
+    can_delete = False
+
+
+def poll_views(db: SQLAlchemy) -> list[SiteModelView]:
+    """The pages of this feature."""
+    return [
+        QuestionView(Question, db, name="Questions", category="Polls", endpoint="questions"),
+        ChoiceView(Choice, db, name="Choices", category="Polls", endpoint="choices"),
+        VoteView(Vote, db, name="Votes", category="Polls", endpoint="votes"),
+    ]

@@ -1,0 +1,200 @@
+"""Questions, their choices, and who voted what.
+
+A vote is one row for a voter and question, and a pick one row for each choice it has. The counters on question and
+choice are kept equal to those rows by atomic updates in the same transaction.
+"""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import CheckConstraint, Enum, ForeignKey, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
+
+from wampflask.apps.db import Base, UTCDateTime, now
+
+TEXT_MAX = 300
+LABEL_MAX = 120
+CHOICES_MIN = 2
+CHOICES_MAX = 20
+CODE_LENGTH = 7
+
+# Read aloud and typed on phones: no letters or digits that are taken for each other. 30^7 is 2·10^10 codes.
+_CODE_ALPHABET = "abcdefghjkmnpqrstuvwxyz2346789"
+
+
+class PollError(Exception):
+    """What was asked cannot be done; the message says why, for the person who asked.
+
+    ``uri`` is the error's name in WAMP.
+    """
+
+    uri = "polls.error.invalid"
+
+
+class Invalid(PollError):
+    """A value that is not allowed."""
+
+
+class NotFound(PollError):
+    """There is no such question."""
+
+    uri = "polls.error.not_found"
+
+
+class Conflict(PollError):
+    """Not possible in the state things are in: closed, voted already, choices with votes."""
+
+    uri = "polls.error.conflict"
+
+
+class Kind(StrEnum):
+    """How many choices a vote may have."""
+
+    SINGLE = "single"
+    MULTIPLE = "multiple"
+
+
+class State(StrEnum):
+    """Whether votes are taken."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+class Visibility(StrEnum):
+    """When counts are shown; once a question is closed, to everybody."""
+
+    ALWAYS = "always"
+    AFTER_VOTE = "after_vote"
+    AFTER_CLOSE = "after_close"
+
+
+def _enum(kind: type[StrEnum]) -> Enum:
+    """Kept as checked text, the same on every database."""
+    return Enum(
+        kind,
+        name=kind.__name__.lower(),
+        native_enum=False,
+        create_constraint=True,
+        length=16,
+        values_callable=lambda members: [member.value for member in members],
+    )
+
+
+def new_code() -> str:
+    """A code for ``/p/<code>``."""
+    return "".join(secrets.choice(_CODE_ALPHABET) for _ in range(CODE_LENGTH))
+
+
+def new_results_key() -> str:
+    """The unguessable part of the topic that carries hidden results."""
+    return secrets.token_hex(16)
+
+
+class Question(Base):
+    """What is asked.
+
+    ``version`` rises with every change that a page can show; ``voters`` counts votes (persons);
+    ``round`` how often voting began anew, by a reset;
+    ``results_key`` is in the topic of results that are not public yet.
+    """
+
+    __tablename__ = "question"
+    __table_args__ = (CheckConstraint("voters >= 0", name="voters_not_negative"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    code: Mapped[str] = mapped_column(String(16), unique=True, default=new_code)
+    text: Mapped[str] = mapped_column(String(TEXT_MAX))
+    kind: Mapped[Kind] = mapped_column(_enum(Kind), default=Kind.SINGLE)
+    state: Mapped[State] = mapped_column(_enum(State), default=State.OPEN)
+    visibility: Mapped[Visibility] = mapped_column(_enum(Visibility), default=Visibility.ALWAYS)
+    may_change: Mapped[bool] = mapped_column(default=True)
+    version: Mapped[int] = mapped_column(default=0)
+    voters: Mapped[int] = mapped_column(default=0)
+    round: Mapped[int] = mapped_column(default=1)
+    results_key: Mapped[str] = mapped_column(String(64), default=new_results_key)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
+
+    choices: Mapped[list[Choice]] = relationship(
+        back_populates="question", order_by="(Choice.position, Choice.id)", cascade="all, delete-orphan"
+    )
+
+    def __str__(self) -> str:
+        return self.text
+
+    @validates("text")
+    def _check_text(self, _key: str, value: str | None) -> str:
+        return wording("The question", value, TEXT_MAX)
+
+
+class Choice(Base):
+    """One answer to a question. ``votes`` counts its picks."""
+
+    __tablename__ = "choice"
+    __table_args__ = (CheckConstraint("votes >= 0", name="votes_not_negative"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    question_id: Mapped[int] = mapped_column(ForeignKey("question.id", ondelete="CASCADE"), index=True)
+    label: Mapped[str] = mapped_column(String(LABEL_MAX))
+    position: Mapped[int] = mapped_column(default=0)
+    votes: Mapped[int] = mapped_column(default=0)
+
+    question: Mapped[Question] = relationship(back_populates="choices")
+
+    def __str__(self) -> str:
+        return self.label
+
+    @validates("label")
+    def _check_label(self, _key: str, value: str | None) -> str:
+        return wording("A choice", value, LABEL_MAX)
+
+
+class Vote(Base):
+    """That somebody voted: once for each voter and question, which the database itself sees to.
+
+    ``voter`` is ``user:<id>`` or ``visitor:<random>``, from the signed cookie.
+    """
+
+    __tablename__ = "vote"
+    __table_args__ = (UniqueConstraint("question_id", "voter"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    question_id: Mapped[int] = mapped_column(ForeignKey("question.id", ondelete="CASCADE"))
+    voter: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
+
+    question: Mapped[Question] = relationship(viewonly=True)
+    picks: Mapped[list[Pick]] = relationship(viewonly=True)
+
+    def __str__(self) -> str:
+        return f"{self.voter} on {self.question_id}"
+
+
+class Pick(Base):
+    """One choice of a vote. A choice that somebody picked cannot be deleted."""
+
+    __tablename__ = "pick"
+
+    vote_id: Mapped[int] = mapped_column(ForeignKey("vote.id", ondelete="CASCADE"), primary_key=True)
+    choice_id: Mapped[int] = mapped_column(ForeignKey("choice.id"), primary_key=True, index=True)
+
+    choice: Mapped[Choice] = relationship(viewonly=True)
+
+    def __str__(self) -> str:
+        return str(self.choice)
+
+
+def wording(what: str, value: str | None, longest: int) -> str:
+    """Text for people: one line, trimmed, without invisible characters, not empty and not too long.
+
+    :raises Invalid: saying what is wrong with it.
+    """
+    text = " ".join("".join(c if c.isprintable() else " " for c in value or "").split())
+    if not text:
+        raise Invalid(f"{what} needs some text.")
+    if len(text) > longest:
+        raise Invalid(f"{what} is too long: {len(text)} characters, at most {longest}.")
+    return text

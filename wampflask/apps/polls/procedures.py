@@ -1,0 +1,29 @@
+"""What pages call over WAMP."""
+
+from __future__ import annotations
+
+from flask import g
+from flask_security import current_user
+
+from wampflask import CallFailed, caller
+from wampflask.apps.extensions import db, wamp
+
+from . import contract, service
+
+wamp.permit(*contract.PERMISSIONS)
+
+
+@wamp.register(contract.RESULTS)
+def results(question_id: object) -> contract.Snapshot:
+    """The question as the caller may see it now.
+
+    :raises CallFailed: ``polls.error.not_found``, or ``polls.error.invalid`` for what is no id.
+    """
+    if not isinstance(question_id, int) or isinstance(question_id, bool) or not 0 < question_id < 2**31:
+        raise CallFailed("polls.error.invalid", "A question's id is a positive whole number.")
+    g.reads_only = True
+    viewer = service.Viewer(caller.authid, is_admin=current_user.is_authenticated and current_user.has_role("admin"))
+    try:
+        return service.snapshot(db.session(), service.get_question(db.session(), question_id), viewer)
+    except service.PollError as error:
+        raise CallFailed(error.uri, str(error)) from None

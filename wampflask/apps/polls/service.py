@@ -1,0 +1,345 @@
+"""Polls: asking, voting, counting. Knows neither Flask nor WAMP.
+
+Every function works in the given session's transaction, and none commits. One that raises may have left the
+transaction half done: roll it back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session, selectinload
+
+from .changes import renew_results_key, take_changed, touch
+from .contract import ChoiceCount, Snapshot, live_topic, update_topic
+from .models import Choice, Conflict, Invalid, Kind, NotFound, Pick, PollError, Question, State, Visibility, Vote
+
+__all__ = ["ChoiceDraft", "Conflict", "Invalid", "NotFound", "PollError", "QuestionDraft", "Viewer", "take_changed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """Who looks at a question.
+
+    :param voter: their id as a voter, or None for nobody in particular.
+    :param is_admin: admins see counts before everybody.
+    """
+
+    voter: str | None = None
+    is_admin: bool = False
+
+
+ANYBODY = Viewer()
+
+_INSERTS: dict[str, Any] = {
+    "sqlite": sqlite.insert,
+    "postgresql": postgresql.insert,
+}  # those that can say "or do nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceDraft:
+    """A choice as a form has it. ``id`` is None for a new one."""
+
+    label: str
+    id: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuestionDraft:
+    """A question as a form has it; choices in their order."""
+
+    text: str
+    choices: Sequence[ChoiceDraft]
+    kind: Kind = Kind.SINGLE
+    visibility: Visibility = Visibility.ALWAYS
+    may_change: bool = True
+
+
+# -- finding
+
+
+def get_question(session: Session, question_id: int) -> Question:
+    """:raises NotFound: there is none with this id."""
+    question = session.get(Question, question_id, options=[selectinload(Question.choices)])
+    if question is None:
+        raise _not_found(question_id)
+    return question
+
+
+def find_code(session: Session, code: str) -> Question:
+    """The question to join by ``code``, in any case and with spaces.
+
+    :raises NotFound: there is none.
+    """
+    wanted = "".join(code.split()).lower()
+    question = session.scalar(select(Question).where(Question.code == wanted))
+    if question is None:
+        raise NotFound("There is no question with this code. Look at it again: has it a slip?")
+    return question
+
+
+def count_questions(session: Session) -> int:
+    """How many there are."""
+    return session.scalar(select(func.count(Question.id))) or 0
+
+
+def list_snapshots(
+    session: Session, viewer: Viewer = ANYBODY, *, limit: int = 50, offset: int = 0, only_open: bool = False
+) -> list[Snapshot]:
+    """Questions as ``viewer`` may see them, newest first."""
+    query = select(Question).options(selectinload(Question.choices)).order_by(Question.id.desc())
+    if only_open:
+        query = query.where(Question.state == State.OPEN)
+    questions = session.scalars(query.limit(limit).offset(offset)).all()
+    picks = _picks_of(session, viewer.voter, [question.id for question in questions])
+    return [_snapshot_for(question, viewer, picks.get(question.id, [])) for question in questions]
+
+
+# -- seeing
+
+
+def snapshot(session: Session, question: Question, viewer: Viewer = ANYBODY) -> Snapshot:
+    """The question as ``viewer`` may see it now."""
+    picks = _picks_of(session, viewer.voter, [question.id])
+    return _snapshot_for(question, viewer, picks.get(question.id, []))
+
+
+def is_public(question: Question) -> bool:
+    """Whether everybody may see the counts."""
+    return question.visibility is Visibility.ALWAYS or question.state is State.CLOSED
+
+
+def may_see_results(question: Question, viewer: Viewer, *, has_voted: bool) -> bool:
+    """Whether ``viewer`` may see the counts."""
+    return is_public(question) or viewer.is_admin or (question.visibility is Visibility.AFTER_VOTE and has_voted)
+
+
+def public_snapshot(question: Question) -> Snapshot:
+    """What the public topic carries."""
+    return _snapshot(question, counts=is_public(question), live=update_topic(question.id))
+
+
+def full_snapshot(question: Question) -> Snapshot:
+    """What the topic for those who may see counts early carries."""
+    return _snapshot(question, counts=True, live=live_topic(question.id, question.results_key))
+
+
+def _snapshot_for(question: Question, viewer: Viewer, picks: Sequence[int]) -> Snapshot:
+    early = not is_public(question) and may_see_results(question, viewer, has_voted=bool(picks))
+    found = full_snapshot(question) if early else public_snapshot(question)
+    found["voted"] = list(picks)
+    return found
+
+
+def _snapshot(question: Question, *, counts: bool, live: str) -> Snapshot:
+    return Snapshot(
+        question_id=question.id,
+        version=question.version,
+        open=question.state is State.OPEN,
+        total_votes=sum(choice.votes for choice in question.choices),
+        choices=[_count(choice, question.voters, counts=counts) for choice in question.choices],
+        voters=question.voters,
+        text=question.text,
+        code=question.code,
+        kind=question.kind.value,
+        visibility=question.visibility.value,
+        may_change=question.may_change,
+        round=question.round,
+        hidden=not counts,
+        live=live,
+    )
+
+
+def _count(choice: Choice, voters: int, *, counts: bool) -> ChoiceCount:
+    votes = choice.votes if counts else None
+    percent = None if votes is None else round(100 * votes / voters, 1) if voters else 0.0
+    return ChoiceCount(id=choice.id, label=choice.label, votes=votes, percent=percent)
+
+
+def _picks_of(session: Session, voter: str | None, question_ids: Collection[int]) -> dict[int, list[int]]:
+    """The choices that ``voter`` picked, by question."""
+    if voter is None or not question_ids:
+        return {}
+    query = (
+        select(Vote.question_id, Pick.choice_id)
+        .join(Pick, Pick.vote_id == Vote.id)
+        .where(Vote.voter == voter, Vote.question_id.in_(question_ids))
+        .order_by(Pick.choice_id)
+    )
+    found: dict[int, list[int]] = {}
+    for question_id, choice_id in session.execute(query):
+        found.setdefault(question_id, []).append(choice_id)
+    return found
+
+
+# -- voting
+
+
+def vote(session: Session, question_id: int, voter: str, choice_ids: Iterable[int]) -> None:
+    """Count a vote, or change the one that ``voter`` has given.
+
+    Voters of one question queue at its row, so two at once by the same voter are one after the other; that there is
+    one vote for each voter is the database's own constraint. Core statements only: votes come in storms.
+
+    :raises NotFound: no such question. :raises Conflict: it is closed, or the vote may not be changed.
+    :raises Invalid: no choice, too many, or another question's.
+    """
+    query = select(Question.id, Question.kind, Question.state, Question.may_change).where(Question.id == question_id)
+    question = session.execute(query.with_for_update()).one_or_none()
+    if question is None:
+        raise _not_found(question_id)
+    picked = _checked_picks(session, question_id, question.kind, choice_ids)
+    if question.state is not State.OPEN:
+        raise Conflict("This question is closed: votes are no longer taken.")
+    vote_id = _insert_vote(session, question_id, voter)
+    if vote_id is not None:
+        _add_picks(session, vote_id, picked)
+        touch(session, question_id, voters=Question.voters + 1)
+    elif question.may_change:
+        _change_vote(session, question_id, voter, picked)
+    else:
+        raise Conflict("You have voted on this question already, and votes cannot be changed.")
+
+
+def _not_found(question_id: int) -> NotFound:
+    return NotFound(f"There is no question {question_id}. It may have been deleted.")
+
+
+def _locked(session: Session, question_id: int) -> Question:
+    question = session.get(Question, question_id, with_for_update=True, populate_existing=True)
+    if question is None:
+        raise _not_found(question_id)
+    return question
+
+
+def _checked_picks(session: Session, question_id: int, kind: Kind, choice_ids: Iterable[int]) -> set[int]:
+    picked = set(choice_ids)
+    if not picked:
+        raise Invalid("Pick an answer first.")
+    if kind is Kind.SINGLE and len(picked) > 1:
+        raise Invalid("Pick one answer only.")
+    if picked - set(session.scalars(select(Choice.id).where(Choice.question_id == question_id))):
+        raise Invalid("That answer does not belong to this question. Reload the page and pick again.")
+    return picked
+
+
+def _insert_vote(session: Session, question_id: int, voter: str) -> int | None:
+    """The new vote's id; None when this voter has one."""
+    insert_here = _INSERTS[session.get_bind().dialect.name]
+    statement = insert_here(Vote).values(question_id=question_id, voter=voter)
+    statement = statement.on_conflict_do_nothing(index_elements=[Vote.question_id, Vote.voter])
+    return session.scalars(statement.returning(Vote.id)).one_or_none()
+
+
+def _change_vote(session: Session, question_id: int, voter: str, picked: set[int]) -> None:
+    vote_id = session.scalars(select(Vote.id).where(Vote.question_id == question_id, Vote.voter == voter)).one()
+    before = set(session.scalars(select(Pick.choice_id).where(Pick.vote_id == vote_id)))
+    if before == picked:
+        return
+    dropped = before - picked
+    session.execute(delete(Pick).where(Pick.vote_id == vote_id, Pick.choice_id.in_(dropped)))
+    session.execute(_counted(dropped, -1))
+    _add_picks(session, vote_id, picked - before)
+    touch(session, question_id)
+
+
+def _add_picks(session: Session, vote_id: int, picked: set[int]) -> None:
+    if not picked:
+        return
+    session.execute(insert(Pick), [{"vote_id": vote_id, "choice_id": choice_id} for choice_id in sorted(picked)])
+    session.execute(_counted(picked, 1))
+
+
+def _counted(choice_ids: set[int], step: int) -> Any:
+    statement = update(Choice).where(Choice.id.in_(choice_ids)).values(votes=Choice.votes + step)
+    return statement.execution_options(synchronize_session=False)
+
+
+# -- making and changing
+
+
+def create_question(session: Session, draft: QuestionDraft) -> Question:
+    """Ask a new question, open at once.
+
+    :raises Invalid: a text that cannot be, or too few or too many choices.
+    """
+    question = Question(text=draft.text, kind=draft.kind, visibility=draft.visibility, may_change=draft.may_change)
+    question.choices = [Choice(label=choice.label, position=place) for place, choice in enumerate(draft.choices)]
+    session.add(question)
+    session.flush()
+    return question
+
+
+def edit_question(session: Session, question_id: int, draft: QuestionDraft) -> Question:
+    """Change wording, settings and choices; votes stay with their choices.
+
+    :raises NotFound: no such question. :raises Invalid: a value that cannot be.
+    :raises Conflict: a choice that has votes would go, or the kind would change under votes.
+    """
+    question = _locked(session, question_id)
+    question.text = draft.text
+    question.kind = draft.kind
+    question.visibility = draft.visibility
+    question.may_change = draft.may_change
+    have = {choice.id: choice for choice in question.choices}
+    keep = {choice.id for choice in draft.choices if choice.id is not None}
+    if keep - set(have):
+        raise Conflict("A choice was deleted while you edited. Reload the page and look again.")
+    for choice_id in set(have) - keep:
+        question.choices.remove(have[choice_id])
+    for place, wanted in enumerate(draft.choices):
+        choice = have[wanted.id] if wanted.id is not None else Choice()
+        choice.label = wanted.label
+        choice.position = place
+        if wanted.id is None:
+            question.choices.append(choice)
+    session.flush()
+    return question
+
+
+def set_state(session: Session, question_id: int, state: State) -> Question:
+    """Open or close a question; already so is no error.
+
+    :raises NotFound: no such question.
+    """
+    question = _locked(session, question_id)
+    question.state = state
+    session.flush()
+    return question
+
+
+def reset(session: Session, question_id: int) -> Question:
+    """Forget all votes of a question; everybody may vote again.
+
+    :raises NotFound: no such question.
+    """
+    question = _locked(session, question_id)
+    votes = select(Vote.id).where(Vote.question_id == question.id)
+    quietly = {"synchronize_session": False}
+    session.execute(delete(Pick).where(Pick.vote_id.in_(votes)), execution_options=quietly)
+    session.execute(delete(Vote).where(Vote.question_id == question.id), execution_options=quietly)
+    zero = update(Choice).where(Choice.question_id == question.id).values(votes=0)
+    session.execute(zero, execution_options=quietly)
+    renew_results_key(session, question)
+    session.flush()
+    touch(session, question.id, voters=0, round=Question.round + 1)
+    session.expire(question)
+    return question
+
+
+def delete_question(session: Session, question_id: int, *, with_votes: bool = False) -> None:
+    """Delete a question.
+
+    :param with_votes: its votes, too.
+    :raises NotFound: no such question. :raises Conflict: it has votes, and ``with_votes`` was not said.
+    """
+    question = _locked(session, question_id)
+    if question.voters and with_votes:
+        reset(session, question_id)
+    session.delete(question)
+    session.flush()

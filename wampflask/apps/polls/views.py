@@ -1,0 +1,328 @@
+"""The pages of live polls. Each view's docstring names its template and what it is given.
+
+Everywhere: ``snapshot`` is a contract.Snapshot as this reader may see it (``snapshot["live"]`` is the topic to follow),
+and ``may_edit`` says whether the reader is an admin. A PollError becomes its page: 404, 409 or 422.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import segno
+from flask import (
+    Blueprint,
+    Response,
+    flash,
+    jsonify,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
+from flask.typing import ResponseReturnValue
+
+from wampflask.apps.errors import error_page
+from wampflask.apps.extensions import db
+from wampflask.apps.guard import for_admins, is_admin
+from wampflask.apps.network import public_base
+
+from . import service
+from .export import to_csv
+from .forms import ActionForm, QuestionForm, VoteForm
+from .models import Question, State
+from .viewing import current_viewer
+
+blueprint = Blueprint("polls", __name__)
+
+PAGE_SIZE = 50
+STATUS = {service.NotFound: 404, service.Conflict: 409, service.Invalid: 422}
+UNPROCESSABLE = 422
+_ID_DIGITS = 10  # an id has fewer
+
+
+@blueprint.app_errorhandler(service.PollError)
+def poll_error(error: service.PollError) -> Response:
+    """What a service refuses, as a page: nothing of the transaction stays."""
+    db.session.rollback()
+    return error_page(STATUS.get(type(error), UNPROCESSABLE), str(error))
+
+
+# -- for everybody
+
+
+@blueprint.get("/polls/")
+def index() -> str:
+    """``polls/index.html`` (questions: snapshots, newest first; page, pages: numbers from 1; may_edit)."""
+    total = service.count_questions(db.session())
+    pages = max(1, -(-total // PAGE_SIZE))
+    page = min(max(1, request.args.get("page", 1, type=int)), pages)
+    questions = service.list_snapshots(db.session(), current_viewer(), limit=PAGE_SIZE, offset=(page - 1) * PAGE_SIZE)
+    return render_template("polls/index.html", questions=questions, page=page, pages=pages, may_edit=is_admin())
+
+
+@blueprint.get("/polls/<int:question_id>/")
+def detail(question_id: int) -> str:
+    """``polls/detail.html`` (question, snapshot, form: VoteForm, voted: ids of own picks, may_see_results,
+    may_vote: open and not voted or changeable, error: a message after a refused vote, may_edit).
+
+    Inputs: ``name="choice"``, value the choice's id; radio for kind single, checkbox for multiple.
+    """
+    return _detail_page(question_id)
+
+
+@blueprint.post("/polls/<int:question_id>/")
+def vote(question_id: int) -> ResponseReturnValue:
+    """Vote, or change one's vote: form fields ``choice`` (one or several). Then to the results.
+
+    Whoever prefers JSON gets the new snapshot. Refused: 404, 409 (closed, voted), 422 (no or foreign choice).
+    """
+    viewer = current_viewer()
+    try:
+        service.vote(db.session(), question_id, viewer.voter or "", _picked())
+        db.session.commit()
+    except (service.Conflict, service.Invalid) as error:
+        db.session.rollback()
+        status = STATUS[type(error)]
+        return error_page(status, str(error)) if _prefers_json() else (_detail_page(question_id, str(error)), status)
+    if _prefers_json():
+        return jsonify(service.snapshot(db.session(), service.get_question(db.session(), question_id), viewer))
+    flash("Your vote is counted.", "success")
+    return redirect(url_for("polls.results", question_id=question_id))
+
+
+@blueprint.get("/polls/<int:question_id>/results")
+def results(question_id: int) -> str:
+    """``polls/results.html`` (question, snapshot, voted, may_see_results, may_vote, may_edit)."""
+    return render_template("polls/results.html", **_context(question_id))
+
+
+@blueprint.get("/polls/<int:question_id>/snapshot.json")
+def snapshot(question_id: int) -> Response:
+    """The same as the procedure ``polls.question.results``, for pages whose router is away."""
+    question = service.get_question(db.session(), question_id)
+    response = jsonify(service.snapshot(db.session(), question, current_viewer()))
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+@blueprint.get("/p/<code>")
+def join(code: str) -> Response:
+    """The address in the QR code: to the question."""
+    question = service.find_code(db.session(), code)
+    return make_response(redirect(url_for("polls.detail", question_id=question.id)))
+
+
+@blueprint.get("/p/")
+def enter() -> Response:
+    """The same for a code typed into a form: GET with ``code``."""
+    code = request.args.get("code", "").strip()
+    if not code:
+        return make_response(redirect(url_for("polls.index")))
+    return join(code)
+
+
+@blueprint.get("/polls/<int:question_id>/present")
+def present(question_id: int) -> str:
+    """``polls/present.html`` (question, snapshot: as anybody may see it, since it stands on a wall;
+    join_url: address of ``/p/<code>`` that phones can reach; may_edit: show open, close, reset; form: ActionForm).
+    """
+    question = service.get_question(db.session(), question_id)
+    return render_template(
+        "polls/present.html",
+        question=question,
+        snapshot=service.public_snapshot(question),
+        join_url=_join_url(question),
+        may_edit=is_admin(),
+        form=ActionForm(),
+    )
+
+
+@blueprint.get("/polls/<int:question_id>/qr.svg")
+def qr(question_id: int) -> Response:
+    """A QR code of the address to join by."""
+    code = segno.make(_join_url(service.get_question(db.session(), question_id)), error="m", micro=False)
+    drawing = io.BytesIO()
+    code.save(drawing, kind="svg", border=4, dark="#000", light="#fff", omitsize=True, xmldecl=False)
+    response = make_response(drawing.getvalue())
+    response.mimetype = "image/svg+xml"
+    response.headers["Cache-Control"] = "private, max-age=60"
+    return response
+
+
+# -- for admins
+
+
+@blueprint.route("/polls/new", methods=["GET", "POST"])
+@for_admins
+def create() -> ResponseReturnValue:
+    """``polls/form.html`` (form: QuestionForm, question: None); 422 when shown again."""
+    form = QuestionForm()
+    if form.validate_on_submit():
+        try:
+            question = service.create_question(db.session(), form.draft())
+            db.session.commit()
+        except service.PollError as error:
+            return _form_page(form, None, error)
+        flash("The question is open: votes are taken.", "success")
+        return redirect(url_for("polls.detail", question_id=question.id))
+    return _form_page(form, None)
+
+
+@blueprint.route("/polls/<int:question_id>/edit", methods=["GET", "POST"])
+@for_admins
+def edit(question_id: int) -> ResponseReturnValue:
+    """``polls/form.html`` (form: QuestionForm, question); 409 or 422 when shown again."""
+    question = service.get_question(db.session(), question_id)
+    form = QuestionForm.of(question)
+    if form.validate_on_submit():
+        try:
+            service.edit_question(db.session(), question_id, form.draft())
+            db.session.commit()
+        except (service.Conflict, service.Invalid) as error:
+            return _form_page(form, question_id, error)
+        flash("Saved. Every open page shows it.", "success")
+        return redirect(url_for("polls.detail", question_id=question_id))
+    return _form_page(form, question_id)
+
+
+@blueprint.post("/polls/<int:question_id>/open")
+@for_admins
+def open_(question_id: int) -> ResponseReturnValue:
+    """Take votes."""
+    service.set_state(db.session(), question_id, State.OPEN)
+    db.session.commit()
+    return _back(question_id, "The question is open.")
+
+
+@blueprint.post("/polls/<int:question_id>/close")
+@for_admins
+def close(question_id: int) -> ResponseReturnValue:
+    """Take no more votes, and show the results to everybody."""
+    service.set_state(db.session(), question_id, State.CLOSED)
+    db.session.commit()
+    return _back(question_id, "The question is closed.")
+
+
+@blueprint.route("/polls/<int:question_id>/reset", methods=["GET", "POST"])
+@for_admins
+def reset(question_id: int) -> ResponseReturnValue:
+    """GET, or POST without ``confirm`` while there are votes: ``polls/confirm.html`` (question, form: ActionForm,
+    action: address to POST to, title, message, button, cancel: address). POST with ``confirm=1``: forget all votes.
+    """
+    question = service.get_question(db.session(), question_id)
+    if _needs_confirmation(question):
+        return _confirm_page(
+            question, "polls.reset", "Reset this question?", "Everybody may vote again.", "Forget the votes"
+        )
+    service.reset(db.session(), question_id)
+    db.session.commit()
+    return _back(question_id, "All votes are gone; everybody may vote again.")
+
+
+@blueprint.route("/polls/<int:question_id>/delete", methods=["GET", "POST"])
+@for_admins
+def delete(question_id: int) -> ResponseReturnValue:
+    """As ``reset``; deletes the question, with its votes only when that was confirmed."""
+    question = service.get_question(db.session(), question_id)
+    if _needs_confirmation(question):
+        return _confirm_page(
+            question, "polls.delete", "Delete this question?", "Its address and QR code stop working.", "Delete"
+        )
+    service.delete_question(db.session(), question_id, with_votes=request.form.get("confirm") == "1")
+    db.session.commit()
+    flash("The question is deleted.", "success")
+    return redirect(url_for("polls.index"))
+
+
+@blueprint.get("/polls/<int:question_id>/export.csv")
+@for_admins
+def export(question_id: int) -> Response:
+    """The counts as CSV."""
+    question = service.get_question(db.session(), question_id)
+    response = make_response(to_csv(service.full_snapshot(question)))
+    response.mimetype = "text/csv"
+    response.headers["Content-Disposition"] = f'attachment; filename="question-{question_id}.csv"'
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+# -- parts
+
+
+def _context(question_id: int) -> dict[str, Any]:
+    question = service.get_question(db.session(), question_id)
+    found = service.snapshot(db.session(), question, current_viewer())
+    voted = found.get("voted", [])
+    return {
+        "question": question,
+        "snapshot": found,
+        "voted": voted,
+        "may_see_results": not found["hidden"],
+        "may_vote": found["open"] and (not voted or found["may_change"]),
+        "join_url": _join_url(question),
+        "may_edit": is_admin(),
+    }
+
+
+def _detail_page(question_id: int, error: str = "") -> str:
+    return render_template("polls/detail.html", **_context(question_id), form=VoteForm(), error=error)
+
+
+def _picked() -> list[int]:
+    texts = request.form.getlist("choice")
+    if not all(text.isascii() and text.isdigit() and len(text) < _ID_DIGITS for text in texts):
+        raise service.Invalid("That answer does not belong to this question. Reload the page and pick again.")
+    return [int(text) for text in texts]
+
+
+def _prefers_json() -> bool:
+    return request.accept_mimetypes.best_match(["text/html", "application/json"]) == "application/json"
+
+
+def _join_url(question: Question) -> str:
+    return public_base() + url_for("polls.join", code=question.code)
+
+
+def _form_page(
+    form: QuestionForm, question_id: int | None, error: service.PollError | None = None
+) -> ResponseReturnValue:
+    db.session.rollback()
+    question = service.get_question(db.session(), question_id) if question_id is not None else None
+    status = 200 if request.method == "GET" else UNPROCESSABLE
+    if error is not None:
+        form.form_errors.append(str(error))
+        status = STATUS.get(type(error), UNPROCESSABLE)
+    return render_template("polls/form.html", form=form, question=question), status
+
+
+def _needs_confirmation(question: Question) -> bool:
+    return request.method == "GET" or (question.voters > 0 and request.form.get("confirm") != "1")
+
+
+def _confirm_page(question: Question, endpoint: str, title: str, message: str, button: str) -> ResponseReturnValue:
+    if question.voters:
+        people = "1 person has" if question.voters == 1 else f"{question.voters} people have"
+        message = f"{people} voted; those votes will be lost for good. {message}"
+    page = render_template(
+        "polls/confirm.html",
+        question=question,
+        form=ActionForm(confirm="1", formdata=None),
+        action=url_for(endpoint, question_id=question.id),
+        title=title,
+        message=message,
+        button=button,
+        cancel=url_for("polls.detail", question_id=question.id),
+    )
+    return page, 200 if request.method == "GET" else 409
+
+
+def _back(question_id: int, message: str) -> ResponseReturnValue:
+    """To the page the button was on, as far as it is one of the question's; else to the question."""
+    flash(message, "success")
+    pages = {"present": "polls.present", "results": "polls.results", "index": "polls.index"}
+    endpoint = pages.get(request.form.get("back", ""), "polls.detail")
+    if endpoint == "polls.index":
+        return redirect(url_for(endpoint))
+    return redirect(url_for(endpoint, question_id=question_id))

@@ -1,0 +1,15 @@
+"""Live tables: named whole numbers that everybody edits at once, by ``wamp.bind``."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+__all__ = ["init_app"]
+
+
+def init_app(app: Flask) -> None:
+    """Pages and procedures."""
+    from . import procedures, views
+
+    del procedures  # imported for what it binds
+    app.register_blueprint(views.blueprint)
