@@ -1,0 +1,119 @@
+"""The agent imports nothing of ours, and says the same as the contract; the router keeps it to that."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import pytest
+
+from agent import agent
+from tests.agent.running import AGENT
+from wampflask.apps.monitor import contract
+from wampflask.permissions import compile_rules
+from wampflask.router.wire import CALL, ERROR, PUBLISH, PUBLISHED, REGISTER, REGISTERED, SUBSCRIBE, SUBSCRIBED
+from wampflask.testing import RouterNode
+
+ALICE, BOB = "a" * 32, "b" * 32
+
+
+def test_the_names_are_the_same() -> None:
+    assert (agent.READY, agent.APPEND) == (contract.READY, contract.APPEND)
+    assert (agent.INVALID, agent.DISABLED) == (contract.INVALID, contract.DISABLED)
+    assert (agent.FREQUENCY, agent.HANDOVER) == (contract.FREQUENCY, contract.HANDOVER)
+    assert (agent.WATCHED_INTERVAL, agent.MAX_WATCH) == (contract.WATCHED_INTERVAL, contract.MAX_WATCH)
+    source = AGENT.read_text()
+    for uri in (contract.CONFIGURE, contract.WATCH, contract.PROCESSES):
+        assert f'"{uri.rpartition(".")[2]}": self.' in source
+    assert 'f"monitor.host.{self._host}.{name}"' in source
+    assert 'f"monitor.clientstats.{self._host}"' in source
+
+
+def test_the_config_is_the_same() -> None:
+    assert set(agent.Config().as_json()) == set(contract.Config.__annotations__) == set(contract.DEFAULT_CONFIG)
+    assert agent.Config.parse(contract.DEFAULT_CONFIG) == agent.Config(version=1)
+    assert agent.Config.parse({}) == agent.Config()
+
+
+def test_a_sample_has_the_fields_of_the_contract() -> None:
+    declared = {metric["name"].partition(".")[0] for metric in agent.declarations(agent.samplers())}
+    always = {"host", "name", "ip", "time", "interval", "version"}
+    assert declared | always | {"seq", "failed"} == set(get_type_hints(contract.Sample))
+
+
+def test_the_source_is_for_python_3_9() -> None:
+    ast.parse(AGENT.read_text(), feature_version=(3, 9))
+
+
+def test_the_agent_needs_two_packages_alone() -> None:
+    tops = {
+        name.partition(".")[0]
+        for node in ast.walk(ast.parse(AGENT.read_text()))
+        for name in (
+            [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module or ""]
+            if isinstance(node, ast.ImportFrom)
+            else []
+        )
+    }
+    foreign = tops - set(__import__("sys").stdlib_module_names)
+    assert foreign == {"psutil", "autobahn", "twisted", "txaio"}, "twisted and txaio are autobahn[twisted]'s own"
+    assert [file.name for file in Path(AGENT).parent.glob("*.py")] == ["agent.py"]
+
+
+def test_permissions_of_a_public_site_show_hosts_but_no_processes() -> None:
+    rules = {rule["uri"]: rule for rule in compile_rules(contract.PUBLIC_PERMISSIONS)}
+    assert "visitor" in rules["monitor.clientstats.<host>"]["subscribe"]
+    assert "visitor" not in rules["monitor.host.<host>.processes"]["call"]
+
+
+@pytest.mark.parametrize(
+    ("role", "action", "uri", "options", "allowed"),
+    [
+        ("agent", PUBLISH, f"monitor.clientstats.{ALICE}", {}, True),
+        ("agent", PUBLISH, f"monitor.clientstats.{BOB}", {}, False),
+        ("agent", PUBLISH, f"monitor.clientconfig.{ALICE}", {}, False),
+        ("agent", PUBLISH, f"monitor.presence.{ALICE}", {}, False),
+        ("agent", REGISTER, f"monitor.host.{ALICE}.configure", {}, True),
+        ("agent", REGISTER, f"monitor.host.{ALICE}.configure", {"force_reregister": True}, True),
+        ("agent", REGISTER, f"monitor.host.{BOB}.configure", {}, False),
+        ("agent", REGISTER, f"monitor.host.{BOB}.processes", {"force_reregister": True}, False),
+        ("agent", REGISTER, "monitor.history.append", {}, False),
+        ("agent", REGISTER, "monitor.host.", {"match": "prefix"}, False),
+        ("agent", CALL, f"monitor.host.{BOB}.configure", {}, False),
+        ("agent", CALL, f"monitor.host.{BOB}.processes", {}, False),
+        ("agent", CALL, "wamp.session.list", {}, False),
+        ("agent", CALL, "chat.history", {}, False),
+        ("agent", SUBSCRIBE, f"monitor.clientstats.{BOB}", {}, False),
+        ("agent", SUBSCRIBE, "monitor.clientstats.", {"match": "wildcard"}, False),
+        ("agent", SUBSCRIBE, "player..state", {"match": "wildcard"}, False),
+        ("agent", SUBSCRIBE, "wamp.session.on_join", {}, False),
+        ("user", SUBSCRIBE, f"monitor.clientstats.{BOB}", {}, True),
+        ("admin", SUBSCRIBE, "monitor.clientstats.", {"match": "wildcard"}, True),
+        ("user", SUBSCRIBE, "monitor.presence.", {"match": "wildcard"}, True),
+        ("user", SUBSCRIBE, "monitor.", {"match": "prefix"}, False),
+        ("user", SUBSCRIBE, "monitor..", {"match": "wildcard"}, False),
+        ("user", CALL, f"monitor.host.{BOB}.configure", {}, False),
+        ("admin", CALL, f"monitor.host.{BOB}.watch", {}, False),
+        ("user", CALL, "monitor.history.append", {}, False),
+        ("user", PUBLISH, f"monitor.clientstats.{BOB}", {}, False),
+        ("visitor", SUBSCRIBE, f"monitor.clientstats.{BOB}", {}, False),
+        ("visitor", CALL, f"monitor.host.{BOB}.processes", {}, False),
+    ],
+)
+def test_the_router_keeps_everybody_to_it(
+    node: RouterNode, role: str, action: int, uri: str, options: dict[str, Any], *, allowed: bool
+) -> None:
+    claims = {"host": ALICE} if role == "agent" else {}
+    authid = contract.authid(ALICE) if role == "agent" else f"{role}:1"
+    done = {PUBLISH: PUBLISHED, REGISTER: REGISTERED, SUBSCRIBE: SUBSCRIBED}
+    with contextlib.closing(node.session(role, authid, **claims)) as wire:
+        answer = wire.ask(action, uri, options={**options, **({"acknowledge": True} if action == PUBLISH else {})})
+    if allowed:
+        assert answer[0] == done[action]
+    else:
+        assert answer[0] == ERROR
+        assert answer[4] == "wamp.error.not_authorized"

@@ -1,0 +1,83 @@
+"""https and wss, as in production: certificates are checked, with Python's own ssl."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import ipaddress
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from tests.agent.front import Front
+from tests.agent.hub import Hub, wait_for
+from tests.agent.running import AgentProcess, run
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """For 127.0.0.1, signed by itself; with its key in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = dt.datetime.now(dt.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(minutes=1))
+        .not_valid_after(now + dt.timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    file = tmp_path_factory.mktemp("tls") / "hub.pem"
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    file.write_bytes(private + made.public_bytes(serialization.Encoding.PEM))
+    return file
+
+
+@pytest.fixture
+def fronts(hub: Hub, certificate: Path) -> Iterator[str]:
+    """TLS before hub and router; the hub's address."""
+    with (
+        contextlib.closing(Front(hub.port, certificate)) as http,
+        contextlib.closing(Front(hub.node.port, certificate)) as router,
+    ):
+        hub.url = f"wss://127.0.0.1:{router.port}/ws"
+        yield f"https://127.0.0.1:{http.port}"
+
+
+def test_all_of_it_works_over_tls(hub: Hub, fronts: str, certificate: Path, tmp_path: Path) -> None:
+    with AgentProcess(tmp_path, "--server", fronts, "--token", hub.token(), SSL_CERT_FILE=str(certificate)) as running:
+        _, host = hub.one()
+        wait_for(lambda: host.stored > 2, "samples stored")
+        assert running.stop() == 0
+
+
+def test_check_works_over_tls(hub: Hub, fronts: str, certificate: Path, tmp_path: Path) -> None:
+    done = run(tmp_path, "--check", "--server", fronts, "--token", hub.token(), SSL_CERT_FILE=str(certificate))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_hub_with_a_strange_certificate_is_sent_no_token(hub: Hub, fronts: str, tmp_path: Path) -> None:
+    with AgentProcess(tmp_path, "--server", fronts, "--token", hub.token()) as running:
+        wait_for(lambda: "certificate" in running.log(), "it says why")
+    assert hub.requests == []
+
+
+def test_a_router_with_a_strange_certificate_is_sent_no_ticket(hub: Hub, fronts: str, tmp_path: Path) -> None:
+    assert fronts
+    with AgentProcess(tmp_path, "--server", hub.address, "--token", hub.token()) as running:
+        wait_for(lambda: "no safe connection" in running.log(), "it says why")
+        assert running.running
+    assert "certificate" in running.log()
+    assert all(not host.hellos for host in hub.hosts.values())
