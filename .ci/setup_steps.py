@@ -35,9 +35,10 @@ OFFLINE = re.compile(
     r"NewConnectionError|Max retries|Could not fetch URL|No matching distribution|Could not find a version"
     r"|ENOTFOUND|ECONNREFUSED|ECONNRESET|ETIMEDOUT|EAI_AGAIN|ConnectTimeout|network"
 )
-# Two serializers that we never use come as source; in plain Python they need no compiler, and bjdata's
-# extension would complain about the NumPy it meets at each start of the router.
+# Two serializers that we never use come as source; in plain Python they need no compiler.
 NO_COMPILER = {"PYBJDATA_NO_EXTENSION": "1", "PYUBJSON_NO_EXTENSION": "1"}
+# autobahn does without it; one that pip compiled earlier and kept complains of NumPy at each start of the router.
+UNWANTED = "bjdata"
 PLACES = {  # errno -> what to do about a folder that cannot be written
     errno.EACCES: "use a folder that you own",
     errno.EPERM: "use a folder that you own",
@@ -146,6 +147,8 @@ def install(venv: Path, requirements: Path, stamp: Path, purpose: str) -> None:
     options = ["--quiet", "--prefer-binary", "--no-warn-script-location", "--progress-bar", "off"]
     command = [*pip, *options, "-r", str(requirements)]
     run(command, venv / "setup.log", f"installing {purpose}", {**os.environ, **NO_COMPILER})
+    remove = [*pip[:-1], "uninstall", "--quiet", "--yes", UNWANTED]
+    run(remove, venv / "setup.log", f"taking {UNWANTED} out of {purpose}")
 
 
 def python_step(venv: Path, name: str, purpose: str, files: tuple[str, ...]) -> Step | None:

@@ -111,13 +111,13 @@ def test_the_theme_is_remembered(open_page: OpenPage) -> None:
         new MutationObserver((_, observer) => {
             if (!document.body) return;
             observer.disconnect();
-            sessionStorage.first = getComputedStyle(document.body).backgroundColor;
+            window.firstBackground = getComputedStyle(document.body).backgroundColor;
         }).observe(document, { childList: true, subtree: true });
     """)
     page.goto("/login")
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
     assert page.evaluate(background) == dark
-    assert page.evaluate("sessionStorage.first") == dark, "the choice holds before the first paint"
+    assert page.evaluate("window.firstBackground") == dark, "the choice holds before the first paint"
 
 
 def test_who_wants_no_motion_gets_none(open_page: OpenPage, polls: dict[str, int]) -> None:

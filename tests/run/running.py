@@ -25,6 +25,11 @@ START_WITHIN = 40.0
 _PR_CAPBSET_DROP, _CAP_DAC_OVERRIDE = 24, 1
 
 
+def terminal() -> dict[str, str]:
+    """The environment of a person's terminal, also when `make test` started the tests."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "WAMP"))}
+
+
 class Site:
     """One `make run`, in a process group of its own as a terminal gives it.
 
@@ -36,11 +41,10 @@ class Site:
         self.port = port or free_port()
         self.wamp_port = wamp_port or free_port()
         places = {"PORT": str(self.port), "WAMP_PORT": str(self.wamp_port), "INSTANCE": str(instance)}
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "WAMP"))}
         self._process = subprocess.Popen(
             ["make", "--no-print-directory", "run"],
             cwd=ROOT,
-            env={**inherited, **places, **(env or {})},
+            env={**terminal(), **places, **(env or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.run.running import ROOT, Site, obey_permissions, only_line
+from tests.run.running import ROOT, Site, obey_permissions, only_line, terminal
 
 Start = Callable[..., Site]
 
@@ -103,7 +103,7 @@ def test_an_instance_folder_that_cannot_be_written_is_one_line(folder: Path) -> 
     done = subprocess.run(
         ["make", "--no-print-directory", "run"],
         cwd=ROOT,
-        env={**os.environ, "INSTANCE": str(folder / "instance")},
+        env={**terminal(), "INSTANCE": str(folder / "instance")},
         capture_output=True,
         text=True,
         check=False,

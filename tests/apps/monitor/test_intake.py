@@ -66,6 +66,10 @@ def test_the_secrets_are_not_in_the_database(app: Flask, host: FakeHost) -> None
     assert host.key not in dump
 
 
+def test_no_token_looks_like_an_option(app: Flask) -> None:
+    assert all(new_token(app).isalnum() for _ in range(200)), "one that begins with a dash cannot follow --token"
+
+
 def test_a_one_time_token_is_for_one_host(app: Flask, host: FakeHost) -> None:
     token = new_token(app)
     assert host.post(token=token).status_code == 201

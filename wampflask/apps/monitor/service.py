@@ -40,7 +40,7 @@ def make_token(
     session: Session, *, note: str = "", reusable: bool = False, lifetime: timedelta = TOKEN_LIFETIME
 ) -> tuple[EnrolToken, str]:
     """A new token; its text is nowhere else and cannot be read again."""
-    text = secrets.token_urlsafe(24)
+    text = secrets.token_hex(24)  # URL-safe text can begin with a dash, which a command line takes for an option
     token = EnrolToken(
         token_hash=digest(text),
         hint=text[:6],
