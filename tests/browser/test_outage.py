@@ -31,11 +31,12 @@ def test_votes_go_on_while_the_router_is_gone(
         shows_count(watcher, poll, 0)
     finally:
         site.node.start()
+    # shown for a while only: before anything else is waited for
+    expect(watcher.get_by_role("status").filter(has_text="Back online")).to_be_visible(timeout=20_000)
     thaw(asleep)
     for page in (watcher, index, asleep):
         is_connected(page)
         shows_count(page, poll, 1)
-    expect(watcher.get_by_role("status").filter(has_text="Back online")).to_be_visible()
     expect(watcher.locator(".connection")).to_have_text("")
     is_connected(voter)
 
