@@ -290,6 +290,23 @@ def test_without_a_session_a_call_fails_at_once(page: Page) -> None:
     assert name == "ConnectionLost"
 
 
+def test_a_call_waits_a_little_for_its_callee(page: Page, node: RouterNode, counter: Counter) -> None:
+    """After a restart of the router the page is back before the site's workers have registered."""
+    page.evaluate("""async () => {
+        const { connection } = await import("/static/js/wamp/index.js");
+        window.connection = connection;
+        connection.start();
+    }""")
+    page.wait_for_function("window.connection.session")
+    missing = "wamp.error.no_such_procedure"
+    ask = "(options) => window.connection.call('demo.snapshot', [], options).catch((error) => error.errorUri)"
+    assert page.evaluate(ask, {"patience": 0}) == missing
+    assert page.evaluate(ask, {"patience": 500}) == missing
+    page.evaluate(f"() => {{ window.answer = ({ask})({{ patience: 20_000 }}); }}")
+    with closing(backend_of(node, counter)):
+        assert page.evaluate("window.answer") == counter.state()
+
+
 def test_one_topic_subscribed_twice_at_once(page: Page, backend: Backend, counter: Counter) -> None:
     """Both hear each event, and one may stop, and begin again, without the other losing any."""
     follow(page)

@@ -25,7 +25,7 @@ export function connect(section) {
   };
   const ask = async () => {
     try {
-      last = await connection.call(`monitor.host.${section.dataset.host}.processes`, [LIMIT]);
+      last = await connection.call(`monitor.host.${section.dataset.host}.processes`, [LIMIT], { patience: 0 });
       setText(part("said"), `${last.count} processes; the first ${LIMIT}, measured every ${EVERY / 1000} seconds.`);
       draw();
     } catch (error) {

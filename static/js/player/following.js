@@ -32,7 +32,7 @@ export class Following extends EventTarget {
 
   /** Does something to the player; what it answers is shown at once. */
   async call(action, ...args) {
-    const state = await connection.call(`player.${this.#player}.${action}`, args, { timeout: PATIENCE });
+    const state = await connection.call(`player.${this.#player}.${action}`, args, { timeout: PATIENCE, patience: 0 });
     this.#take(state);
   }
 
@@ -43,7 +43,7 @@ export class Following extends EventTarget {
     for (let heard = null; heard !== this.#heard && connection.session; ) {
       heard = this.#heard;
       try {
-        this.#take(await connection.call(`player.${this.#player}.status`, [], { timeout: PATIENCE }), true);
+        this.#take(await connection.call(`player.${this.#player}.status`, [], { timeout: PATIENCE, patience: 0 }), true);
         break;
       } catch (error) {
         if (!connection.session) break;

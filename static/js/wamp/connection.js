@@ -10,6 +10,7 @@ import { ConnectionLost, TimedOut } from "./errors.js";
 import { keepAlive } from "./heartbeat.js";
 
 const STEADY = 10_000; // ms a session must have lasted for its loss to count as the first failure
+const PATIENCE = 3000; // ms
 const ASK_AGAIN = 8; // failures after which the router may have moved
 
 export class Connection extends EventTarget {
@@ -67,10 +68,13 @@ export class Connection extends EventTarget {
     return () => this.#users.delete(user);
   }
 
-  /** @returns {Promise<any>} rejects with ConnectionLost at once when there is no session. */
+  /**
+   * Session.call, with patience: after a restart of the router pages are back a little earlier than the site's workers.
+   * @returns {Promise<any>} rejects with ConnectionLost at once when there is no session.
+   */
   async call(procedure, args, options) {
     if (!this.session) throw new ConnectionLost("not connected");
-    return this.session.call(procedure, args, options);
+    return this.session.call(procedure, args, { patience: PATIENCE, ...options });
   }
 
   async #loop(signal) {

@@ -6,6 +6,7 @@
  * So its reconnection is off, every wait here is bounded, and there is one Wampy subscription a topic.
  */
 import "../../vendor/wampy.min.js";
+import { pause } from "./backoff.js";
 import { ConnectionLost, TimedOut } from "./errors.js";
 
 /** A socket that is still connecting is left to open first: browsers warn of one that is closed before. */
@@ -52,8 +53,23 @@ export class Session {
     return this;
   }
 
-  /** @returns {Promise<any>} the result. `timeout` in milliseconds; kept here, because routers disagree on its unit. */
-  async call(procedure, args = [], { kwargs, timeout = 10_000 } = {}) {
+  /**
+   * @returns {Promise<any>} the result. `timeout` in milliseconds; kept here, because routers disagree on its unit.
+   * `patience`: how many milliseconds a callee that is not there may take to come. Such a call has never run, so asking again is safe.
+   */
+  async call(procedure, args = [], { kwargs, timeout = 10_000, patience = 0 } = {}) {
+    const until = performance.now() + patience;
+    for (;;) {
+      try {
+        return await this.#call(procedure, args, kwargs, timeout);
+      } catch (error) {
+        if (error.errorUri !== "wamp.error.no_such_procedure" || performance.now() >= until) throw error;
+        await pause(200);
+      }
+    }
+  }
+
+  async #call(procedure, args, kwargs, timeout) {
     const sent = this.#wampy.call(procedure, { argsList: args, argsDict: kwargs });
     const { argsList, argsDict } = await this.#within(sent, timeout, procedure);
     return argsList?.length ? argsList[0] : argsDict;
