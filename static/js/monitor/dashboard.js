@@ -1,5 +1,6 @@
 /**
- * The dashboard: a card for each host, live. However many reports come, the page draws once a frame, and only what is seen.
+ * The dashboard: a card for each host, live. However many reports come, the page draws once a frame, only what is seen, and no longer
+ * than BUDGET at a time: hundreds of hosts leave it free to scroll.
  *
  * <section data-behaviour="monitor/dashboard" data-snapshot="/dashboard/snapshot.json" data-host-url="/hosts/HOST/">
  *   <input data-board="filter"> <select data-board="sort"> <p data-board="summary">
@@ -11,6 +12,8 @@ import { Card } from "./card.js";
 import { fetchJson, follow } from "./feed.js";
 import { HostState } from "./state.js";
 import { setText } from "./units.js";
+
+const BUDGET = 12; // ms of a frame spent on cards; the others follow in the next
 
 export function connect(root) {
   const board = new Board(root);
@@ -42,6 +45,7 @@ export function connect(root) {
 class Board {
   #cards = new Map();
   #frame = 0;
+  #moved = false;
   #root;
   #list;
   #seen;
@@ -78,7 +82,7 @@ class Board {
   changed(card, act) {
     act();
     card.dirty = true;
-    this.#arrange();
+    this.#moved = true;
     this.#schedule();
   }
 
@@ -133,12 +137,22 @@ class Board {
   #schedule() {
     this.#frame ||= requestAnimationFrame(() => {
       this.#frame = 0;
-      for (const card of this.#cards.values()) if (card.visible && card.dirty) card.draw();
+      if (this.#moved) this.#arrange();
+      this.#draw(performance.now() + BUDGET);
     });
+  }
+
+  #draw(until) {
+    for (const card of this.#cards.values()) {
+      if (!card.visible || !card.dirty) continue;
+      if (performance.now() > until) return this.#schedule();
+      card.draw();
+    }
   }
 
   /** Filter, order and counts. Cards are moved only where the order differs. */
   #arrange() {
+    this.#moved = false;
     const words = this.#part("filter").value.toLocaleLowerCase().split(/\s+/).filter(Boolean);
     const by = this.#part("sort").value;
     const counts = { online: 0, offline: 0, disabled: 0 };
