@@ -11,12 +11,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import requests
 from flask import Flask
-from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.internet.defer import Deferred, gatherResults, inlineCallbacks
 
 from wampflask import WAMP, Permission
 from wampflask._reactor import wait
@@ -29,7 +31,8 @@ from .swarm import Swarm
 ROUNDS = 7
 ACKNOWLEDGED = 600
 LATER = 20_000
-CALLS = 600
+CALLS = 800
+CALLERS = 8
 TOPIC = "bench.update"
 PAYLOAD = {
     "question_id": 1,
@@ -62,7 +65,7 @@ def measure() -> list[Ratio]:
         wamp = WAMP(app)
         with app.app_context(), _callee(node), _subscriber(node) as swarm:
             wamp.connect()
-            return [*_publishing(wamp, app, bridge, swarm), _calling(wamp, app)]
+            return [*_publishing(wamp, app, bridge, swarm), *_calling(wamp, app)]
 
 
 def _publishing(wamp: WAMP, app: Flask, bridge: str, swarm: Swarm) -> list[Ratio]:
@@ -97,18 +100,31 @@ def _publishing(wamp: WAMP, app: Flask, bridge: str, swarm: Swarm) -> list[Ratio
     ]
 
 
-def _calling(wamp: WAMP, app: Flask) -> Ratio:
+def _calling(wamp: WAMP, app: Flask) -> list[Ratio]:
+    """With one caller, and with as many as a worker has threads: a thread that wakes up alone finds its core asleep."""
     link = app.extensions["wamp"].links[0]
 
-    def through_the_library() -> None:
-        for number in range(CALLS):
-            assert wamp.call("bench.add", number, 1) == number + 1
+    def through_the_library(callers: int) -> None:
+        with ThreadPoolExecutor(callers) as threads:
+            list(threads.map(call_some, [CALLS // callers] * callers))
 
-    def in_reactor() -> None:
-        wait(_call_all, link, CALLS, timeout=60)
+    def call_some(count: int) -> None:
+        with app.app_context():
+            for number in range(count):
+                assert wamp.call("bench.add", number, 1) == number + 1
 
-    ours, theirs = in_turns(ROUNDS, lambda: _rate(through_the_library, CALLS), lambda: _rate(in_reactor, CALLS))
-    return Ratio("(c) call against the same call in the reactor", ours, theirs, 0.8)
+    def in_reactor(callers: int) -> None:
+        wait(lambda: gatherResults([_call_all(link, CALLS // callers) for _ in range(callers)]), timeout=60)
+
+    def compared(name: str, callers: int) -> Ratio:
+        ours, theirs = in_turns(
+            2 * ROUNDS,
+            lambda: _rate(partial(through_the_library, callers), CALLS),
+            lambda: _rate(partial(in_reactor, callers), CALLS),
+        )
+        return Ratio(f"(c) call against the same in the reactor, {name}", ours, theirs, 0.8)
+
+    return [compared("1 caller", 1), compared(f"{CALLERS} callers", CALLERS)]
 
 
 def _rate(function: Callable[[], None], count: int, swarm: Swarm | None = None) -> float:

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from threading import BoundedSemaphore, Event, Lock
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
+from threading import Event, Lock
 from typing import Any
 from weakref import ref
 
@@ -30,6 +29,28 @@ from .tickets import Tickets
 
 REPORT_INTERVAL = 1.0
 """Seconds in which dropped messages are gathered into one signal and one line of log."""
+
+
+class InFlight:
+    """Those who wait for the router's answer: ``with`` it, any thread.
+
+    :param most: how many may wait at a time; for the next one it raises :class:`QueueFull`.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._free = deque(range(most))  # taking from a deque needs no lock: this is in every call's way
+
+    def __enter__(self) -> None:
+        try:
+            self._free.pop()
+        except IndexError:
+            raise QueueFull(
+                f"{self._most} calls and publications wait for an answer already: raise WAMP_IN_FLIGHT_MAX."
+            ) from None
+
+    def __exit__(self, *_: object) -> None:
+        self._free.append(0)
 
 
 class Client:
@@ -54,7 +75,7 @@ class Client:
         self._settled = Event()
         self._ready = Event()
         self._announced = 0
-        self._in_flight = BoundedSemaphore(self.config.in_flight_max)
+        self._in_flight = InFlight(self.config.in_flight_max)
         self._pool = Pool(self.config.handler_threads, self.config.handler_queue, f"wamp-{self.app.name}")
         self._dispatcher = Dispatcher(self.app, self._pool)
         self._signals = Pool(1, self.config.handler_queue, f"wamp-{self.app.name}-signals")
@@ -198,23 +219,11 @@ class Client:
         if self.links[0].state is State.STOPPED:
             raise NotConnected("This process is ending; its session is closed.")
 
-    @contextmanager
-    def _one_in_flight(self) -> Iterator[None]:
-        if not self._in_flight.acquire(blocking=False):
-            raise QueueFull(
-                f"{self.config.in_flight_max} calls and publications wait for an answer already: "
-                "raise WAMP_IN_FLIGHT_MAX."
-            )
-        try:
-            yield
-        finally:
-            self._in_flight.release()
-
     def call(self, procedure: str, args: Sequence[Any], kwargs: Mapping[str, Any], timeout: float | None) -> Any:
         """See :meth:`WAMP.call`."""
         self._use("wamp.call()")
         seconds = self.config.call_timeout if timeout is None else timeout
-        with self._one_in_flight():
+        with self._in_flight:
             self.counters["called"] += 1
             late = f"{procedure} had not answered"
             return _reactor.wait(self.links[0].call, procedure, args, kwargs, timeout=seconds, late=late)
@@ -225,7 +234,7 @@ class Client:
         given = message.options.timeout
         seconds = self.config.publish_timeout if given is None else given
         send = self.links[0].publish
-        with self._one_in_flight():
+        with self._in_flight:
             self.counters["published"] += 1
             late = f"{message.topic} was not acknowledged"
             _reactor.wait(

@@ -23,7 +23,6 @@ from autobahn.wamp.exception import (
     TransportLost,
 )
 from autobahn.wamp.serializer import JsonSerializer
-from autobahn.wamp.types import CallOptions as _CallOptions
 from autobahn.wamp.types import CallResult as _CallResult
 from autobahn.wamp.types import CloseDetails, ComponentConfig, RegisterOptions, SubscribeOptions
 from autobahn.wamp.types import PublishOptions as _PublishOptions
@@ -73,7 +72,7 @@ class Session(ApplicationSession):
 
     def call_procedure(self, procedure: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Deferred[Any]:
         """Call; cancelling the Deferred cancels the call."""
-        calling = _deferred(self.call, procedure, *args, options=_CALL_OPTIONS, **kwargs)
+        calling = _deferred(self.call, procedure, *args, options=None, **kwargs)
         return calling.addCallbacks(_result, _raise_ours)
 
     def publish_event(
@@ -227,7 +226,6 @@ def _publish_options(options: PublishOptions, acknowledge: bool) -> _PublishOpti
     )
 
 
-_CALL_OPTIONS = _CallOptions()
 _ACKNOWLEDGED = _PublishOptions(acknowledge=True, exclude_me=False)
 _UNHEARD = _PublishOptions(acknowledge=False, exclude_me=False)
 
