@@ -1,6 +1,6 @@
 /**
- * The dashboard: a card for each host, live. However many reports come, the page draws once a frame, only what is seen, and no longer
- * than BUDGET at a time: hundreds of hosts leave it free to scroll.
+ * The dashboard: a card for each host, live. However many reports come, the page draws only what is seen, a few times a second, and no
+ * longer than BUDGET at a time: hundreds of hosts leave it free to scroll.
  *
  * <section data-behaviour="monitor/dashboard" data-snapshot="/dashboard/snapshot.json" data-host-url="/hosts/HOST/">
  *   <input data-board="filter"> <select data-board="sort"> <p data-board="summary">
@@ -13,6 +13,7 @@ import { fetchJson, follow } from "./feed.js";
 import { HostState } from "./state.js";
 import { setText } from "./units.js";
 
+const PACE = 250; // ms between two drawings: each costs the browser a layout and a composition of the whole page
 const BUDGET = 12; // ms of a frame spent on cards; the others follow in the next
 
 export function connect(root) {
@@ -44,7 +45,9 @@ export function connect(root) {
 
 class Board {
   #cards = new Map();
+  #timer = null;
   #frame = 0;
+  #drawn = 0;
   #moved = false;
   #root;
   #list;
@@ -110,6 +113,7 @@ class Board {
   }
 
   stop() {
+    clearTimeout(this.#timer);
     cancelAnimationFrame(this.#frame);
     this.#controls.abort();
     this.#seen.disconnect();
@@ -135,17 +139,22 @@ class Board {
   }
 
   #schedule() {
-    this.#frame ||= requestAnimationFrame(() => {
-      this.#frame = 0;
-      if (this.#moved) this.#arrange();
-      this.#draw(performance.now() + BUDGET);
-    });
+    this.#timer ??= setTimeout(() => {
+      this.#timer = null;
+      this.#frame ||= requestAnimationFrame(() => this.#show());
+    }, Math.max(0, this.#drawn + PACE - performance.now()));
   }
 
-  #draw(until) {
+  #show() {
+    this.#frame = 0;
+    this.#drawn = performance.now();
+    if (this.#moved) this.#arrange();
     for (const card of this.#cards.values()) {
       if (!card.visible || !card.dirty) continue;
-      if (performance.now() > until) return this.#schedule();
+      if (performance.now() > this.#drawn + BUDGET) {
+        this.#frame = requestAnimationFrame(() => this.#show());
+        return;
+      }
       card.draw();
     }
   }
