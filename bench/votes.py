@@ -32,8 +32,18 @@ def measure() -> list[str]:
         ):
             voters.begin()
             begin, answered = voters.finish()
-            shown = [(moment, event[0][0]["total_votes"]) for moment, event in pages.take(None)["first"]]
+            shown = _applied(pages.take(None)["first"])
         return _report(begin, answered, shown, _counted(site, question))
+
+
+def _applied(events: list[tuple[float, Any]]) -> list[tuple[float, int]]:
+    """When the page showed how many votes: of two workers' events it applies those with a newer version."""
+    shown, version = [], 0
+    for moment, ((state, *_), *_) in events:
+        if state["version"] > version:
+            version = state["version"]
+            shown.append((moment, state["total_votes"]))
+    return shown
 
 
 def _report(begin: float, answered: list[float], shown: list[tuple[float, int]], counted: int) -> list[str]:

@@ -16,7 +16,7 @@ from tests.apps.conftest import OTHER_DATABASE
 from tests.apps.visiting import Visitor, ask
 from wampflask.apps import db as settings
 from wampflask.apps.extensions import db
-from wampflask.apps.polls import service
+from wampflask.apps.polls import service, voting
 from wampflask.memory import MemoryRealm
 
 
@@ -41,7 +41,7 @@ def test_pages_do_not_wait_for_a_writer(app: Flask, realm: MemoryRealm) -> None:
 
     def hold_the_lock() -> None:
         with app.app_context():
-            service.vote(db.session(), question, "visitor:slow", [red])
+            voting.vote(db.session(), question, "visitor:slow", [red])
             voted.set()
             assert shown.wait(10)
             db.session.commit()
@@ -91,7 +91,7 @@ def test_the_turn_passes_on_whatever_happens(app: Flask) -> None:
     for _ in range(3):  # more than there is to take, were one not given back
         with app.app_context():
             with pytest.raises(service.Invalid):
-                service.vote(db.session(), question, "visitor:a", [])
+                voting.vote(db.session(), question, "visitor:a", [])
             db.session.rollback()
             with db.engine.connect() as connection:
                 connection.execute(text("SELECT 1"))
@@ -99,7 +99,7 @@ def test_the_turn_passes_on_whatever_happens(app: Flask) -> None:
             with db.engine.begin() as connection:
                 connection.execute(text("SELECT 1"))
     with app.app_context():
-        service.vote(db.session(), question, "visitor:a", [red])
+        voting.vote(db.session(), question, "visitor:a", [red])
 
 
 FORK = """

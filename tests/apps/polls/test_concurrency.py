@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 from tests.apps.conftest import make
 from tests.apps.visiting import Visitor, ask, counts
 from wampflask.apps.extensions import db
-from wampflask.apps.polls import service
+from wampflask.apps.polls import service, voting
 from wampflask.apps.polls.models import Pick, Question, Vote
 from wampflask.memory import MemoryRealm
 
@@ -98,7 +98,7 @@ def test_a_storm_is_counted_exactly(app: Flask, realm: MemoryRealm) -> None:
             picked = (place + number) % 3
             voter = f"visitor:{place}-{number}"
             with app.app_context():
-                service.vote(db.session(), question, voter, [choices[picked]])
+                voting.vote(db.session(), question, voter, [choices[picked]])
                 db.session.commit()
             with lock:
                 wanted[("Red", "Green", "Blue")[picked]] += 1
@@ -120,7 +120,7 @@ def _vote_in_process(folder: Path, question_id: int, choice_id: int, place: int,
     app = make(folder)
     with app.app_context():
         for count in range(number):
-            service.vote(db.session(), question_id, f"visitor:{place}-{count}", [choice_id])
+            voting.vote(db.session(), question_id, f"visitor:{place}-{count}", [choice_id])
             service.take_changed(db.session())  # no router here
             db.session.commit()
         db.engine.dispose()
@@ -150,7 +150,7 @@ def test_votes_against_resets_and_changes_stay_equal_to_their_rows(app: Flask, r
                 if place == 0 and number % 4 == 3:
                     service.reset(db.session(), question)
                 else:
-                    service.vote(db.session(), question, f"visitor:{place % 3}", [choices[(place + number) % 3]])
+                    voting.vote(db.session(), question, f"visitor:{place % 3}", [choices[(place + number) % 3]])
                 db.session.commit()
 
     together(disturb, 4)

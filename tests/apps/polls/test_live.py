@@ -11,7 +11,7 @@ from sqlalchemy import update
 from tests.apps.visiting import Visitor, ask
 from wampflask import Caller, CallFailed
 from wampflask.apps.extensions import db
-from wampflask.apps.polls import service
+from wampflask.apps.polls import service, voting
 from wampflask.apps.polls.models import Choice, Conflict, Invalid, Question, State, Visibility
 from wampflask.memory import Event, MemoryRealm
 
@@ -98,14 +98,14 @@ def test_nothing_is_published_by_what_is_rolled_back(app: Flask, realm: MemoryRe
     question, (red, *_) = ask(app)
     published = len(realm.published)
     with app.app_context():
-        service.vote(db.session(), question, "visitor:a", [red])
+        voting.vote(db.session(), question, "visitor:a", [red])
         service.set_state(db.session(), question, State.CLOSED)
         db.session.rollback()
         db.session.get_one(Question, question)
         db.session.commit()
         assert len(realm.published) == published
         savepoint = db.session.begin_nested()
-        service.vote(db.session(), question, "visitor:b", [red])
+        voting.vote(db.session(), question, "visitor:b", [red])
         with pytest.raises(Conflict):
             service.delete_question(db.session(), question)
         savepoint.rollback()

@@ -38,7 +38,7 @@ def touch(session: Session, question_id: int, **values: Any) -> None:
 
     A loaded :class:`Question` does not learn of it: expire it.
     """
-    _changed(session, question_id)
+    note_changed(session, question_id)
     statement = update(Question).where(Question.id == question_id).values(version=Question.version + 1, **values)
     session.execute(statement, execution_options={"synchronize_session": False})
 
@@ -57,12 +57,13 @@ def take_changed(session: Session) -> dict[int, Changed]:
 
 
 def _remember(session: Session, question: Question) -> None:
-    changed = _changed(session, question.id)
+    changed = note_changed(session, question.id)
     changed.version = max(changed.version, question.version)
     changed.keys.add(question.results_key)
 
 
-def _changed(session: Session, question_id: int) -> Changed:
+def note_changed(session: Session, question_id: int) -> Changed:
+    """Have a question announced when the transaction commits."""
     found: Changed = session.info.setdefault(_KEY, {}).setdefault(question_id, Changed())
     return found
 

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from flask import has_app_context
 from flask_sqlalchemy.session import Session
-from sqlalchemy import event, select
-from sqlalchemy.orm import selectinload
+from sqlalchemy import event
 
 from wampflask.apps.extensions import wamp
 
@@ -33,8 +32,9 @@ def news(session: Session, changed: dict[int, Changed]) -> News:
     """What to publish, by topic."""
     if not changed:
         return []
-    query = select(Question).where(Question.id.in_(changed)).options(selectinload(Question.choices))
-    found = {question.id: question for question in session.scalars(query.execution_options(populate_existing=True))}
+    afresh = {"populate_existing": True}
+    questions = session.scalars(service.WITH_CHOICES, {"ids": list(changed)}, execution_options=afresh).unique()
+    found = {question.id: question for question in questions}
     result: News = []
     for question_id, change in changed.items():
         question = found.get(question_id)

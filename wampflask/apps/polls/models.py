@@ -187,6 +187,11 @@ class Pick(Base):
         return str(self.choice)
 
 
+def no_question(question_id: int) -> NotFound:
+    """To be raised when there is no question with this id."""
+    return NotFound(f"There is no question {question_id}. It may have been deleted.")
+
+
 def wording(what: str, value: str | None, longest: int) -> str:
     """Text for people: one line, trimmed, without invisible characters, not empty and not too long.
 

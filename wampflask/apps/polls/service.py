@@ -1,4 +1,4 @@
-"""Polls: asking, voting, counting. Knows neither Flask nor WAMP.
+"""Polls: asking and showing; voting.py counts. Knows neither Flask nor WAMP.
 
 Every function works in the given session's transaction, and none commits. One that raises may have left the
 transaction half done: roll it back.
@@ -6,17 +6,28 @@ transaction half done: roll it back.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy import bindparam, delete, func, select, update
+from sqlalchemy.orm import Session, joinedload, selectinload
 
 from .changes import renew_results_key, take_changed, touch
 from .contract import ChoiceCount, Snapshot, live_topic, update_topic
-from .models import Choice, Conflict, Invalid, Kind, NotFound, Pick, PollError, Question, State, Visibility, Vote
+from .models import (
+    Choice,
+    Conflict,
+    Invalid,
+    Kind,
+    NotFound,
+    Pick,
+    PollError,
+    Question,
+    State,
+    Visibility,
+    Vote,
+    no_question,
+)
 
 __all__ = ["ChoiceDraft", "Conflict", "Invalid", "NotFound", "PollError", "QuestionDraft", "Viewer", "take_changed"]
 
@@ -35,10 +46,17 @@ class Viewer:
 
 ANYBODY = Viewer()
 
-_INSERTS: dict[str, Any] = {
-    "sqlite": sqlite.insert,
-    "postgresql": postgresql.insert,
-}  # those that can say "or do nothing"
+# Made once: in a storm of votes these are asked for each.
+WITH_CHOICES = (
+    select(Question).where(Question.id.in_(bindparam("ids", expanding=True))).options(joinedload(Question.choices))
+)
+"""Questions by their ``ids``, with their choices; the result wants ``unique()``."""
+_PICKS = (
+    select(Vote.question_id, Pick.choice_id)
+    .join(Pick, Pick.vote_id == Vote.id)
+    .where(Vote.voter == bindparam("voter"), Vote.question_id.in_(bindparam("ids", expanding=True)))
+    .order_by(Pick.choice_id)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +83,9 @@ class QuestionDraft:
 
 def get_question(session: Session, question_id: int) -> Question:
     """:raises NotFound: there is none with this id."""
-    question = session.get(Question, question_id, options=[selectinload(Question.choices)])
+    question = session.scalars(WITH_CHOICES, {"ids": [question_id]}).unique().one_or_none()
     if question is None:
-        raise _not_found(question_id)
+        raise no_question(question_id)
     return question
 
 
@@ -165,102 +183,20 @@ def _picks_of(session: Session, voter: str | None, question_ids: Collection[int]
     """The choices that ``voter`` picked, by question."""
     if voter is None or not question_ids:
         return {}
-    query = (
-        select(Vote.question_id, Pick.choice_id)
-        .join(Pick, Pick.vote_id == Vote.id)
-        .where(Vote.voter == voter, Vote.question_id.in_(question_ids))
-        .order_by(Pick.choice_id)
-    )
     found: dict[int, list[int]] = {}
-    for question_id, choice_id in session.execute(query):
+    for question_id, choice_id in session.execute(_PICKS, {"voter": voter, "ids": list(question_ids)}):
         found.setdefault(question_id, []).append(choice_id)
     return found
 
 
-# -- voting
-
-
-def vote(session: Session, question_id: int, voter: str, choice_ids: Iterable[int]) -> None:
-    """Count a vote, or change the one that ``voter`` has given.
-
-    Voters of one question queue at its row, so two at once by the same voter are one after the other; that there is
-    one vote for each voter is the database's own constraint. Core statements only: votes come in storms.
-
-    :raises NotFound: no such question. :raises Conflict: it is closed, or the vote may not be changed.
-    :raises Invalid: no choice, too many, or another question's.
-    """
-    query = select(Question.id, Question.kind, Question.state, Question.may_change).where(Question.id == question_id)
-    question = session.execute(query.with_for_update()).one_or_none()
-    if question is None:
-        raise _not_found(question_id)
-    picked = _checked_picks(session, question_id, question.kind, choice_ids)
-    if question.state is not State.OPEN:
-        raise Conflict("This question is closed: votes are no longer taken.")
-    vote_id = _insert_vote(session, question_id, voter)
-    if vote_id is not None:
-        _add_picks(session, vote_id, picked)
-        touch(session, question_id, voters=Question.voters + 1)
-    elif question.may_change:
-        _change_vote(session, question_id, voter, picked)
-    else:
-        raise Conflict("You have voted on this question already, and votes cannot be changed.")
-
-
-def _not_found(question_id: int) -> NotFound:
-    return NotFound(f"There is no question {question_id}. It may have been deleted.")
+# -- making and changing
 
 
 def _locked(session: Session, question_id: int) -> Question:
     question = session.get(Question, question_id, with_for_update=True, populate_existing=True)
     if question is None:
-        raise _not_found(question_id)
+        raise no_question(question_id)
     return question
-
-
-def _checked_picks(session: Session, question_id: int, kind: Kind, choice_ids: Iterable[int]) -> set[int]:
-    picked = set(choice_ids)
-    if not picked:
-        raise Invalid("Pick an answer first.")
-    if kind is Kind.SINGLE and len(picked) > 1:
-        raise Invalid("Pick one answer only.")
-    if picked - set(session.scalars(select(Choice.id).where(Choice.question_id == question_id))):
-        raise Invalid("That answer does not belong to this question. Reload the page and pick again.")
-    return picked
-
-
-def _insert_vote(session: Session, question_id: int, voter: str) -> int | None:
-    """The new vote's id; None when this voter has one."""
-    insert_here = _INSERTS[session.get_bind().dialect.name]
-    statement = insert_here(Vote).values(question_id=question_id, voter=voter)
-    statement = statement.on_conflict_do_nothing(index_elements=[Vote.question_id, Vote.voter])
-    return session.scalars(statement.returning(Vote.id)).one_or_none()
-
-
-def _change_vote(session: Session, question_id: int, voter: str, picked: set[int]) -> None:
-    vote_id = session.scalars(select(Vote.id).where(Vote.question_id == question_id, Vote.voter == voter)).one()
-    before = set(session.scalars(select(Pick.choice_id).where(Pick.vote_id == vote_id)))
-    if before == picked:
-        return
-    dropped = before - picked
-    session.execute(delete(Pick).where(Pick.vote_id == vote_id, Pick.choice_id.in_(dropped)))
-    session.execute(_counted(dropped, -1))
-    _add_picks(session, vote_id, picked - before)
-    touch(session, question_id)
-
-
-def _add_picks(session: Session, vote_id: int, picked: set[int]) -> None:
-    if not picked:
-        return
-    session.execute(insert(Pick), [{"vote_id": vote_id, "choice_id": choice_id} for choice_id in sorted(picked)])
-    session.execute(_counted(picked, 1))
-
-
-def _counted(choice_ids: set[int], step: int) -> Any:
-    statement = update(Choice).where(Choice.id.in_(choice_ids)).values(votes=Choice.votes + step)
-    return statement.execution_options(synchronize_session=False)
-
-
-# -- making and changing
 
 
 def create_question(session: Session, draft: QuestionDraft) -> Question:

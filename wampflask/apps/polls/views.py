@@ -14,6 +14,7 @@ from flask import (
     Blueprint,
     Response,
     flash,
+    g,
     jsonify,
     make_response,
     redirect,
@@ -28,7 +29,7 @@ from wampflask.apps.extensions import db
 from wampflask.apps.guard import for_admins, is_admin
 from wampflask.apps.network import public_base
 
-from . import service
+from . import service, voting
 from .export import to_csv
 from .forms import ActionForm, QuestionForm, VoteForm
 from .models import Question, State
@@ -80,12 +81,13 @@ def vote(question_id: int) -> ResponseReturnValue:
     """
     viewer = current_viewer()
     try:
-        service.vote(db.session(), question_id, viewer.voter or "", _picked())
+        voting.vote(db.session(), question_id, viewer.voter or "", _picked())
         db.session.commit()
     except (service.Conflict, service.Invalid) as error:
         db.session.rollback()
         status = STATUS[type(error)]
         return error_page(status, str(error)) if _prefers_json() else (_detail_page(question_id, str(error)), status)
+    g.reads_only = True  # showing it needs no write lock
     if _prefers_json():
         return jsonify(service.snapshot(db.session(), service.get_question(db.session(), question_id), viewer))
     flash("Your vote is counted.", "success")

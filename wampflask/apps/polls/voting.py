@@ -1,0 +1,112 @@
+"""Voting: one vote for each voter, and exact counts. Votes come in storms, so the statements are made once.
+
+Works in the given session's transaction, which it does not commit. A vote that raises may have left the transaction
+half done: roll it back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, cast
+
+from sqlalchemy import Row, Table, bindparam, delete, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from .changes import note_changed, touch
+from .models import Choice, Conflict, Invalid, Kind, Pick, Question, State, Vote, no_question
+
+_questions = cast("Table", Question.__table__)
+_choices = cast("Table", Choice.__table__)
+_votes = cast("Table", Vote.__table__)
+_picks = cast("Table", Pick.__table__)
+
+_BALLOT = (
+    select(_questions.c.kind, _questions.c.state, _questions.c.may_change, _choices.c.id)
+    .join(_choices)
+    .where(_questions.c.id == bindparam("question"))
+    .with_for_update(of=_questions)
+)
+_DIALECTS: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}  # they know "or do nothing"
+_CAST = {
+    name: insert_here(_votes)
+    .on_conflict_do_nothing(index_elements=[_votes.c.question_id, _votes.c.voter])
+    .returning(_votes.c.id)
+    for name, insert_here in _DIALECTS.items()
+}
+_PICK = insert(_picks)
+_COUNT = (
+    update(_choices)
+    .where(_choices.c.id.in_(bindparam("picked", expanding=True)))
+    .values(votes=_choices.c.votes + bindparam("step"))
+)
+_COUNT_VOTER = (
+    update(_questions)
+    .where(_questions.c.id == bindparam("question"))
+    .values(version=_questions.c.version + 1, voters=_questions.c.voters + 1)
+)
+
+
+def vote(session: Session, question_id: int, voter: str, choice_ids: Iterable[int]) -> None:
+    """Count a vote, or change the one that ``voter`` has given.
+
+    Voters of one question queue at its row, so two at once by the same voter are one after the other; that there is
+    one vote for each voter is the database's own constraint. A loaded question does not learn of it: expire it.
+
+    :raises NotFound: no such question. :raises Conflict: it is closed, or the vote may not be changed.
+    :raises Invalid: no choice, too many, or another question's.
+    """
+    ballot = session.execute(_BALLOT, {"question": question_id}).all()
+    if not ballot:
+        raise no_question(question_id)
+    picked = _checked_picks(ballot, choice_ids)
+    if ballot[0].state is not State.OPEN:
+        raise Conflict("This question is closed: votes are no longer taken.")
+    vote_id = _cast_vote(session, question_id, voter)
+    if vote_id is not None:
+        _add_picks(session, vote_id, picked)
+        note_changed(session, question_id)
+        session.execute(_COUNT_VOTER, {"question": question_id})
+    elif ballot[0].may_change:
+        _change_vote(session, question_id, voter, picked)
+    else:
+        raise Conflict("You have voted on this question already, and votes cannot be changed.")
+
+
+def _checked_picks(ballot: Sequence[Row[Any, Any, Any, Any]], choice_ids: Iterable[int]) -> set[int]:
+    picked = set(choice_ids)
+    if not picked:
+        raise Invalid("Pick an answer first.")
+    if ballot[0].kind is Kind.SINGLE and len(picked) > 1:
+        raise Invalid("Pick one answer only.")
+    if picked - {row.id for row in ballot}:
+        raise Invalid("That answer does not belong to this question. Reload the page and pick again.")
+    return picked
+
+
+def _cast_vote(session: Session, question_id: int, voter: str) -> int | None:
+    """The new vote's id; None when this voter has one."""
+    statement = _CAST[session.get_bind().dialect.name]
+    return session.scalars(statement, {"question_id": question_id, "voter": voter}).one_or_none()
+
+
+def _change_vote(session: Session, question_id: int, voter: str, picked: set[int]) -> None:
+    vote_id = session.scalars(select(Vote.id).where(Vote.question_id == question_id, Vote.voter == voter)).one()
+    before = set(session.scalars(select(Pick.choice_id).where(Pick.vote_id == vote_id)))
+    if before == picked:
+        return
+    dropped = before - picked
+    session.execute(delete(Pick).where(Pick.vote_id == vote_id, Pick.choice_id.in_(dropped)))
+    _count(session, dropped, -1)
+    _add_picks(session, vote_id, picked - before)
+    touch(session, question_id)
+
+
+def _add_picks(session: Session, vote_id: int, picked: set[int]) -> None:
+    if picked:
+        session.execute(_PICK, [{"vote_id": vote_id, "choice_id": choice_id} for choice_id in sorted(picked)])
+        _count(session, picked, 1)
+
+
+def _count(session: Session, choice_ids: set[int], step: int) -> None:
+    session.execute(_COUNT, {"picked": list(choice_ids), "step": step})
