@@ -61,4 +61,5 @@ class _Site:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.app.extensions["wamp"].stop()
         self._stack.close()

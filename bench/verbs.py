@@ -65,7 +65,9 @@ def measure() -> list[Ratio]:
         wamp = WAMP(app)
         with app.app_context(), _callee(node), _subscriber(node) as swarm:
             wamp.connect()
-            return [*_publishing(wamp, app, bridge, swarm), *_calling(wamp, app)]
+            ratios = [*_publishing(wamp, app, bridge, swarm), *_calling(wamp, app)]
+            app.extensions["wamp"].stop()  # it would look for this router as long as the bench lasts
+            return ratios
 
 
 def _publishing(wamp: WAMP, app: Flask, bridge: str, swarm: Swarm) -> list[Ratio]:

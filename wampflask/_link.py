@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from time import time
 from typing import Any, Protocol
 
+from twisted.internet.abstract import FileDescriptor
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -199,7 +200,9 @@ class Link:
 
         :raises NotConnected: when there is no session.
         """
-        return self._require().call_procedure(procedure, args, kwargs)
+        calling = self._require().call_procedure(procedure, args, kwargs)
+        self._write_now()
+        return calling
 
     def publish(
         self, topic: str, args: Sequence[Any], kwargs: Mapping[str, Any], options: PublishOptions
@@ -208,7 +211,15 @@ class Link:
 
         :raises NotConnected: when there is no session.
         """
-        return self._require().publish_event(topic, args, kwargs, options)
+        publishing = self._require().publish_event(topic, args, kwargs, options)
+        self._write_now()
+        return publishing
+
+    def _write_now(self) -> None:
+        """Send what a thread waits for: Twisted would write in the reactor's next turn only."""
+        transport = getattr(self._protocol, "transport", None)
+        if isinstance(transport, FileDescriptor) and not transport.disconnecting:  # TLS writes in its own way
+            transport.doWrite()
 
     def publish_within(
         self, timeout: float, topic: str, args: Sequence[Any], kwargs: Mapping[str, Any], options: PublishOptions

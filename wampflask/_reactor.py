@@ -24,7 +24,7 @@ class _Process:
 
     def __init__(self, inherited_from: int | None = None) -> None:
         self.lock = threading.Lock()
-        self.started = False
+        self.reactor: Any = None
         self.inherited_from = inherited_from
         self.stoppers: list[Callable[[], None]] = []
 
@@ -50,12 +50,12 @@ def start() -> Any:
     """
     process = _processes[os.getpid()]
     with process.lock:
-        if not process.started:
+        if process.reactor is None:
             _refuse_gevent()
             _refuse_inherited(process)
             _start_for_good()
-            process.started = True
-    return _reactor()
+            process.reactor = _reactor()
+    return process.reactor
 
 
 def _reactor() -> Any:
@@ -139,7 +139,7 @@ def _stop_in_hosted_reactor() -> Any:
 
 def is_reactor_thread() -> bool:
     """Whether the caller runs in the reactor's thread."""
-    return _processes[os.getpid()].started and bool(threadable.isInIOThread())
+    return _processes[os.getpid()].reactor is not None and bool(threadable.isInIOThread())
 
 
 def refuse_reactor_thread(what: str) -> None:
@@ -153,7 +153,7 @@ def refuse_reactor_thread(what: str) -> None:
 
 def submit(function: Callable[..., Any], *args: Any) -> None:
     """Run ``function`` in the reactor's thread soon; do not wait. Any thread, after :func:`start`."""
-    _reactor().callFromThread(function, *args)
+    _processes[os.getpid()].reactor.callFromThread(function, *args)
 
 
 def wait(function: Callable[..., Any], *args: Any, timeout: float, late: str = "the reactor did not answer") -> Any:

@@ -13,6 +13,7 @@ from flask_security.utils import hash_password
 
 from .accounts import service as accounts
 from .extensions import db
+from .monitor.alerts import first_rules
 from .polls import samples
 from .polls import service as polls
 from .serve import serve_command
@@ -47,7 +48,7 @@ def init_app(app: Flask) -> None:
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.option("--admin", "email", default=ADMIN_EMAIL, show_default=True, help="The first admin's address.")
 def init(*, as_json: bool, email: str) -> None:
-    """Make secrets, database, roles, a first admin and sample questions; what is there already stays.
+    """Make secrets, database, roles, a first admin, sample questions and alert rules; what is there already stays.
 
     The admin's password is made up and shown once: only its hash is kept. Change it on the site after the first
     log-in, or with 'flask users set-password'.
@@ -65,6 +66,7 @@ def prepare(email: str) -> InitAnswer:
     if is_new:
         for draft in reversed(samples.FIRST):  # the list shows the newest first
             polls.create_question(session, draft)
+        session.add_all(first_rules())
         polls.take_changed(session)  # nobody is connected who could be told
     db.session.commit()
     return InitAnswer(instance=current_app.instance_path, admin=admin, questions=polls.count_questions(session))

@@ -85,8 +85,9 @@ def test_invoke_policies(three: list[Remote], prefix: str, probe: Probe) -> None
     for number, worker in enumerate(three, 1):
         for policy in ("first", "last", "roundrobin", "random", "single"):
             worker.ask("declare_procedure", policy, policy)
-        expected = number
-        eventually(lambda: probe.callees(f"{prefix}.random") == expected, "registered", 5)  # noqa: B023 - waited for here
+        for policy, expected in (("random", number), ("single", 1)):
+            uri = f"{prefix}.{policy}"
+            eventually(lambda: probe.callees(uri) == expected, f"{uri} is registered", 5)  # noqa: B023 - waited for here
     pids = [worker.pid for worker in three]
     assert [worker.ask("connect") for worker in three] == pids, "one that stands by is ready too"
     calls = 30

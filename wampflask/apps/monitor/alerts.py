@@ -30,6 +30,14 @@ _TITLES = {
 _PERCENT = (Metric.CPU, Metric.MEMORY, Metric.SWAP, Metric.DISK)
 
 
+def first_rules() -> list[AlertRule]:
+    """What a new installation looks after, until its admin decides otherwise: shown on the pages, sent nowhere yet."""
+    return [
+        AlertRule(name="Offline for a minute", metric=Metric.OFFLINE, seconds=60),
+        AlertRule(name="A disk is nearly full", metric=Metric.DISK, threshold=90, seconds=300),
+    ]
+
+
 @dataclass(frozen=True, slots=True)
 class Scoped:
     """One host as rules see it."""

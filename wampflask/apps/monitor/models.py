@@ -7,10 +7,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, CheckConstraint, Column, Enum, ForeignKey, Integer, String, Table, Text
+from sqlalchemy import JSON, BigInteger, CheckConstraint, Column, ForeignKey, Integer, String, Table, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
-from wampflask.apps.db import Base, UTCDateTime, now
+from wampflask.apps.db import Base, UTCDateTime, now, text_enum
 
 from .contract import DEFAULT_CONFIG, FREQUENCY, HANDOVER
 
@@ -199,17 +199,6 @@ class AlertState(StrEnum):
     RESOLVED = "resolved"
 
 
-def _enum(kind: type[StrEnum]) -> Enum:
-    return Enum(
-        kind,
-        name=kind.__name__.lower(),
-        native_enum=False,
-        create_constraint=True,
-        length=16,
-        values_callable=lambda members: [member.value for member in members],
-    )
-
-
 rule_hosts = Table(
     "alert_rule_host",
     Base.metadata,
@@ -229,7 +218,7 @@ class AlertRule(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(NAME_MAX))
-    metric: Mapped[Metric] = mapped_column(_enum(Metric))
+    metric: Mapped[Metric] = mapped_column(text_enum(Metric))
     threshold: Mapped[float] = mapped_column(default=90.0)
     seconds: Mapped[int] = mapped_column(default=60)
     labels: Mapped[str] = mapped_column(String(LABELS_MAX * (LABEL_MAX + 2)), default="")
@@ -261,7 +250,7 @@ class Alert(Base):
     rule_id: Mapped[int | None] = mapped_column(ForeignKey("alert_rule.id", ondelete="SET NULL"))
     open_key: Mapped[str | None] = mapped_column(String(64), unique=True)
     """``<rule>:<host>`` until it is resolved: so there is one at a time."""
-    state: Mapped[AlertState] = mapped_column(_enum(AlertState), default=AlertState.OPEN)
+    state: Mapped[AlertState] = mapped_column(text_enum(AlertState), default=AlertState.OPEN)
     text: Mapped[str] = mapped_column(String(300))
     value: Mapped[float | None]
     opened_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
@@ -317,7 +306,7 @@ class Notice(Base):
     alert_id: Mapped[int] = mapped_column(ForeignKey("alert.id", ondelete="CASCADE"), index=True)
     channel_id: Mapped[int] = mapped_column(ForeignKey("alert_channel.id", ondelete="CASCADE"))
     resolved: Mapped[bool] = mapped_column(default=False)
-    state: Mapped[NoticeState] = mapped_column(_enum(NoticeState), default=NoticeState.WAITING, index=True)
+    state: Mapped[NoticeState] = mapped_column(text_enum(NoticeState), default=NoticeState.WAITING, index=True)
     attempts: Mapped[int] = mapped_column(default=0)
     due_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     sent_at: Mapped[datetime | None] = mapped_column(UTCDateTime)

@@ -10,10 +10,10 @@ import secrets
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import CheckConstraint, Enum, ForeignKey, String, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
-from wampflask.apps.db import Base, UTCDateTime, now
+from wampflask.apps.db import Base, UTCDateTime, now, text_enum
 
 TEXT_MAX = 300
 LABEL_MAX = 120
@@ -72,18 +72,6 @@ class Visibility(StrEnum):
     AFTER_CLOSE = "after_close"
 
 
-def _enum(kind: type[StrEnum]) -> Enum:
-    """Kept as checked text, the same on every database."""
-    return Enum(
-        kind,
-        name=kind.__name__.lower(),
-        native_enum=False,
-        create_constraint=True,
-        length=16,
-        values_callable=lambda members: [member.value for member in members],
-    )
-
-
 def new_code() -> str:
     """A code for ``/p/<code>``."""
     return "".join(secrets.choice(_CODE_ALPHABET) for _ in range(CODE_LENGTH))
@@ -108,9 +96,9 @@ class Question(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     code: Mapped[str] = mapped_column(String(16), unique=True, default=new_code)
     text: Mapped[str] = mapped_column(String(TEXT_MAX))
-    kind: Mapped[Kind] = mapped_column(_enum(Kind), default=Kind.SINGLE)
-    state: Mapped[State] = mapped_column(_enum(State), default=State.OPEN)
-    visibility: Mapped[Visibility] = mapped_column(_enum(Visibility), default=Visibility.ALWAYS)
+    kind: Mapped[Kind] = mapped_column(text_enum(Kind), default=Kind.SINGLE)
+    state: Mapped[State] = mapped_column(text_enum(State), default=State.OPEN)
+    visibility: Mapped[Visibility] = mapped_column(text_enum(Visibility), default=Visibility.ALWAYS)
     may_change: Mapped[bool] = mapped_column(default=True)
     version: Mapped[int] = mapped_column(default=0)
     voters: Mapped[int] = mapped_column(default=0)
