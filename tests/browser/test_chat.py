@@ -116,6 +116,7 @@ def test_whatever_people_write_is_text(open_page: OpenPage, attack: str) -> None
     anna.get_by_role("button", name="Take this name").click()
     expect(ben.locator("[data-chat=people]")).to_contain_text(attack[:30].strip())
     say(anna, "and again")
+    expect(ben.locator("[data-chat=log]")).to_contain_text("and again")  # who has said it is not typing any more
     anna.get_by_label("Message", exact=True).press_sequentially("x")
     expect(ben.locator("[data-chat=typing]")).to_contain_text("is typing")
     late = enter(open_page, room)
