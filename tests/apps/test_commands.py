@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
+from sqlalchemy import select
 
 from tests.apps.conftest import make, populate
 from tests.apps.visiting import Visitor
 from wampflask.apps.extensions import db
+from wampflask.apps.monitor.models import AlertRule, Metric
 from wampflask.apps.polls import service
 from wampflask.apps.polls.models import Visibility
 from wampflask.memory import in_memory
@@ -40,6 +42,21 @@ def test_a_first_start_and_a_second_one(tmp_path: Path) -> None:
     with app.app_context():
         kinds = {found["visibility"] for found in service.list_snapshots(db.session())}
         assert kinds == {kind.value for kind in Visibility}
+        db.engine.dispose()
+
+
+def test_a_new_site_watches_for_what_everybody_wants_to_hear_of(tmp_path: Path) -> None:
+    app = make(tmp_path / "new")
+    init(app)
+    with app.app_context():
+        offline, disk = db.session.scalars(select(AlertRule).order_by(AlertRule.id))
+        assert (offline.metric, offline.seconds, offline.enabled) == (Metric.OFFLINE, 60, True)
+        assert (disk.metric, disk.threshold, disk.enabled) == (Metric.DISK, 90, True)
+        db.session.delete(disk)
+        db.session.commit()
+    init(app)
+    with app.app_context():
+        assert db.session.scalars(select(AlertRule.name)).all() == ["Offline for a minute"]
         db.engine.dispose()
 
 

@@ -23,7 +23,7 @@ from wampflask.memory import MemoryRealm
 @pytest.fixture(autouse=True)
 def _on_sqlite() -> None:
     if OTHER_DATABASE:
-        pytest.skip("about SQLite")
+        pytest.skip(f"about SQLite's locks and pragmas, and TEST_DATABASE_URL names {OTHER_DATABASE}")
 
 
 @pytest.mark.parametrize(

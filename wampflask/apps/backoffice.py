@@ -64,3 +64,11 @@ class SiteModelView(ForAdmins, ModelView):  # type: ignore[misc]
             flash(str(exc), "error")
             return True
         return bool(super().handle_view_exception(exc))
+
+
+class ToLookAt(SiteModelView):
+    """A model's pages where nothing can be made, changed or deleted."""
+
+    can_create = False
+    can_edit = False
+    can_delete = False

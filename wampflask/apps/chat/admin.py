@@ -4,18 +4,12 @@ from __future__ import annotations
 
 from flask_sqlalchemy import SQLAlchemy
 
-from wampflask.apps.backoffice import SiteModelView
+from wampflask.apps.backoffice import SiteModelView, ToLookAt
 
 from .models import Message, Person, Room, Sanction
 
 
-class _ToLookAt(SiteModelView):
-    can_create = False
-    can_edit = False
-    can_delete = False
-
-
-class RoomView(_ToLookAt):
+class RoomView(ToLookAt):
     """Rooms."""
 
     column_list = ("label", "last", "created_at")
@@ -23,7 +17,7 @@ class RoomView(_ToLookAt):
     column_default_sort = ("id", True)
 
 
-class MessageView(_ToLookAt):
+class MessageView(ToLookAt):
     """What was said."""
 
     column_list = ("room", "number", "name", "text", "said_at", "edited", "deleted")
@@ -31,7 +25,7 @@ class MessageView(_ToLookAt):
     column_default_sort = ("id", True)
 
 
-class PersonView(_ToLookAt):
+class PersonView(ToLookAt):
     """Names."""
 
     column_list = ("name", "authid", "moderator", "created_at")
@@ -39,7 +33,7 @@ class PersonView(_ToLookAt):
     column_default_sort = ("id", True)
 
 
-class SanctionView(_ToLookAt):
+class SanctionView(ToLookAt):
     """Who is muted or banned; deleting one lifts it."""
 
     can_delete = True

@@ -14,7 +14,7 @@ from flask_wtf import FlaskForm
 from wtforms import FloatField, SelectField, StringField, SubmitField
 from wtforms.validators import Length, NumberRange, Optional
 
-from wampflask.apps.backoffice import SiteModelView
+from wampflask.apps.backoffice import SiteModelView, ToLookAt
 from wampflask.apps.extensions import db as database
 from wampflask.apps.extensions import wamp
 
@@ -169,15 +169,12 @@ class AlertView(SiteModelView):
     can_edit = False
 
 
-class NoticeView(SiteModelView):
+class NoticeView(ToLookAt):
     """What was sent: to look at."""
 
     column_list = ("alert", "channel", "resolved", "state", "attempts", "due_at", "sent_at", "error")
     column_filters = ("state",)
     column_default_sort = ("id", True)
-    can_create = False
-    can_edit = False
-    can_delete = False
 
 
 def monitor_views(db: SQLAlchemy) -> list[SiteModelView]:

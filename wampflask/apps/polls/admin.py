@@ -6,7 +6,7 @@ from flask_admin.model.form import InlineFormAdmin
 from flask_sqlalchemy import SQLAlchemy
 from wtforms import SelectField
 
-from wampflask.apps.backoffice import SiteModelView
+from wampflask.apps.backoffice import SiteModelView, ToLookAt
 
 from .forms import KINDS, VISIBILITIES
 from .models import Choice, Kind, PollError, Question, State, Visibility, Vote
@@ -51,15 +51,12 @@ class ChoiceView(SiteModelView):
     form_columns = ("question", "label", "position")
 
 
-class VoteView(SiteModelView):
+class VoteView(ToLookAt):
     """Who voted: to look at, not to touch."""
 
     column_list = ("question", "voter", "picks", "created_at")
     column_searchable_list = ("voter",)
     column_default_sort = ("id", True)
-    can_create = False
-    can_edit = False
-    can_delete = False
 
 
 def poll_views(db: SQLAlchemy) -> list[SiteModelView]:
