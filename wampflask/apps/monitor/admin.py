@@ -74,7 +74,7 @@ class HostView(SiteModelView):
 
     refusals = (MonitorError,)
     can_create = False
-    column_list = ("name", "ip", "labels", "online", "last_seen", "frequency", "disabled", *SWITCHES, "settings")
+    column_list = ("name", "settings", "online", "last_seen", "frequency", "disabled", *SWITCHES, "labels", "ip")
     column_formatters = {"settings": _application, "name": _title}  # noqa: RUF012 - Flask-Admin's way of declaring
     column_searchable_list = ("name", "reported_name", "ip", "labels", "host")
     column_filters = ("online", "disabled", "revoked", "labels")
@@ -185,5 +185,5 @@ def monitor_views(db: SQLAlchemy) -> list[SiteModelView]:
         RuleView(AlertRule, db, name="Alert rules", category="Monitoring", endpoint="alert_rules"),
         ChannelView(Channel, db, name="Channels", category="Monitoring", endpoint="alert_channels"),
         AlertView(Alert, db, name="Alerts", category="Monitoring", endpoint="alerts"),
-        NoticeView(Notice, db, name="Messages", category="Monitoring", endpoint="alert_notices"),
+        NoticeView(Notice, db, name="Alert messages", category="Monitoring", endpoint="alert_notices"),
     ]
