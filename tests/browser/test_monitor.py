@@ -305,3 +305,14 @@ def test_the_pages_can_be_read_by_everybody(
         if folder := os.environ.get("MONITOR_PICTURES"):
             name = shown.url.split("/")[3]
             Path(folder, f"{name}-{len(shown.url)}-{width}-{scheme}.png").write_bytes(shown.screenshot(full_page=True))
+
+
+@pytest.mark.usefixtures("agent")
+def test_many_hosts_are_edited_together(open_page: OpenPage) -> None:
+    page = open_page("/admin/hosts/", as_admin=True)
+    for box in page.locator("input.action-checkbox").all():
+        box.check()
+    page.locator(".dropdown-toggle", has_text="With selected").click()
+    page.get_by_role("link", name="Edit…").click()
+    page.wait_for_url("**/admin/hosts/bulk?ids=*")
+    assert page.locator("form").count()
