@@ -22,8 +22,6 @@ from autobahn.wamp.exception import (
     SerializationError,
     TransportLost,
 )
-from autobahn.wamp.serializer import JsonSerializer
-from autobahn.wamp.types import CallResult as _CallResult
 from autobahn.wamp.types import CloseDetails, ComponentConfig, RegisterOptions, SubscribeOptions
 from autobahn.wamp.types import PublishOptions as _PublishOptions
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
@@ -34,10 +32,20 @@ from twisted.python.failure import Failure
 from ._registry import Procedure, Subscription
 from .caller import Caller
 from .config import Config
-from .errors import CallFailed, InvalidPayload, InvalidURI, NotConnected, WampError, WampTimeout, from_wire
+from .errors import (
+    INTERNAL,
+    CallFailed,
+    InvalidPayload,
+    InvalidURI,
+    NoSuchProcedure,
+    NotConnected,
+    WampError,
+    WampTimeout,
+    from_wire,
+)
 from .options import DEFAULT_PUBLISH, CallResult, PublishOptions
+from .router.plugin.guard import Refused, StrictSerializer
 
-_DETAILS = "_wampflask_details"
 _KEEPALIVE = {"autoPingInterval": 10, "autoPingTimeout": 5, "autoPingSize": 12, "openHandshakeTimeout": 5}
 
 Answer = Callable[[Any], None]
@@ -66,14 +74,14 @@ class Session(ApplicationSession):
         super().__init__(ComponentConfig(realm=realm))
         self._listener = listener
         self._soon = soon
+        self._running: dict[int, Deferred[Any]] = {}
         self.number = 0
 
     # -- what we do
 
     def call_procedure(self, procedure: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Deferred[Any]:
         """Call; cancelling the Deferred cancels the call."""
-        calling = _deferred(self.call, procedure, *args, options=None, **kwargs)
-        return calling.addCallbacks(_result, _raise_ours)
+        return _deferred(self.call, procedure, *args, options=None, **kwargs).addErrback(_raise_ours)
 
     def publish_event(
         self, topic: str, args: Sequence[Any], kwargs: Mapping[str, Any], options: PublishOptions
@@ -94,38 +102,32 @@ class Session(ApplicationSession):
     def provide(self, procedure: Procedure, on_invocation: OnInvocation) -> Deferred[Any]:
         """Register; the result is the registration, with ``active`` and ``unregister()``."""
 
-        def endpoint(*args: Any, **kwargs: Any) -> Deferred[Any]:
-            details = kwargs.pop(_DETAILS)
-            uri = details.procedure or procedure.uri
-            caller = Caller(details.caller, details.caller_authid, details.caller_authrole, uri)
+        def endpoint(msg: message.Invocation) -> Deferred[Any]:
+            uri = msg.procedure or procedure.uri
+            caller = Caller(msg.caller, msg.caller_authid, msg.caller_authrole, uri)
             done: Deferred[Any] = Deferred()
-            answer = partial(self._soon, self._settle, done)
-            on_invocation(args, kwargs, caller, answer, lambda error: answer(Failure(_to_wire(error))))
+            answer, refuse = partial(self._soon, done.callback), partial(self._soon, done.errback)
+            on_invocation(msg.args or (), msg.kwargs or {}, caller, answer, refuse)
             return done
 
-        options = RegisterOptions(match=procedure.match, invoke=procedure.invoke, details_arg=_DETAILS)
+        options = RegisterOptions(match=procedure.match, invoke=procedure.invoke)
         return _deferred(self.register, endpoint, procedure.uri, options=options).addErrback(_raise_ours)
-
-    def _settle(self, done: Deferred[Any], result: Any) -> None:
-        if self.is_attached():  # an answer to a caller whose session is gone has nowhere to go
-            done.callback(result)
 
     def hear(self, subscription: Subscription, on_event: OnEvent) -> Deferred[Any]:
         """Subscribe; the result is the subscription, with ``unsubscribe()``."""
 
-        def handler(*args: Any, **kwargs: Any) -> None:
-            details = kwargs.pop(_DETAILS)
-            topic = details.topic or subscription.uri
-            caller = Caller(details.publisher, details.publisher_authid, details.publisher_authrole, topic)
-            on_event(args, kwargs, caller)
+        def handler(msg: message.Event) -> None:
+            topic = msg.topic or subscription.uri
+            caller = Caller(msg.publisher, msg.publisher_authid, msg.publisher_authrole, topic)
+            on_event(msg.args or (), msg.kwargs or {}, caller)
 
-        options = SubscribeOptions(match=subscription.match, details_arg=_DETAILS)
+        options = SubscribeOptions(match=subscription.match)
         return _deferred(self.subscribe, handler, subscription.uri, options=options).addErrback(_raise_ours)
 
     def claim(self, uri: str) -> Deferred[Any]:
         """Register ``uri`` for this session alone; fails while another has it, and is freed with the session."""
         options = RegisterOptions(invoke="single")
-        return _deferred(self.register, lambda: True, uri, options=options).addErrback(_raise_ours)
+        return _deferred(self.register, lambda _msg: succeed(True), uri, options=options).addErrback(_raise_ours)
 
     # -- what autobahn tells
 
@@ -142,7 +144,61 @@ class Session(ApplicationSession):
     def onMessage(self, msg: Any) -> None:
         if self.number and self._session_id is None:
             return  # it has ended: the router's last words about what was pending, which autobahn takes for an attack
-        super().onMessage(msg)
+        handle = _FROM_OTHERS.get(type(msg)) if self.number else None
+        if handle is None:
+            super().onMessage(msg)
+            return
+        try:
+            handle(self, msg)
+        except Exception:  # a boundary: nothing that others send may end the session
+            log.failure("{kind} could not be handled", kind=type(msg).__name__)
+            if isinstance(msg, message.Invocation):
+                self._answer(Failure(CallFailed(INTERNAL)), msg.request)
+
+    # -- what others send, by the router. autobahn's own would pass their keyword arguments on as its functions' own,
+    # -- and end the session for what it does not expect.
+
+    def _on_invocation(self, msg: message.Invocation) -> None:
+        registration = self._registrations.get(msg.registration)
+        if registration is None or msg.enc_algo:
+            error = InvalidPayload("It is encrypted.") if registration else NoSuchProcedure("It was just taken back.")
+            self._answer(Failure(error), msg.request)
+            return
+        done = self._running[msg.request] = registration.endpoint.fn(msg)
+        done.addBoth(self._answer, msg.request).addErrback(_log_failure)
+
+    def _answer(self, result: Any, request: int) -> None:
+        self._running.pop(request, None)
+        if self.is_attached():  # an answer to a caller whose session is gone has nowhere to go
+            failed = isinstance(result, Failure)
+            self._transport.send(_error(request, result.value) if failed else message.Yield(request, args=[result]))
+
+    def _on_interrupt(self, msg: message.Interrupt) -> None:
+        if msg.request in self._running:
+            self._running[msg.request].cancel()
+
+    def _on_event(self, msg: message.Event) -> None:
+        for subscription in tuple(self._subscriptions.get(msg.subscription, ())):
+            _deferred(subscription.handler.fn, msg).addErrback(_log_failure)
+
+    def _on_result(self, msg: message.Result) -> None:
+        request = None if msg.progress else self._call_reqs.pop(msg.request, None)
+        if request is None:
+            log.debug("Nobody asked for the result {request}", request=msg.request)
+        elif not request.on_reply.called:  # it is when the call was cancelled
+            request.on_reply.callback(_result(msg))
+
+    def _on_error(self, msg: message.Error) -> None:
+        request = getattr(self, _PENDING.get(msg.request_type, ""), {}).pop(msg.request, None)
+        if request is None:
+            log.debug("Nobody waits for the error {uri} of {request}", uri=msg.error, request=msg.request)
+        elif not request.on_reply.called:
+            request.on_reply.errback(from_wire(msg.error, msg.args or (), msg.kwargs))
+
+    def _on_refused(self, msg: Refused) -> None:
+        log.warn("A message from the router was refused: {why}", why=msg.why)  # noqa: G010 - Twisted has no warning()
+        if msg.answer is not None and self.is_attached():
+            self._transport.send(msg.answer)
 
     def onLeave(self, details: Any) -> Any:
         reason = f"{details.reason}: {details.message}" if details.message else str(details.reason)
@@ -167,7 +223,7 @@ def transport(reactor: Any, config: Config, new_session: Callable[[], Session]) 
     host = parts.hostname or "localhost"
     if parts.scheme == "rs":
         return HostnameEndpoint(reactor, host, parts.port or 0), _rawsocket(new_session)
-    factory = WampWebSocketClientFactory(new_session, url=config.url, serializers=[JsonSerializer()])
+    factory = WampWebSocketClientFactory(new_session, url=config.url, serializers=[StrictSerializer()])
     factory.protocol = _WebSocket
     factory.message_max = config.message_max  # type: ignore[attr-defined]  # for _WebSocket
     factory.setProtocolOptions(**_KEEPALIVE)
@@ -180,7 +236,7 @@ def transport(reactor: Any, config: Config, new_session: Callable[[], Session]) 
 
 
 def _rawsocket(new_session: Callable[[], Session]) -> WampRawSocketClientFactory:
-    factory = WampRawSocketClientFactory(new_session, JsonSerializer())
+    factory = WampRawSocketClientFactory(new_session, StrictSerializer())
     factory.protocol = _RawSocket
     return factory
 
@@ -239,8 +295,17 @@ def _deferred(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Deferr
     return result if isinstance(result, Deferred) else succeed(result)
 
 
-def _result(value: Any) -> Any:
-    return CallResult(list(value.results), dict(value.kwresults or {})) if isinstance(value, _CallResult) else value
+def _result(msg: message.Result) -> Any:
+    if msg.enc_algo:
+        return Failure(InvalidPayload("The result is encrypted."))
+    args = msg.args or ()
+    if msg.kwargs or len(args) > 1:
+        return CallResult(list(args), dict(msg.kwargs or {}))
+    return args[0] if args else None
+
+
+def _log_failure(failure: Failure) -> None:
+    log.failure("A message could not be handled", failure=failure)
 
 
 def _raise_ours(failure: Failure) -> None:
@@ -266,6 +331,27 @@ def _to_ours(error: BaseException | None) -> WampError:  # noqa: PLR0911 - a tab
             return CallFailed("wamp.error.runtime_error", f"{type(error).__name__}: {error}")
 
 
-def _to_wire(error: WampError) -> ApplicationError:
-    kwargs = error.kwargs if isinstance(error, CallFailed) else {}
-    return ApplicationError(error.uri or "wamp.error.runtime_error", *error.args, **kwargs)
+def _error(request: int, error: BaseException) -> message.Error:
+    """The answer to an invocation that failed."""
+    ours = CallFailed("wamp.error.canceled") if isinstance(error, CancelledError) else _to_ours(error)
+    kwargs = ours.kwargs if isinstance(ours, CallFailed) else None
+    uri = ours.uri or "wamp.error.runtime_error"
+    return message.Error(message.Invocation.MESSAGE_TYPE, request, uri, list(ours.args), kwargs)
+
+
+_FROM_OTHERS: dict[type, Callable[[Session, Any], None]] = {
+    message.Invocation: Session._on_invocation,  # noqa: SLF001 - its own
+    message.Interrupt: Session._on_interrupt,  # noqa: SLF001
+    message.Event: Session._on_event,  # noqa: SLF001
+    message.Result: Session._on_result,  # noqa: SLF001
+    message.Error: Session._on_error,  # noqa: SLF001
+    Refused: Session._on_refused,  # noqa: SLF001
+}
+_PENDING = {
+    message.Call.MESSAGE_TYPE: "_call_reqs",
+    message.Publish.MESSAGE_TYPE: "_publish_reqs",
+    message.Subscribe.MESSAGE_TYPE: "_subscribe_reqs",
+    message.Unsubscribe.MESSAGE_TYPE: "_unsubscribe_reqs",
+    message.Register.MESSAGE_TYPE: "_register_reqs",
+    message.Unregister.MESSAGE_TYPE: "_unregister_reqs",
+}

@@ -98,7 +98,7 @@ class CallFailed(WampError):
     ``raise CallFailed("polls.error.closed", "Question 3 is closed.")``.
     """
 
-    def __init__(self, uri: str, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, uri: str, /, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args)
         self.uri = uri
         self.kwargs = kwargs

@@ -12,10 +12,10 @@ from math import isfinite
 from typing import Any
 
 from .errors import InvalidPayload
+from .router.plugin import strict
 
-MAX_DEPTH = 64
-MAX_INTEGER = 2**53 - 1
-"""Beyond this a browser reads another number than was sent."""
+MAX_DEPTH = strict.MAX_DEPTH
+MAX_INTEGER = strict.MAX_INTEGER
 
 
 def clean(args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:

@@ -10,7 +10,7 @@ from typing import Any
 import autobahn.util
 import pytest
 
-from wampflask.router.plugin import discretion, tuning
+from wampflask.router.plugin import discretion, guard, tuning
 from wampflask.testing import RouterNode
 
 
@@ -41,12 +41,14 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     log = SimpleNamespace(warn=lambda text, **values: lines.append(text.format(**values)))
     monkeypatch.setattr(tuning, "log", log)
     monkeypatch.setattr(discretion, "apply", lambda: None)
+    monkeypatch.setattr(guard, "apply", lambda _sessions: None)
     return lines
 
 
 def test_the_real_router_is_tuned_and_says_so(node: RouterNode) -> None:
     assert "wampflask: tuned: connections that do not log in are closed after 10 s" in node.log()
     assert "wampflask: tuned: callees and the router's insides are not told to clients" in node.log()
+    assert "wampflask: tuned: JSON is read strictly" in node.log()
     line = next(line for line in node.log().splitlines() if "colouring names replaced" in line)
     assert int(line.split("tuned: ")[1].split()[0]) > 40
 
@@ -74,14 +76,17 @@ def test_a_second_time_changes_nothing(untouched: ModuleType, said: list[str]) -
     for _ in range(2):
         tuning.apply(colours=True, join_timeout=0)
 
-    assert len(said) == 2
+    assert len(said) == 3
     assert untouched.hl("x") == "x"
 
 
 def test_it_can_be_switched_off(untouched: ModuleType, said: list[str]) -> None:
     tuning.apply(colours=False, join_timeout=0)
 
-    assert said == ["wampflask: tuned: callees and the router's insides are not told to clients"]
+    assert said == [
+        "wampflask: tuned: callees and the router's insides are not told to clients",
+        "wampflask: tuned: JSON is read strictly",
+    ]
     assert untouched.hlval is autobahn.util.hlval
 
 

@@ -9,6 +9,8 @@ relative imports, because there it is the top-level package ``plugin``.
 ``authorizer`` the component that answers Crossbar's questions with ``rules``
 ``pace``      how many actions a second a session may take
 ``tuning``    what makes the router faster, and closes connections that never log in
+``strict``    JSON as every peer can read it
+``guard``     what happens to messages that are refused
 ``discretion`` what Crossbar's messages need not tell
 ``watched``   a file that is read again when it changes
 """

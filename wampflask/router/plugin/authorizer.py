@@ -12,7 +12,7 @@ from typing import Any
 from autobahn.twisted.wamp import ApplicationSession
 from txaio.tx import make_logger
 
-from . import tuning
+from . import guard, tuning
 from .pace import Pace
 from .rules import DENY, PROCEDURE, Rules, Session
 
@@ -26,7 +26,7 @@ class Authorizer(ApplicationSession):
 
     async def onJoin(self, details: object) -> None:  # noqa: ARG002, N802 - autobahn's signature
         extra: Mapping[str, Any] = self.config.extra
-        self._rules = Rules(extra["rules"])
+        self._rules = guard.RULES[self.config.realm] = Rules(extra["rules"])
         self._pace = Pace(**extra["pace"])
         tuning.apply(**extra["tuning"])
         await self.register(self.authorize, PROCEDURE)

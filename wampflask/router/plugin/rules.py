@@ -17,6 +17,7 @@ from typing import Any
 
 ACTIONS = ("call", "register", "publish", "subscribe")
 PROCEDURE = "wampflask.router.authorize"  # what Crossbar asks
+MAX_LENGTH = 255  # of a URI
 RESERVED = ("wamp", "wampflask", "crossbar")
 
 _COMPONENT = re.compile(r"[0-9a-z_]+")
@@ -132,6 +133,8 @@ class Rules:
 
     def decide(self, session: Session, uri: str, action: str, options: Mapping[str, Any]) -> Decision:
         """Whether ``session`` may do ``action`` on every URI that ``uri`` matches by ``options["match"]``."""
+        if len(uri) > MAX_LENGTH:
+            return DENY
         components = uri.split(".")
         match = options.get("match") or "exact"
         if components[0] in RESERVED or not _is_askable(components, match, action):

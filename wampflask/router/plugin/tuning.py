@@ -6,6 +6,8 @@ module's own name is replaced by a function that returns the text as it is.
 
 *Discretion.* See ``discretion``.
 
+*Guard.* See ``guard``.
+
 *Silence.* Crossbar never closes a connection that does not log in. Ours are closed after a while.
 
 A Crossbar in which these places are gone goes on untuned. What is said is said at the level of warnings,
@@ -22,7 +24,7 @@ from typing import Any
 import autobahn.util  # noqa: F401 - so that it is there to be replaced
 from txaio.tx import call_later, make_logger
 
-from . import discretion
+from . import discretion, guard
 
 log = make_logger()
 
@@ -49,6 +51,7 @@ def apply(*, colours: bool, join_timeout: float) -> None:
         problem = close_silent(sys.modules.get(SESSIONS), join_timeout)
         _report(f"connections that do not log in are closed after {join_timeout:g} s", problem)
     _report("callees and the router's insides are not told to clients", discretion.apply())
+    _report("JSON is read strictly", guard.apply(sys.modules.get(SESSIONS)))
 
 
 def _report(done: str, problem: str | None) -> None:
