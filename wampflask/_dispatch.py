@@ -17,7 +17,7 @@ from flask import Flask
 
 from . import payload
 from ._pool import Pool
-from ._registry import Procedure, Subscription, place
+from ._registry import Declaration, Procedure, Subscription, place
 from .caller import Caller, current_caller
 from .errors import INTERNAL, CallFailed, InvalidPayload, NotAuthorized, WampError
 
@@ -95,8 +95,9 @@ class Dispatcher:
         """Run the handler in this thread; what it raises is logged."""
         try:
             clean_args, clean_kwargs = payload.clean(args, kwargs)
-        except InvalidPayload as error:
-            self._app.logger.warning("An event of %s is not JSON and was not handled: %s", caller.uri, error)
+            _check_arguments(subscription, clean_args, clean_kwargs)
+        except (InvalidPayload, CallFailed) as error:
+            self._app.logger.warning("An event of %s was not handled: %s", caller.uri, error)
             return
         try:
             with _handler_context(self._app, caller):
@@ -132,10 +133,10 @@ def _authorize(procedure: Procedure, caller: Caller) -> None:
         raise NotAuthorized(f"{procedure.uri} is for the roles {', '.join(procedure.roles)}.")
 
 
-def _check_arguments(procedure: Procedure, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+def _check_arguments(declared: Declaration, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
     """Wrong arguments are the caller's mistake, not the handler's: say so, and keep the log quiet."""
     try:
-        signature(procedure.handler).bind(*args, **kwargs)
+        signature(declared.handler).bind(*args, **kwargs)
     except TypeError as error:
         raise CallFailed("wamp.error.invalid_argument", str(error)) from None
 

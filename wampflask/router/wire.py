@@ -142,9 +142,12 @@ class Wire:
 
     def send_many(self, messages: list[Message]) -> None:
         """Send messages without waiting for anything between them."""
-        frames = (self._framing.frame(json.dumps(message).encode()) for message in messages)
+        self.send_raw(*(json.dumps(message).encode() for message in messages))
+
+    def send_raw(self, *payloads: bytes) -> None:
+        """Send messages as they are, JSON or not."""
         try:
-            self._socket.sendall(b"".join(frames))
+            self._socket.sendall(b"".join(map(self._framing.frame, payloads)))
         except OSError as error:
             raise WireError(f"the connection is gone: {error}") from None
 

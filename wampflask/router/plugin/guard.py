@@ -48,7 +48,7 @@ _WAITED_FOR = {
 }
 _NUMBER = r"\s*([0-9]{1,16})\s*"
 _MAX_WHY = 200
-_HEAD = re.compile(rf"\s*\[{_NUMBER},{_NUMBER},{_NUMBER}?")
+_HEAD = re.compile(rf"\s*\[{_NUMBER},{_NUMBER},(?:{_NUMBER},)?")
 
 
 @dataclass(frozen=True, slots=True)
