@@ -139,6 +139,24 @@ def test_an_error(table: Table, payload: bytes) -> None:
     assert table.backend.receive()[:5] == [w.ERROR, w.CALL, request, {}, INVALID]
 
 
+def test_a_progressive_result_that_nobody_asked_for(table: Table) -> None:
+    """It goes nowhere, and the call goes on."""
+    request = table.call(table.backend, "table.remote.p1.play")
+    invocation = table.visitor.receive()[1]
+    table.visitor.send_many([[w.YIELD, invocation, {"progress": True}, [1]], [w.YIELD, invocation, {}, [2]]])
+
+    assert table.backend.receive() == [w.RESULT, request, {}, [2]]
+
+
+def test_progress_that_was_asked_for(table: Table) -> None:
+    request = next(table.visitor.requests)
+    table.visitor.send([w.CALL, request, {"receive_progress": True}, "table.read"])
+    invocation = table.backend.receive()[1]
+    table.backend.send_many([[w.YIELD, invocation, {"progress": True}, [1]], [w.YIELD, invocation, {}, [2]]])
+
+    assert [table.visitor.receive()[2:] for _ in range(2)] == [[{"progress": True}, [1]], [{}, [2]]]
+
+
 def test_a_backends_messages_are_held_to_the_same(table: Table) -> None:
     request = next(table.backend.requests)
     table.backend.send_raw(b'[16,%d,{"acknowledge":true},"table.update.1",[NaN]]' % request)

@@ -181,10 +181,8 @@ def objection(session: Any, msg: Any) -> Refused | None:
     if session._session_id is None:  # noqa: SLF001
         return None
     router = session._router  # noqa: SLF001
-    if isinstance(msg, message.Error):
-        # Crossbar does not ask whose call it is, and numbers all calls of a realm in one row
-        invocation = router._dealer._invocations.get(msg.request)  # noqa: SLF001
-        return Refused("an ERROR for another's call") if invocation and invocation.callee is not session else None
+    if isinstance(msg, (message.Error, message.Yield)):
+        return _objection_to_answer(session, msg, router._dealer._invocations.get(msg.request))  # noqa: SLF001
     if session._authrole in TRUSTED:  # noqa: SLF001
         return None
     if isinstance(msg, message.Subscribe):
@@ -194,6 +192,17 @@ def objection(session: Any, msg: Any) -> Refused | None:
         # Crossbar asks for permission only after it has told whether there is such a procedure
         return None if _may_register(session, msg) else _denied(msg, f"may not register {msg.procedure}")
     return None
+
+
+def _objection_to_answer(session: Any, msg: Any, invocation: Any) -> Refused | None:
+    if invocation is None:
+        return None
+    if isinstance(msg, message.Yield):
+        # autobahn ends the connection of a caller who did not ask for progress
+        unasked = msg.progress and not invocation.call.receive_progress
+        return Refused("a progressive result that nobody asked for") if unasked else None
+    # Crossbar does not ask whose call it is, and numbers all calls of a realm in one row
+    return Refused("an ERROR for another's call") if invocation.callee is not session else None
 
 
 def _denied(msg: Any, why: str) -> Refused:
