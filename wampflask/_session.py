@@ -169,9 +169,12 @@ class Session(ApplicationSession):
 
     def _answer(self, result: Any, request: int) -> None:
         self._running.pop(request, None)
-        if self.is_attached():  # an answer to a caller whose session is gone has nowhere to go
-            failed = isinstance(result, Failure)
-            self._transport.send(_error(request, result.value) if failed else message.Yield(request, args=[result]))
+        failed = isinstance(result, Failure)
+        self._send(_error(request, result.value) if failed else message.Yield(request, args=[result]))
+
+    def _send(self, msg: Any) -> None:
+        if self._transport is not None and self.is_attached():  # an answer to a session that is gone goes nowhere
+            self._transport.send(msg)
 
     def _on_interrupt(self, msg: message.Interrupt) -> None:
         if msg.request in self._running:
@@ -197,8 +200,8 @@ class Session(ApplicationSession):
 
     def _on_refused(self, msg: Refused) -> None:
         log.warn("A message from the router was refused: {why}", why=msg.why)  # noqa: G010 - Twisted has no warning()
-        if msg.answer is not None and self.is_attached():
-            self._transport.send(msg.answer)
+        if msg.answer is not None:
+            self._send(msg.answer)
 
     def onLeave(self, details: Any) -> Any:
         reason = f"{details.reason}: {details.message}" if details.message else str(details.reason)

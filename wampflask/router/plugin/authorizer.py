@@ -26,7 +26,7 @@ class Authorizer(ApplicationSession):
 
     async def onJoin(self, details: object) -> None:  # noqa: ARG002, N802 - autobahn's signature
         extra: Mapping[str, Any] = self.config.extra
-        self._rules = guard.RULES[self.config.realm] = Rules(extra["rules"])
+        self._rules = guard.RULES[self.config.realm or ""] = Rules(extra["rules"])
         self._pace = Pace(**extra["pace"])
         tuning.apply(**extra["tuning"])
         await self.register(self.authorize, PROCEDURE)

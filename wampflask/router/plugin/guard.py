@@ -112,7 +112,7 @@ class StrictSerializer(JsonSerializer):
     """JSON for a Flask worker, whose session no message of others may end: what breaks WAMP's rules is refused too."""
 
     def __init__(self) -> None:
-        Serializer.__init__(self, _Worker())
+        Serializer.__init__(self, _Worker())  # type: ignore[no-untyped-call]
 
     def unserialize(self, payload: bytes, isBinary: bool | None = None) -> list[Any]:  # noqa: N803 - autobahn's name
         return _unserialize(self, payload, isBinary, ProtocolError)
@@ -150,7 +150,7 @@ def apply(sessions: ModuleType | None) -> str | None:
         return "crossbar.router.session.RouterSession.onMessage is not there"
 
     def make(self: Any, *_args: Any, **_options: Any) -> None:
-        Serializer.__init__(self, _Router())
+        Serializer.__init__(self, _Router())  # type: ignore[no-untyped-call]
 
     def unserialize(self: Any, payload: bytes, isBinary: bool | None = None) -> list[Any]:  # noqa: N803 - autobahn's
         return _unserialize(self, payload, isBinary, strict.Refused)
