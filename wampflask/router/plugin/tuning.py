@@ -30,6 +30,7 @@ log = make_logger()
 
 COLOURING = ("autobahn.util", "crossbar._util")
 SESSIONS = "crossbar.router.session"
+DEALER = "crossbar.router.dealer"
 
 _applied: set[str] = set()
 
@@ -51,7 +52,7 @@ def apply(*, colours: bool, join_timeout: float) -> None:
         problem = close_silent(sys.modules.get(SESSIONS), join_timeout)
         _report(f"connections that do not log in are closed after {join_timeout:g} s", problem)
     _report("callees and the router's insides are not told to clients", discretion.apply())
-    _report("JSON is read strictly", guard.apply(sys.modules.get(SESSIONS)))
+    _report("JSON is read strictly", guard.apply(sys.modules.get(SESSIONS), sys.modules.get(DEALER)))
 
 
 def _report(done: str, problem: str | None) -> None:
