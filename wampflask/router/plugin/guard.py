@@ -206,7 +206,7 @@ def _check_error(session: Any, msg: message.Error) -> str | None:
 
 
 def _check_yield(session: Any, msg: message.Yield) -> str | None:
-    """autobahn ends the connection of a caller who did not ask for progress."""
+    """A caller that uses autobahn and did not ask for progress loses its connection by it."""
     invocation = session._router._dealer._invocations.get(msg.request)  # noqa: SLF001
     unasked = msg.progress and invocation and not invocation.call.receive_progress
     return "a progressive result that nobody asked for" if unasked else None
