@@ -14,7 +14,7 @@ function show(page, url) {
   if (url !== location.href) history.pushState(null, "", url);
   shown = address();
   scrollTo(0, 0);
-  main.focus({ preventScroll: true });
+  (main.querySelector("[autofocus]") ?? main).focus({ preventScroll: true }); // a refused form begins at its first error
 }
 
 export function connect(form) {

@@ -48,7 +48,7 @@ def test_what_is_missing_is_said(open_page: OpenPage, troubles: Troubles) -> Non
     page.get_by_label("Choice 1", exact=True).fill("Alone")
     page.get_by_role("button", name="Save").click()
     expect(page.locator("#text")).to_have_attribute("aria-invalid", "true")
-    expect(page.get_by_text("Write at least 2 choices.")).to_be_visible()
+    expect(page.get_by_text("Add at least two choices.")).to_be_visible()
     expect(page.get_by_label("Choice 1", exact=True)).to_have_value("Alone")
 
 

@@ -14,9 +14,14 @@ import { own } from "./own.js";
 
 const SHUT = {
   deleted: "This poll was deleted.",
-  closed: "This poll is closed.",
+  closed: "Voting has closed.",
   voted: "You have voted. Votes on this poll cannot be changed.",
 };
+
+function hint({ kind, may_change }, voted) {
+  const how = kind === "multiple" ? "Choose as many as you like." : "Choose one.";
+  return may_change && !voted.length ? `${how} You can change your vote later.` : how;
+}
 
 function shutBecause(state, voted) {
   if (state.deleted) return "deleted";
@@ -37,7 +42,8 @@ export function connect(form) {
     setText(part("send"), voted.length ? "Change my vote" : "Vote");
     if (state.deleted) return;
     setText(part("text"), state.text);
-    setText(part("hint"), state.kind === "multiple" ? "Choose as many as you like." : "Choose one.");
+    part("hint").hidden = Boolean(why);
+    setText(part("hint"), hint(state, voted));
     drawChoices(part("choices"), state);
   });
 }

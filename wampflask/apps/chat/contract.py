@@ -19,9 +19,9 @@ HISTORY = "chat.history"
 SAY = "chat.say"
 """Procedure ``(label, text, token)`` → :class:`Message`. The same token again gives the same message again."""
 EDIT = "chat.edit"
-"""Procedure ``(label, id, text)`` → :class:`Message`: one's own."""
+"""Procedure ``(label, number, text)`` → :class:`Message`: one's own."""
 DELETE = "chat.delete"
-"""Procedure ``(label, id)`` → :class:`Message`: one's own; moderators, anybody's."""
+"""Procedure ``(label, number)`` → :class:`Message`: one's own; moderators, anybody's."""
 TYPING = "chat.typing"
 """Procedure ``(label)``: tell the others."""
 RENAME = "chat.rename"
@@ -32,7 +32,7 @@ SANCTIONS = "chat.sanctions"
 """Procedure ``(label)`` → list of :class:`Sanctioned`; for moderators."""
 
 MESSAGE = "chat.room.<label>.message.<!key>"
-"""Topic: :class:`Message` for everything said, edited and deleted, or :class:`Moved`."""
+"""Topic: :class:`Message` for everything said, edited and deleted, or :class:`Moved`; for one person, :class:`Muted`."""
 PRESENCE = "chat.room.<label>.presence.<!key>"
 """Topic: :class:`People`."""
 WRITES = "chat.room.<label>.typing.<!key>"
@@ -78,6 +78,12 @@ class Moved(TypedDict):
     moved: Literal[True]
 
 
+class Muted(TypedDict):
+    """To the pages of one person alone: they may not write for so many seconds; 0 means that they may again."""
+
+    muted: float
+
+
 class People(TypedDict):
     """Who is here: one entry a person, at most 100 of them; ``total`` counts all."""
 
@@ -87,11 +93,12 @@ class People(TypedDict):
 
 
 class Entered(TypedDict):
-    """``key`` is the last component of the room's topics."""
+    """``key`` is the last component of the room's topics; ``muted`` is as in :class:`Muted`."""
 
     key: str
     me: Person
     moderator: bool
+    muted: float
 
 
 class History(TypedDict):

@@ -124,6 +124,7 @@ def _page(label: str, trouble: str = "", text: str = "") -> str:
     older = before if before is not None and 0 < before < 2**31 else None
     history = service.history(session, label, who, before=older)
     person = people.find_person(session, who)
+    muted = people.muted_for(session, service.find_room(session, label), person)
     form = SayForm(formdata=None, text=text)
     return render_template(
         "chat/room.html",
@@ -136,6 +137,7 @@ def _page(label: str, trouble: str = "", text: str = "") -> str:
         form=form,
         name_form=NameForm(formdata=None, name=person.name if person is not None else ""),
         trouble=trouble,
+        muted=people.muted_notice(muted) if muted else "",
         text_max=names.TEXT_MAX,
         name_max=names.NAME_MAX,
     )

@@ -42,11 +42,25 @@ def _trimmed(value: str | None) -> str | None:
 
 
 def _at_least_two(_form: FlaskForm, field: FieldList[FormField[ChoiceForm]]) -> None:
-    labels = [label for row in field.entries if (label := (row.form.label.data or "").strip())]
-    if len(labels) < CHOICES_MIN:
-        raise ValidationError(f"Write at least {CHOICES_MIN} choices.")
-    if len({label.casefold() for label in labels}) < len(labels):
-        raise ValidationError("Two choices have the same text.")
+    """The words stand at the row where the remedy is."""
+    empty = [row for row in field.entries if not _label(row)]
+    if len(field.entries) - len(empty) < CHOICES_MIN:
+        _refuse(empty[0], "Add at least two choices.")
+    seen: set[str] = set()
+    for row in field.entries:
+        label = _label(row).casefold()
+        if label and label in seen:
+            _refuse(row, "Two choices have the same text.")
+        seen.add(label)
+
+
+def _label(row: FormField[ChoiceForm]) -> str:
+    return (row.form.label.data or "").strip()
+
+
+def _refuse(row: FormField[ChoiceForm], message: str) -> None:
+    row.form.label.errors = [*row.form.label.errors, message]
+    raise ValidationError(message)
 
 
 class QuestionForm(FlaskForm):  # type: ignore[misc]
@@ -82,7 +96,7 @@ class QuestionForm(FlaskForm):  # type: ignore[misc]
             kind=Kind(self.kind.data),
             visibility=Visibility(self.visibility.data),
             may_change=bool(self.may_change.data),
-            choices=[_choice_draft(row.form) for row in self.choices.entries if (row.form.label.data or "").strip()],
+            choices=[_choice_draft(row.form) for row in self.choices.entries if _label(row)],
         )
 
 
