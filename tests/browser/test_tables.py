@@ -140,11 +140,13 @@ def test_flask_admin_and_forms_reach_pages_too(open_page: OpenPage, admin: Admin
 def test_deleting_is_for_those_who_are_logged_in(open_page: OpenPage) -> None:
     name = new_name()
     anna, admin = enter(open_page), enter(open_page, as_admin=True)
-    admin.on("dialog", lambda dialog: dialog.accept())
     add(anna, name, 1)
     item = row(anna, name)
     expect(item.get_by_role("button", name="Delete this row")).to_have_count(0)
     row(admin, name).get_by_role("button", name="Delete this row").click()
+    dialog = admin.get_by_role("dialog")
+    expect(dialog).to_contain_text(f"Delete “{name}”?")
+    dialog.get_by_role("button", name="Delete").click()
     expect(item).to_have_count(0)
 
 

@@ -4,6 +4,7 @@
  *
  * <li data-row="3" data-version="2"> <form> <input name="name"> <input name="value"> … <p data-row-part="conflict" hidden>
  */
+import { ask } from "../ask.js";
 import { write } from "./rows.js";
 
 export class Row {
@@ -110,7 +111,7 @@ export class Row {
     value.value = this.#base.values.value;
   }
 
-  #click = (event) => {
+  #click = async (event) => {
     const act = event.target.closest("[data-act]")?.dataset.act;
     if (!act) return;
     event.preventDefault();
@@ -119,7 +120,7 @@ export class Row {
       field.value = (field.valueAsNumber || 0) + Number(event.target.closest("[data-by]").dataset.by);
       this.#save();
     } else if (act === "delete") {
-      if (confirm(`Delete “${this.#base.values.name}”?`)) this.#write("delete", [this.pk, (this.#theirs ?? this.#base).version]);
+      if (await ask(`Delete “${this.#base.values.name}”?`, "Delete")) this.#write("delete", [this.pk, (this.#theirs ?? this.#base).version]);
     } else if (act === "mine") {
       this.#write("update", [this.pk, this.#mine(), this.#theirs.version]);
     } else if (act === "theirs") {

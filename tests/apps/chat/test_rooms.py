@@ -273,15 +273,15 @@ def test_the_muted_read_and_do_not_write(app: Flask, realm: MemoryRealm, anna: T
 def test_pages_of_the_muted_hear_of_it(app: Flask, realm: MemoryRealm, anna: Talker) -> None:
     moderator = user(app, realm, ADMIN[0])
     entered = anna(contract.ENTER, "den")
-    assert entered["muted"] == 0
+    assert anna(contract.HISTORY, "den", since=0)["muted"] == 0
     moderator(contract.MODERATE, "den", entered["me"]["id"], "mute", 5)
     told = realm.published[-1]
     assert told.topic == f"chat.room.den.message.{entered['key']}"
     assert 290 < told.args[0]["muted"] <= 300
-    assert 290 < anna(contract.ENTER, "den")["muted"] <= 300
+    assert 290 < anna(contract.HISTORY, "den", since=0)["muted"] <= 300
     moderator(contract.MODERATE, "den", entered["me"]["id"], "unmute")
     assert realm.published[-1].args == [{"muted": 0}]
-    assert anna(contract.ENTER, "den")["muted"] == 0
+    assert anna(contract.HISTORY, "den", since=0)["muted"] == 0
 
 
 def test_the_muted_see_so_without_javascript(app: Flask, realm: MemoryRealm, room: str, visitor: Visitor) -> None:

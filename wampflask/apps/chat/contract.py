@@ -93,22 +93,25 @@ class People(TypedDict):
 
 
 class Entered(TypedDict):
-    """``key`` is the last component of the room's topics; ``muted`` is as in :class:`Muted`."""
+    """``key`` is the last component of the room's topics."""
 
     key: str
     me: Person
     moderator: bool
-    muted: float
 
 
 class History(TypedDict):
-    """``version`` is what the page has seen with these messages; ``more`` that there are others to ask for."""
+    """``version`` is what the page has seen with these messages; ``more`` that there are others to ask for.
+
+    With ``since``, the rest of what the page shows comes too; ``muted`` is as in :class:`Muted`.
+    """
 
     messages: list[Message]
     version: int
     more: bool
     key: NotRequired[str]
     people: NotRequired[People]
+    muted: NotRequired[float]
 
 
 class Sanctioned(TypedDict):

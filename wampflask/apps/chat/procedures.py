@@ -49,12 +49,7 @@ def enter(label: object) -> contract.Entered:
     is_new = number is not None and presence.enter(session, room, person, number)
     if is_new:
         live.tell_people(session, room)
-    entered = contract.Entered(
-        key=room.key,
-        me=people.describe(person),
-        moderator=who.moderator,
-        muted=people.muted_for(session, room, person),
-    )
+    entered = contract.Entered(key=room.key, me=people.describe(person), moderator=who.moderator)
     session.commit()
     if is_new and number is not None:
         presence.check(number)
