@@ -4,7 +4,7 @@
  *
  * <div data-question="12"> <div data-behaviour="polls/fit"> … </div> </div>   the style sheet sizes everything in it by --fit
  */
-const [LEAST, MOST, STEP] = [0.3, 1.3, 0.01];
+const [LEAST, MOST, STEP] = [0.2, 1.3, 0.01];
 
 export function connect(place) {
   const poll = place.closest("[data-question]");

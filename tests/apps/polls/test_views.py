@@ -11,10 +11,13 @@ import segno
 from flask import Flask
 
 from tests.apps.visiting import USER, Visitor, ask, counts
+from wampflask import CallFailed
 from wampflask.apps import network
 from wampflask.apps.extensions import db
-from wampflask.apps.polls import service
-from wampflask.apps.polls.models import Kind, Question, State, Visibility
+from wampflask.apps.polls import contract, service
+from wampflask.apps.polls.export import harmless
+from wampflask.apps.polls.models import Kind, Question, State, Visibility, Vote
+from wampflask.caller import Caller
 from wampflask.memory import MemoryRealm
 
 
@@ -343,6 +346,43 @@ def test_csv_runs_nothing_in_a_spreadsheet(app: Flask, realm: MemoryRealm, admin
     assert rows[1] == ["'=cmd", '\'=HYPERLINK("http://x")', "0", "0", "1"]
     assert [row[1] for row in rows[2:]] == ["'+1", "'-1", "'@SUM(A1)", 'Plain, "quoted"']
     assert rows[5][2:] == ["1", "100", "1"]
+
+
+@pytest.mark.parametrize(
+    ("text", "safe"),
+    [
+        ("＝1+1", "'＝1+1"),
+        ("＋1", "'＋1"),
+        ("－1", "'－1"),
+        ("＠SUM(A1)", "'＠SUM(A1)"),
+        ("﹦1", "'﹦1"),
+        ("\u200b=1", "'\u200b=1"),
+        (" \t=1", "' \t=1"),
+        ("\tplain", "'\tplain"),
+        ("\rplain", "'\rplain"),
+        ("1 = 1", "1 = 1"),
+        ("Ｆullwidth", "Ｆullwidth"),
+        ("", ""),
+    ],
+)
+def test_text_that_begins_like_a_formula_is_made_harmless(text: str, safe: str) -> None:
+    assert harmless(text) == safe
+
+
+def test_a_wall_asks_without_its_owners_vote(app: Flask, realm: MemoryRealm, visitor: Visitor) -> None:
+    question, (red, *_) = ask(app, visibility=Visibility.AFTER_VOTE)
+    visitor.vote(question, red)
+    with app.app_context():
+        voter = db.session.scalars(db.select(Vote.voter)).one()
+    person = Caller(session=3, authid=voter, role="visitor")
+    own = realm.invoke(contract.RESULTS, question, caller=person)
+    assert (own["voted"], own["hidden"]) == ([red], False)
+    wall = realm.invoke(contract.RESULTS, question_id=question, as_voter=False, caller=person)
+    assert (wall["voted"], wall["hidden"], wall["choices"][0]["votes"]) == ([], True, None)
+    for wrong in ("no", 0, None):
+        with pytest.raises(CallFailed) as refusal:
+            realm.invoke(contract.RESULTS, question, as_voter=wrong, caller=person)
+        assert refusal.value.uri == "polls.error.invalid"
 
 
 def test_joining_by_code(app: Flask, realm: MemoryRealm, visitor: Visitor) -> None:

@@ -32,7 +32,7 @@ SANCTIONS = "chat.sanctions"
 """Procedure ``(label)`` → list of :class:`Sanctioned`; for moderators."""
 
 MESSAGE = "chat.room.<label>.message.<!key>"
-"""Topic: :class:`Message` for everything said, edited and deleted, or :class:`Moved`; for one person, :class:`Muted`."""
+"""Topic: :class:`Message` for everything said, edited and deleted, or :class:`Moved`; for one person :class:`Muted`."""
 PRESENCE = "chat.room.<label>.presence.<!key>"
 """Topic: :class:`People`."""
 WRITES = "chat.room.<label>.typing.<!key>"
