@@ -71,7 +71,7 @@ def test_who_is_here_and_who_is_typing(open_page: OpenPage) -> None:
     expect(people).to_have_count(2)  # one entry a person, however many pages
     anna.get_by_text("Change").click()
     anna.get_by_label("Your name").fill("Anna")
-    anna.get_by_role("button", name="Take this name").click()
+    anna.get_by_role("button", name="Save name").click()
     expect(ben.locator("[data-chat=people]")).to_contain_text("Anna")
     anna.get_by_label("Message", exact=True).press_sequentially("wait")
     expect(ben.locator("[data-chat=typing]")).to_have_text("Anna is typing…")
@@ -113,7 +113,7 @@ def test_whatever_people_write_is_text(open_page: OpenPage, attack: str) -> None
     expect(ben.locator("[data-chat=log]")).to_contain_text(attack)
     anna.get_by_text("Change").click()
     anna.get_by_label("Your name").fill(attack[:30])
-    anna.get_by_role("button", name="Take this name").click()
+    anna.get_by_role("button", name="Save name").click()
     expect(ben.locator("[data-chat=people]")).to_contain_text(attack[:30].strip())
     say(anna, "and again")
     expect(ben.locator("[data-chat=log]")).to_contain_text("and again")  # who has said it is not typing any more

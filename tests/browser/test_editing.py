@@ -149,7 +149,7 @@ def test_reset_asks_first(open_page: OpenPage, admin: Admin) -> None:
     page.get_by_role("link", name="Cancel").click()
     shows_count(voter, poll, 1)
     page.get_by_role("link", name="Reset…").click()
-    page.get_by_role("button", name="Forget the votes").click()
+    page.get_by_role("button", name="Delete all votes").click()
     shows_count(voter, poll, 0)
 
 

@@ -58,7 +58,7 @@ def test_edited_in_one_browser_seen_in_all(open_page: OpenPage) -> None:
     value(row(ben, name)).press("Enter")
     expect(value(row(anna, name))).to_have_value("7")
     for _ in range(5):
-        row(anna, name).get_by_role("button", name="One more").click()
+        row(anna, name).get_by_role("button", name="Increase").click()
     expect(value(row(ben, name))).to_have_value("12")
     other = new_name()
     row(ben, name).locator("input[name=name]").fill(f"  {other} ")
@@ -196,7 +196,7 @@ def test_without_javascript(open_page: OpenPage, troubles: Troubles) -> None:
     plain = page.locator(f"li[data-row='{key}']")
     plain.locator("input[name=value]").fill("3")
     plain.get_by_role("button", name="Save").click()
-    expect(page.locator("main")).to_contain_text("Somebody else changed that row meanwhile")
+    expect(page.locator("main")).to_contain_text("Someone else changed that row meanwhile")
     expect(plain).to_contain_text(f"{name} = 2")
     expect(plain.locator("input[name=value]")).to_have_value("3")
     plain.get_by_role("button", name="Save").click()

@@ -15,7 +15,7 @@ import { own } from "./own.js";
 const SHUT = {
   deleted: "This poll was deleted.",
   closed: "Voting has closed.",
-  voted: "You have voted. Votes on this poll cannot be changed.",
+  voted: "You have voted. Votes in this poll cannot be changed.",
 };
 
 function hint({ kind, may_change }, voted) {

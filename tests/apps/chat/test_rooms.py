@@ -332,7 +332,7 @@ def test_a_room_can_be_read_and_spoken_in_without_javascript(visitor: Visitor) -
     page = visitor.get("/chat/plain/").text
     assert page.count("&lt;img src=x onerror=") == 1
     assert "<img src=x" not in page
-    assert "That is your name now." in page
+    assert "Name saved." in page
     assert "plain" in visitor.get("/chat/").text
     empty = visitor.post("/chat/plain/", {"text": " "}, form="/chat/plain/")
     assert empty.status_code == 422

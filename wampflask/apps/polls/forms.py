@@ -12,7 +12,7 @@ from .service import ChoiceDraft, QuestionDraft
 KINDS = {Kind.SINGLE.value: "One answer", Kind.MULTIPLE.value: "Several answers"}
 VISIBILITIES = {
     Visibility.ALWAYS.value: "Always",
-    Visibility.AFTER_VOTE.value: "After one's own vote",
+    Visibility.AFTER_VOTE.value: "After voting",
     Visibility.AFTER_CLOSE.value: "After voting is closed",
 }
 SPARE_ROWS = 2  # empty rows for more choices, for pages without JavaScript
@@ -67,9 +67,9 @@ class QuestionForm(FlaskForm):  # type: ignore[misc]
     """A question and its choices in their order: inputs ``choices-<n>-label`` and ``choices-<n>-choice_id``."""
 
     text = StringField("Question", filters=[_trimmed], validators=[DataRequired(), Length(max=TEXT_MAX)])
-    kind = RadioField("How many answers may one pick?", choices=KINDS, default=Kind.SINGLE.value)
+    kind = RadioField("How many answers can people choose?", choices=KINDS, default=Kind.SINGLE.value)
     visibility = RadioField("When are results shown?", choices=VISIBILITIES, default=Visibility.ALWAYS.value)
-    may_change = BooleanField("Votes may be changed", default=True)
+    may_change = BooleanField("People can change their vote", default=True)
     choices = FieldList(FormField(ChoiceForm), validators=[_at_least_two], min_entries=4, max_entries=CHOICES_MAX)
     submit = SubmitField("Save")
 

@@ -98,7 +98,7 @@ def find_code(session: Session, code: str) -> Question:
     wanted = "".join(code.split()).lower()
     question = session.scalar(select(Question).where(Question.code == wanted))
     if question is None:
-        raise NotFound("There is no question with this code. Look at it again: has it a slip?")
+        raise NotFound("No poll has this code. Check it and try again.")
     return question
 
 
