@@ -9,6 +9,7 @@
  * </form>
  */
 import { setText } from "./bars.js";
+import { drawQuestion } from "./figures.js";
 import { follow } from "./follow.js";
 import { own } from "./own.js";
 
@@ -41,7 +42,7 @@ export function connect(form) {
     if (why) setText(part("shut"), SHUT[why]);
     setText(part("send"), voted.length ? "Change my vote" : "Vote");
     if (state.deleted) return;
-    setText(part("text"), state.text);
+    drawQuestion(part("text"), state.text);
     part("hint").hidden = Boolean(why);
     setText(part("hint"), hint(state, voted));
     drawChoices(part("choices"), state);

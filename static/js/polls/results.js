@@ -9,7 +9,7 @@
  * </section>
  */
 import { drawBars, setText } from "./bars.js";
-import { drawState, drawTally } from "./figures.js";
+import { drawQuestion, drawState, drawTally } from "./figures.js";
 import { follow } from "./follow.js";
 import { own } from "./own.js";
 
@@ -22,7 +22,7 @@ export function connect(section) {
     drawState(part("state"), state);
     drawWay(part("vote"), state, voted);
     if (state.deleted) return;
-    setText(part("text"), state.text);
+    drawQuestion(part("text"), state.text);
     drawTally(section, state);
     part("sealed").hidden = !state.hidden;
     part("bars").hidden = state.hidden;
