@@ -339,6 +339,16 @@ def test_a_room_can_be_read_and_spoken_in_without_javascript(visitor: Visitor) -
     assert "Write something first." in empty.text
 
 
+def test_what_was_refused_without_javascript_stays_and_has_the_focus(visitor: Visitor, room: str) -> None:
+    answer = visitor.post("/chat/den/", {"text": "x" * 3000, "token": "abcdefgh"}, form="/chat/den/")
+    assert answer.status_code == 422
+    assert "too long" in answer.text
+    field = re.search(r"<textarea[^>]*>([^<]*)", answer.text)
+    assert field
+    assert field[1] == "x" * 3000
+    assert 'aria-invalid="true" aria-describedby="trouble" autofocus' in field[0]
+
+
 def test_links_are_links_and_the_rest_is_text() -> None:
     text = 'see https://example.org/a_(b)?x="2", (http://example.org/c). javascript:alert(1) https:// www.example.org'
     links = [piece for piece, is_link in pieces(text) if is_link]
