@@ -345,7 +345,7 @@ def test_what_cannot_be_live_is_told_to_the_reader(page: Page) -> None:
         const { live } = await import("/static/js/wamp/index.js");
         live("demo.secret", { snapshot: async () => ({ version: 1 }), apply() {} });
     }""")
-    page.get_by_text("Part of this page is not live.").wait_for()
+    page.get_by_text("Live updates stopped. Reload the page.").wait_for()
 
 
 def test_stop_ends_what_it_began(page: Page, backend: Backend, counter: Counter) -> None:

@@ -28,6 +28,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
         db,
         demo,
         errors,
+        focus,
         headers,
         health,
         monitor,
@@ -59,6 +60,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     limiter.init_app(app)
     wamp.init_app(app)
     errors.init_app(app)
+    focus.init_app(app)
     headers.init_app(app)
     app.register_blueprint(health.blueprint)
     app.add_url_rule("/", "home", pages.home)

@@ -11,7 +11,7 @@ from wampflask.apps.backoffice import SiteModelView, ToLookAt
 from .forms import KINDS, VISIBILITIES
 from .models import Choice, Kind, PollError, Question, State, Visibility, Vote
 
-STATES = {State.OPEN.value: "Open: votes are taken", State.CLOSED.value: "Closed"}
+STATES = {State.OPEN.value: "Open for voting", State.CLOSED.value: "Closed"}
 
 
 class InlineChoice(InlineFormAdmin):  # type: ignore[misc]
@@ -35,7 +35,7 @@ class QuestionView(SiteModelView):
         "visibility": SelectField,
     }
     form_args = {  # noqa: RUF012 - same
-        "kind": {"choices": KINDS, "coerce": Kind, "label": "How many answers may one pick?"},
+        "kind": {"choices": KINDS, "coerce": Kind, "label": "How many answers can people choose?"},
         "state": {"choices": STATES, "coerce": State},
         "visibility": {"choices": VISIBILITIES, "coerce": Visibility, "label": "When are results shown?"},
     }
