@@ -18,7 +18,7 @@ from .errors import (
     WrongThread,
 )
 from .extension import WAMP
-from .options import CallOptions, CallResult, PublishOptions
+from .options import CallOptions, CallResult, OptionAsPayload, PublishOptions
 from .permissions import Permission
 from .status import State, Status
 
@@ -36,6 +36,7 @@ __all__ = [
     "NoSuchProcedure",
     "NotAuthorized",
     "NotConnected",
+    "OptionAsPayload",
     "Permission",
     "PublishOptions",
     "QueueFull",

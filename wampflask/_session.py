@@ -221,8 +221,8 @@ def _publish_options(options: PublishOptions, acknowledge: bool) -> _PublishOpti
     return _PublishOptions(
         acknowledge=acknowledge,
         exclude_me=options.exclude_me,
-        eligible_authid=list(options.eligible_authid) if options.eligible_authid is not None else None,
-        exclude_authid=list(options.exclude_authid) if options.exclude_authid is not None else None,
+        eligible_authid=options.receivers,
+        exclude_authid=options.others,
     )
 
 

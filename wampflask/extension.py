@@ -10,6 +10,7 @@ from flask import Flask, current_app
 from flask.logging import default_handler
 
 from . import _reactor, cli, payload, tickets, uris
+from . import options as _options
 from ._client import Client
 from ._registry import INVOKE_POLICIES, Handler, Invoke, Procedure, Registry, Subscription
 from .config import Config
@@ -165,8 +166,9 @@ class WAMP:
         :raises WampTimeout: no acknowledgement in time; the event may have gone out.
         :raises InvalidPayload: a value is not JSON. :raises InvalidURI: ``topic`` is not strict.
         :raises QueueFull: ``WAMP_IN_FLIGHT_MAX`` others wait already. :raises WrongThread: in the reactor's thread.
+        :raises TypeError: ``options`` are no :class:`PublishOptions`.
         """
-        _client().publish(_message(topic, args, kwargs, options))
+        _client().publish(_message("publish", topic, args, kwargs, options))
 
     def publish_later(self, topic: str, *args: Any, options: PublishOptions = DEFAULT_PUBLISH, **kwargs: Any) -> None:
         """Queue an event and return at once: sent in order, in batches, and kept through an outage.
@@ -178,7 +180,7 @@ class WAMP:
         :raises QueueFull: the router is there but took nothing for ``WAMP_PUBLISH_TIMEOUT``.
         """
         _reactor.refuse_reactor_thread("wamp.publish_later()")
-        _client().publish_later(_message(topic, args, kwargs, options))
+        _client().publish_later(_message("publish_later", topic, args, kwargs, options))
 
     def publish_latest(self, topic: str, *args: Any, options: PublishOptions = DEFAULT_PUBLISH, **kwargs: Any) -> None:
         """Queue a value of which only the newest matters, and return at once.
@@ -189,7 +191,7 @@ class WAMP:
         :raises InvalidPayload: a value is not JSON. :raises InvalidURI: ``topic`` is not strict.
         :raises QueueFull: ``WAMP_LATEST_MAX`` other topics wait.
         """
-        _client().publish_latest(_message(topic, args, kwargs, options))
+        _client().publish_latest(_message("publish_latest", topic, args, kwargs, options))
 
     def call(self, procedure: str, *args: Any, options: CallOptions = DEFAULT_CALL, **kwargs: Any) -> Any:
         """Call a procedure, wherever it is registered, and wait for its result.
@@ -201,8 +203,10 @@ class WAMP:
         :raises QueueFull: ``WAMP_IN_FLIGHT_MAX`` others wait already. :raises WrongThread: in the reactor's thread.
         """
         uris.check(procedure)
+        timeout = _options.check(options, CallOptions).timeout
+        _options.warn_of_options("call", kwargs, CallOptions, 2)
         clean_args, clean_kwargs = payload.clean(args, kwargs)
-        return _client().call(procedure, clean_args, clean_kwargs, options.timeout)
+        return _client().call(procedure, clean_args, clean_kwargs, timeout)
 
     def after_commit(self, session: Session | scoped_session[Any]) -> AfterCommit:
         """The three publish functions for a transaction: sent when it commits, dropped when it rolls back."""
@@ -280,20 +284,21 @@ class AfterCommit:
 
     def publish(self, topic: str, *args: Any, options: PublishOptions = DEFAULT_PUBLISH, **kwargs: Any) -> None:
         """:meth:`WAMP.publish` when the transaction commits; what it raises then is logged."""
-        self._when_committed(_client().publish, _message(topic, args, kwargs, options))
+        self._when_committed(_client().publish, _message("publish", topic, args, kwargs, options))
 
     def publish_later(self, topic: str, *args: Any, options: PublishOptions = DEFAULT_PUBLISH, **kwargs: Any) -> None:
         """:meth:`WAMP.publish_later` when the transaction commits."""
-        self._when_committed(_client().publish_later, _message(topic, args, kwargs, options))
+        self._when_committed(_client().publish_later, _message("publish_later", topic, args, kwargs, options))
 
     def publish_latest(self, topic: str, *args: Any, options: PublishOptions = DEFAULT_PUBLISH, **kwargs: Any) -> None:
-        """:meth:`WAMP.publish_latest` when the transaction commits."""
-        self._when_committed(_client().publish_latest, _message(topic, args, kwargs, options))
+        """:meth:`WAMP.publish_latest` when the transaction commits: the topic's last value of the transaction."""
+        message = _message("publish_latest", topic, args, kwargs, options)
+        self._when_committed(_client().publish_latest, message, subject=message.subject)
 
-    def _when_committed(self, send: Callable[[Message], None], message: Message) -> None:
+    def _when_committed(self, send: Callable[[Message], None], message: Message, subject: object = None) -> None:
         from .transactions import when_committed  # SQLAlchemy is there only where this is used
 
-        when_committed(self._session, lambda: send(message))
+        when_committed(self._session, lambda: send(message), subject=subject)
 
 
 def _client() -> Client:
@@ -308,9 +313,11 @@ def _start() -> None:
     _client().start()
 
 
-def _message(topic: str, args: tuple[Any, ...], kwargs: dict[str, Any], options: PublishOptions) -> Message:
+def _message(verb: str, topic: str, args: tuple[Any, ...], kwargs: dict[str, Any], options: PublishOptions) -> Message:
     uris.check_own(topic)
-    return Message(topic, *payload.clean(args, kwargs), options)
+    checked = _options.check(options, PublishOptions)
+    _options.warn_of_options(verb, kwargs, PublishOptions, 3)
+    return Message(topic, *payload.clean(args, kwargs), checked)
 
 
 def _show_logs() -> None:

@@ -9,8 +9,17 @@ from pathlib import Path
 import pytest
 from flask import Flask, current_app
 
-from tests.core.processes.programs import Probe, client_of, configuration, connected, eventually, make_app
-from wampflask import WAMP, AlreadyDeclared, CallFailed, InvalidPayload, NoSuchProcedure, NotAuthorized, caller
+from tests.core.processes.programs import Listener, Probe, client_of, configuration, connected, eventually, make_app
+from wampflask import (
+    WAMP,
+    AlreadyDeclared,
+    CallFailed,
+    InvalidPayload,
+    NoSuchProcedure,
+    NotAuthorized,
+    PublishOptions,
+    caller,
+)
 from wampflask.router import wire
 from wampflask.router.wire import Refused
 from wampflask.testing import RouterNode
@@ -183,6 +192,13 @@ def test_the_caller_of_a_worker_is_a_backend(app: Flask, wamp: WAMP, prefix: str
     assert wamp.call(f"{prefix}.who") == ["backend", "backend"]
     with pytest.raises(RuntimeError, match="only there inside a handler"):
         _ = caller.role
+
+
+def test_an_event_for_an_empty_audience_reaches_nobody(app: Flask, wamp: WAMP, prefix: str, node: RouterNode) -> None:
+    with Listener(node, f"{prefix}.event") as listener:
+        wamp.publish(f"{prefix}.event", 1, options=PublishOptions(eligible_authid=[]))
+        wamp.publish(f"{prefix}.event", 2, options=PublishOptions(eligible_authid=["backend"]))
+        assert listener.next() == [2]
 
 
 REFUSALS = [
