@@ -56,11 +56,15 @@ class InFlight:
 class Client:
     """Connects one app. Nothing is started before :meth:`start` or the first use.
 
-    :param serves: whether this process provides what was declared; a command only uses what others provide.
+    :param serves: whether this process provides what was declared; one that does not only sends.
+    :param may_serve: whether :meth:`serve` can change that.
     """
 
-    def __init__(self, app: Flask, config: Config, registry: Registry, *, serves: bool = True) -> None:
+    def __init__(
+        self, app: Flask, config: Config, registry: Registry, *, serves: bool = True, may_serve: bool = True
+    ) -> None:
         self._serves = serves
+        self._may_serve = may_serve
         self.config = config
         self._app = ref(app)
         self._registry = registry
@@ -81,6 +85,7 @@ class Client:
         self._signals = Pool(1, self.config.handler_queue, f"wamp-{self.app.name}-signals")
         self._dropped: Counter[tuple[str, str]] = Counter()
         self._on_join: list[Callable[[], None]] = []
+        self._has_warned = False
 
     @property
     def app(self) -> Flask:
@@ -128,15 +133,19 @@ class Client:
             self.on_dropped,
         )
 
+    def serve(self) -> None:
+        """Provide what was declared from now on, if this process may, and begin to connect."""
+        if self._may_serve and not self._serves:
+            self._serves = True
+            self._declare_all()
+        self.start()
+
     def connect(self, timeout: float) -> None:
         """Serve from now on, and wait until every declaration is confirmed.
 
         :raises NotConnected: when that is not so after ``timeout`` seconds, with the reason.
         """
-        if not self._serves:
-            self._serves = True
-            self._declare_all()
-        self.start()
+        self.serve()
         if not self._ready.wait(timeout):
             status = self.status
             why = status.reason or ", ".join(status.pending) or status.state.value
@@ -151,7 +160,7 @@ class Client:
         if self._process != os.getpid() or self.status.state in (State.STOPPING, State.STOPPED):
             return
         deadline = time.monotonic() + self.config.stop_timeout
-        self._flush(deadline)
+        self._wait_until_sent(deadline, self._is_hopeless)
         try:
             _reactor.wait(self.links[0].withdraw, timeout=1)
             self._pool.drain(max(0.0, deadline - time.monotonic()))
@@ -161,10 +170,45 @@ class Client:
         except WampError as error:
             self.app.logger.warning("The session was not closed cleanly: %s", error)
 
-    def _flush(self, deadline: float) -> None:
-        """Wait until the queues are empty, if they can become so."""
-        while (len(self.outbox) or len(self.latest)) and time.monotonic() < deadline and not self._is_hopeless():
-            time.sleep(0.01)
+    def flush(self, timeout: float) -> None:
+        """See :meth:`WAMP.flush`."""
+        _reactor.refuse_reactor_thread("wamp.flush()")
+        if self._process != os.getpid() or self._wait_until_sent(time.monotonic() + timeout):
+            return
+        left = f"After {timeout:g} s, publications that still wait: {len(self.outbox) + len(self.latest)}"
+        if self.links[0].session_id is None:
+            raise NotConnected(f"{left}. No session with the router: {self.links[0].reason or 'still connecting'}.")
+        raise WampTimeout(f"{left}. The router has not acknowledged them.")
+
+    def flush_unserved(self) -> None:
+        """At the end of an app context: let what was queued leave, where the process may end without notice.
+
+        Job queues' workers and children of multiprocessing end by ``os._exit``. A process that serves goes on, and
+        sends in its own time. Waits for the first attempt to connect; not for a router that is away.
+        """
+        if self._serves or self._process != os.getpid() or not self._is_waiting() or _reactor.is_reactor_thread():
+            return
+        self._settled.wait(self.config.connect_timeout)
+        sent = self._wait_until_sent(time.monotonic() + self.config.publish_timeout, self._is_hopeless)
+        if not sent and not self._has_warned:
+            self._has_warned = True
+            self.app.logger.warning(
+                "Publications still wait at the end of an app context (%s); they are lost if this process ends now.",
+                self.links[0].reason or "the router has not acknowledged them",
+            )
+
+    def _is_waiting(self) -> bool:
+        return bool(len(self.outbox) or len(self.latest))
+
+    def _wait_until_sent(self, deadline: float, is_enough: Callable[[], bool] = lambda: False) -> bool:
+        """Wait until the queues are empty, and whether they are; end at the deadline, or when it is enough."""
+        pause = 0.001
+        while self._is_waiting():
+            if time.monotonic() > deadline or is_enough():
+                return False
+            time.sleep(pause)
+            pause = min(2 * pause, 0.02)
+        return True
 
     def _is_hopeless(self) -> bool:
         return self._settled.is_set() and self.links[0].session_id is None
@@ -223,7 +267,7 @@ class Client:
         """See :meth:`WAMP.call`."""
         self._use("wamp.call()")
         seconds = self.config.call_timeout if timeout is None else timeout
-        with self._in_flight:
+        with self._in_flight, self._pool.calling(procedure):
             self.counters["called"] += 1
             late = f"{procedure} had not answered"
             return _reactor.wait(self.links[0].call, procedure, args, kwargs, timeout=seconds, late=late)
@@ -302,6 +346,7 @@ class Client:
     def on_joined(self, session: int) -> None:
         """A session was joined."""
         self.counters["joined"] += 1
+        self._has_warned = False
         self._settled.set()
         self.outbox.resume()
         self.latest.resume()

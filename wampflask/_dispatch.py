@@ -20,6 +20,7 @@ from ._pool import Pool
 from ._registry import Procedure, Subscription, place
 from .caller import Caller, current_caller
 from .errors import INTERNAL, CallFailed, InvalidPayload, NotAuthorized, WampError
+from .permissions import BACKEND
 
 SIGNED_IN_ROLES = ("user", "admin")
 
@@ -57,7 +58,8 @@ class Dispatcher:
                 answer(result)
 
         try:
-            self._pool.submit(task)
+            # Of pages' calls none goes first: they cannot be what a handler waits for.
+            self._pool.submit(task, caller.uri if caller.role == BACKEND else None)
         except WampError as error:
             refuse(error)
 

@@ -19,7 +19,7 @@ from .locks import Lock
 from .options import DEFAULT_CALL, DEFAULT_PUBLISH, CallOptions, PublishOptions
 from .outbox import Message
 from .permissions import PAGES, Permission
-from .servers import connect_when_served, is_loaded_by_command
+from .servers import connect_when_served, is_loaded_by_command, is_loaded_by_server
 from .status import Status
 from .tickets import Identify
 from .uris import Match
@@ -53,21 +53,27 @@ class WAMP:
         if app is not None:
             self.init_app(app)
 
-    def init_app(self, app: Flask) -> None:
+    def init_app(self, app: Flask, *, serve: bool | None = None) -> None:
         """Prepare ``app``: read its ``WAMP_*`` configuration, once. Nothing connects yet.
 
         A worker of gunicorn or ``flask run`` connects as soon as it has loaded the app, anything else at its first
-        request, publication or call, or by :meth:`connect`. A command of ``flask`` provides none of the procedures
-        and hears none of the events that are declared, unless it calls :meth:`connect`: nobody's call should end up
-        in somebody's shell.
+        request, publication or call, or by :meth:`connect`.
 
+        Not every process that loads the app should answer calls: nobody's call should end up in somebody's shell or
+        nightly job. Those that do not serve only send: they publish and call, but provide none of the procedures
+        and hear none of the events that are declared.
+
+        :param serve: ``True``: this process serves from its first connection on. ``False``: it never does.
+            ``None``: workers of web servers do, from loading the app or from their first request on; commands,
+            scripts and workers of job queues (Celery, Huey, RQ) only send, unless they call :meth:`connect`.
         :raises ConfigError: naming the key with a wrong value.
         :raises WampError: when the app has a ``WAMP`` already.
         """
         if KEY in app.extensions:
             raise WampError("This app has a WAMP already. Import and use that one, and call init_app() once.")
         config = Config.from_mapping(app.config, Path(app.instance_path))
-        client = Client(app, config, self._registry, serves=not is_loaded_by_command())
+        serves = is_loaded_by_server() if serve is None else serve
+        client = Client(app, config, self._registry, serves=serves, may_serve=serve is not False)
         app.extensions[KEY] = client
         self._clients.append(client)
         tickets.init_app(
@@ -79,7 +85,8 @@ class WAMP:
         )
         cli.init_app(app, lambda: self.permissions)
         _show_logs()
-        app.before_request(_start)
+        app.before_request(_connect if is_loaded_by_command() else _serve)
+        app.teardown_appcontext(_flush)
         connect_when_served(client.start)
 
     # -- declaring
@@ -244,12 +251,27 @@ class WAMP:
     def connect(self, timeout: float | None = None) -> None:
         """Connect now, to serve what was declared, and wait until every declaration is confirmed.
 
+        After ``init_app(app, serve=False)`` it only connects.
+
         :param timeout: seconds, default ``WAMP_CONNECT_TIMEOUT``.
         :raises NotConnected: when that takes longer, with the reason.
         :raises UnsafeProcess: when a reactor cannot run in this process.
         """
         client = _client()
         client.connect(client.config.connect_timeout if timeout is None else timeout)
+
+    def flush(self, timeout: float | None = None) -> None:
+        """Wait until the router has everything that :meth:`publish_later` and :meth:`publish_latest` queued.
+
+        A process that does not serve does this by itself at the end of each app context, and any process at its
+        orderly end. Call it before ``os._exit``, and where it matters that nothing was lost.
+
+        :param timeout: seconds, default ``WAMP_PUBLISH_TIMEOUT``.
+        :raises NotConnected: something still waits then, and there is no session. What waits is kept.
+        :raises WampTimeout: something still waits then. :raises WrongThread: in the reactor's thread.
+        """
+        client = _client()
+        client.flush(client.config.publish_timeout if timeout is None else timeout)
 
     @property
     def status(self) -> Status:
@@ -308,9 +330,18 @@ def _client() -> Client:
     return client
 
 
-def _start() -> None:
-    """Connect with the first request where no server did so before."""
+def _serve() -> None:
+    """Serve from the first request on: a process that answers requests is a web server's."""
+    _client().serve()
+
+
+def _connect() -> None:
+    """Connect at the first request."""
     _client().start()
+
+
+def _flush(_error: BaseException | None) -> None:
+    _client().flush_unserved()
 
 
 def _message(verb: str, topic: str, args: tuple[Any, ...], kwargs: dict[str, Any], options: PublishOptions) -> Message:

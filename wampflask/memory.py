@@ -91,6 +91,16 @@ class MemoryRealm(Client):
     def start(self) -> None:
         """Nothing is to be started."""
 
+    def serve(self) -> None:
+        """It does."""
+
+    def flush(self, timeout: float) -> None:  # noqa: ARG002 - the client's signature
+        """Nothing waits."""
+        self._require()
+
+    def flush_unserved(self) -> None:
+        """Nothing waits."""
+
     def connect(self, timeout: float) -> None:  # noqa: ARG002 - the client's signature
         """Be there at once, or not."""
         self._require()

@@ -211,6 +211,8 @@ def work(number):
         wamp.publish(f"{PREFIX}.heard", number)
 
 threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+with app.app_context():
+    wamp.connect()
 for thread in threads: thread.start()
 for thread in threads: thread.join()
 print("done", flush=True)
