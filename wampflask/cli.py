@@ -12,15 +12,14 @@ import click
 from flask import Flask, current_app
 from flask.cli import with_appcontext
 
+from . import origins
 from .config import Config
 from .permissions import Permission
 from .router import node as nodes
 from .router.lint import lint
-from .router.render import PLUGIN_PATH, Node, Realm, origins_for
+from .router.render import PLUGIN_PATH, Node, Realm
 from .router.wire import Wire, WireError
 from .tickets import KEY_FILE, REVOKED_FILE, desk_of, ensure_key
-
-PAGES_PORT = 8080
 
 _PERMISSIONS = "wampflask_permissions"
 
@@ -56,14 +55,11 @@ def node_of(app: Flask, config: Config, folder: Path) -> Node:
         realms=(realm,),
         socket=_relative(socket, folder),
         port=config.port,
-        origins=(*_own_origins(config), *config.origins.split()),
+        interface=config.interface,
+        origins=origins.of_app(app, config),
         plugin_path=_relative(PLUGIN_PATH, folder),
         remote_backend=remote,
     )
-
-
-def _own_origins(config: Config) -> tuple[str, ...]:
-    return origins_for(port=int(os.environ.get("PORT") or PAGES_PORT), public_url=config.public_url)
 
 
 def _relative(path: Path, folder: Path) -> str:
@@ -83,7 +79,7 @@ def router() -> None:
 def _render(folder: Path) -> Path:
     app = current_app
     config = app.extensions["wamp"].config
-    ensure_key(Path(app.instance_path), str(app.config.get("WAMP_TICKET_SECRET") or ""))
+    ensure_key(Path(app.instance_path), config.ticket_secret)
     try:
         return nodes.write_config(folder, node_of(app, config, folder))
     except (nodes.RouterError, ValueError) as error:
@@ -119,7 +115,8 @@ def run_command(folder: Path | None, loglevel: str) -> None:
     """Render, and become the router: this process is Crossbar from then on."""
     file = _render(folder or _default_folder())
     try:
-        nodes.check_port(current_app.extensions["wamp"].config.port)
+        config = current_app.extensions["wamp"].config
+        nodes.check_port(config.port, config.interface)
         nodes.become(file.parent, loglevel=loglevel)
     except nodes.RouterError as error:
         raise click.ClickException(str(error)) from None

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from flask import Flask, current_app
 from flask.logging import default_handler
 
-from . import _reactor, cli, payload, tickets, uris
+from . import _reactor, cli, origins, payload, tickets, uris
 from . import options as _options
 from ._client import Client
 from ._registry import INVOKE_POLICIES, Handler, Invoke, Procedure, Registry, Subscription
-from .config import Config
+from .config import Config, environment
 from .errors import ConfigError, WampError
 from .locks import Lock
 from .options import DEFAULT_CALL, DEFAULT_PUBLISH, CallOptions, PublishOptions
@@ -71,7 +71,7 @@ class WAMP:
         """
         if KEY in app.extensions:
             raise WampError("This app has a WAMP already. Import and use that one, and call init_app() once.")
-        config = Config.from_mapping(app.config, Path(app.instance_path))
+        config = Config.from_mapping({**environment("WAMP_"), **app.config}, Path(app.instance_path))
         serves = is_loaded_by_server() if serve is None else serve
         client = Client(app, config, self._registry, serves=serves, may_serve=serve is not False)
         app.extensions[KEY] = client
@@ -79,8 +79,9 @@ class WAMP:
         tickets.init_app(
             app,
             tickets=client.tickets,
-            port=client.config.port,
-            public_url=client.config.public_url,
+            port=config.port,
+            public_url=config.public_url,
+            pages=origins.Pages(Path(app.instance_path), config),
             identify=lambda: self._identify() if self._identify else None,
         )
         cli.init_app(app, lambda: self.permissions)

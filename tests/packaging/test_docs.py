@@ -30,7 +30,9 @@ def test_every_key_of_the_library_is_documented_with_its_default() -> None:
     for item in fields(Config):
         key = key_of(item.name)
         assert key in table
-        if item.default not in (MISSING, ""):
+        if isinstance(item.default, str) and item.default:
+            assert table[key] == item.default, key
+        elif item.default not in (MISSING, ""):
             assert table[key] == f"{item.default:g}".replace("e+", "e") or table[key] == str(item.default), key
 
 

@@ -69,7 +69,12 @@ class Place:
 
     def environment(self, env: Mapping[str, str]) -> dict[str, str]:
         """The environment of everything that runs at this place."""
-        ours = {"PORT": str(self.port), "WAMP_PORT": str(self.wamp_port), "INSTANCE": str(self.instance)}
+        ours = {
+            "PORT": str(self.port),
+            "WAMP_PORT": str(self.wamp_port),
+            "WAMP_INTERFACE": env.get("WAMP_INTERFACE") or SERVED_FROM,
+            "INSTANCE": str(self.instance),
+        }
         path = os.pathsep.join([str(Path(sys.executable).parent), env.get("PATH", os.defpath)])
         return {**env, **ours, "PATH": path, "PYTHONUNBUFFERED": "1"}
 
