@@ -22,7 +22,7 @@ from ._pool import Pool
 from ._registry import Declaration, Procedure, Registry, Subscription
 from .caller import Caller
 from .config import Config
-from .errors import NotConnected, QueueFull, WampError, WampTimeout
+from .errors import NotConnected, QueueFull, WampError, WampTimeout, as_sentence
 from .outbox import LatestBox, Message, Outbox
 from .status import State, Status
 from .tickets import Tickets
@@ -148,9 +148,8 @@ class Client:
         self.serve()
         if not self._ready.wait(timeout):
             status = self.status
-            why = status.reason or ", ".join(status.pending) or status.state.value
-            remedy = "" if status.session else f" Is the router running at {self.config.url}?"
-            raise NotConnected(f"Not ready after {timeout:g} s: {why.rstrip('.')}.{remedy}")
+            why = status.reason or ", ".join(status.pending) or f"still connecting to {self.config.url}"
+            raise NotConnected(f"Not ready after {timeout:g} s: {as_sentence(why)}")
 
     def stop(self) -> None:
         """Take back the registrations, let running handlers finish and queued publications go, say GOODBYE.
@@ -177,7 +176,8 @@ class Client:
             return
         left = f"After {timeout:g} s, publications that still wait: {len(self.outbox) + len(self.latest)}"
         if self.links[0].session_id is None:
-            raise NotConnected(f"{left}. No session with the router: {self.links[0].reason or 'still connecting'}.")
+            why = as_sentence(self.links[0].reason or "still connecting")
+            raise NotConnected(f"{left}. No session with the router: {why}")
         raise WampTimeout(f"{left}. The router has not acknowledged them.")
 
     def flush_unserved(self) -> None:

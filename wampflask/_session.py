@@ -6,8 +6,11 @@ in the reactor's thread, and every Deferred fails with one of our errors.
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -28,7 +31,6 @@ from autobahn.wamp.types import CloseDetails, ComponentConfig, RegisterOptions, 
 from autobahn.wamp.types import PublishOptions as _PublishOptions
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint, wrapClientTLS
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ._registry import Procedure, Subscription
@@ -45,7 +47,7 @@ Refuse = Callable[[WampError], None]
 OnInvocation = Callable[[Sequence[Any], Mapping[str, Any], Caller, Answer, Refuse], None]
 OnEvent = Callable[[Sequence[Any], Mapping[str, Any], Caller], None]
 
-log = Logger()
+log = logging.getLogger(__name__)
 
 
 class Listener(Protocol):
@@ -153,7 +155,8 @@ class Session(ApplicationSession):
     def onUserError(self, fail: Any, msg: str) -> None:
         """Our own errors were logged where they arose; say only what we did not expect."""
         if not isinstance(fail.value, ApplicationError | CancelledError | TransportLost):
-            log.failure("Unexpected error in a session: {msg}", failure=fail, msg=msg)
+            about = (fail.type, fail.value, fail.getTracebackObject())
+            log.error("Unexpected error in a session: %s", msg, exc_info=about)
 
 
 def transport(reactor: Any, config: Config, new_session: Callable[[], Session]) -> tuple[Any, Any]:
@@ -173,10 +176,39 @@ def transport(reactor: Any, config: Config, new_session: Callable[[], Session]) 
     factory.setProtocolOptions(**_KEEPALIVE)
     endpoint = HostnameEndpoint(reactor, host, parts.port or (443 if parts.scheme == "wss" else 80))
     if parts.scheme == "wss":
-        from twisted.internet.ssl import optionsForClientTLS  # needs pyOpenSSL, which only this address does
-
-        return wrapClientTLS(optionsForClientTLS(host), endpoint), factory  # type: ignore[arg-type]  # it is one
+        return wrapClientTLS(_tls(host, config.ca), endpoint), factory
     return endpoint, factory
+
+
+def _tls(host: str, ca: str) -> Any:
+    from twisted.internet import ssl  # needs pyOpenSSL, which only this address does
+
+    if not ca:
+        return ssl.optionsForClientTLS(host)
+    found = re.findall(r"-+BEGIN CERTIFICATE-+.*?-+END CERTIFICATE-+", Path(ca).read_text(encoding="utf-8"), re.DOTALL)
+    trusted = ssl.trustRootFromCertificates([ssl.Certificate.loadPEM(text) for text in found])
+    return ssl.optionsForClientTLS(host, trustRoot=trusted)
+
+
+def why_closed(protocol: Any) -> str:
+    """Why a connection ended before there was a session, in words for people."""
+    failure = protocol.lost
+    error = failure.value if failure else None
+    if error is not None and type(error).__module__.partition(".")[0] in ("OpenSSL", "service_identity"):
+        return (
+            f"its TLS certificate is not accepted ({_tls_words(error)}). Set WAMP_CA to the file of the authority that "
+            "signed it, in PEM format"
+        )
+    said = getattr(protocol, "wasNotCleanReason", None) or (failure.getErrorMessage() if failure else "")
+    return str(said or "the connection was closed").rstrip(".")
+
+
+def _tls_words(error: BaseException) -> str:
+    """Of OpenSSL's ``[('SSL routines', '', 'certificate verify failed')]`` the last part; else the error's name."""
+    try:
+        return str(error.args[0][0][-1])
+    except (IndexError, TypeError):
+        return type(error).__name__
 
 
 def _rawsocket(new_session: Callable[[], Session]) -> WampRawSocketClientFactory:
@@ -188,8 +220,14 @@ def _rawsocket(new_session: Callable[[], Session]) -> WampRawSocketClientFactory
 class _Answering:
     """For a transport: an answer that cannot be sent is replaced by an error that can, or its caller waits for ever.
 
-    autobahn tries that too, but puts the unsendable result into the error's text.
+    autobahn tries that too, but puts the unsendable result into the error's text. And it keeps why it ended.
     """
+
+    lost: Failure | None = None
+
+    def connectionLost(self, reason: Failure) -> None:
+        self.lost = reason
+        super().connectionLost(reason)  # type: ignore[misc]  # the transport's
 
     def send(self, msg: Any) -> None:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import ssl
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,8 @@ from .permissions import Permission
 from .router import node as nodes
 from .router.lint import lint
 from .router.render import PLUGIN_PATH, Node, Realm
-from .router.wire import Wire, WireError
-from .tickets import KEY_FILE, REVOKED_FILE, desk_of, ensure_key
+from .router.wire import Refused, Wire, WireError
+from .tickets import KEY_FILE, REVOKED_FILE, desk_of, ensure_key, explain_refusal
 
 _PERMISSIONS = "wampflask_permissions"
 
@@ -155,6 +156,10 @@ def status_command(as_json: bool) -> None:
     found: dict[str, Any] = {"url": config.url, "realm": config.realm}
     try:
         found |= _look(config)
+    except Refused as error:
+        found |= {"joined": False, "error": explain_refusal(str(error), config.url)}
+    except ssl.SSLCertVerificationError as error:
+        found |= {"joined": False, "error": f"The router's certificate is not trusted: {error}. Set WAMP_CA."}
     except (OSError, WireError) as error:
         found |= {"joined": False, "error": f"{error}. Is the router running? flask wamp router run starts it."}
     if as_json:
@@ -167,7 +172,7 @@ def status_command(as_json: bool) -> None:
 
 
 def _look(config: Config) -> dict[str, Any]:
-    with Wire(config.url, timeout=config.connect_timeout) as wire:
+    with Wire(config.url, timeout=config.connect_timeout, ca=config.ca) as wire:
         wire.join(config.realm, desk_of().mint_backend())
         registrations = wire.call("wamp.registration.list")
         subscriptions = wire.call("wamp.subscription.list")

@@ -8,6 +8,7 @@ describes them for users; a test holds the two together.
 from __future__ import annotations
 
 import os
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from importlib.util import find_spec
@@ -38,6 +39,7 @@ class Config:
 
     :param url: the router: ``unix:<path>`` (rawsocket), ``rs://host:port``, ``ws://…`` or ``wss://…``.
     :param realm: the realm all of this app's sessions join.
+    :param ca: file of the certificates to trust at a ``wss:`` address, in PEM format; empty for the system's.
     :param interface: the address that the router listens on, for browsers and agents.
     :param ticket_secret: what tickets are signed with; the router's plugin reads the same from the instance folder.
     """
@@ -45,6 +47,7 @@ class Config:
     url: str
     realm: str
     ticket_secret: str = field(repr=False)
+    ca: str = ""
     interface: str = "127.0.0.1"
     port: int = _number(8081, 1, 65535)
     public_url: str = ""
@@ -83,6 +86,7 @@ class Config:
             url=_read_url(given.get("WAMP_URL") or f"unix:{instance / 'crossbar' / 'backend.sock'}"),
             realm=_read_realm(given.get("WAMP_REALM", "wampflask")),
             ticket_secret=_read_secret(given.get("WAMP_TICKET_SECRET"), instance),
+            ca=_read_ca(given.get("WAMP_CA", "")),
             interface=_read_interface(given.get("WAMP_INTERFACE") or "127.0.0.1"),
             public_url=_read_public_url(given.get("WAMP_PUBLIC_URL", "")),
             origins=str(given.get("WAMP_ORIGINS", "")),
@@ -137,6 +141,15 @@ def _read_url(url: str) -> str:
     if parts.scheme == "wss" and find_spec("OpenSSL") is None:
         raise ConfigError(f"WAMP_URL={url!r} needs TLS: pip install 'twisted[tls]'.")
     return str(url)
+
+
+def _read_ca(file: Any) -> str:
+    try:
+        if file:
+            ssl.create_default_context(cafile=str(file))
+    except (OSError, ValueError) as error:  # a file without a certificate is an SSLError, which is an OSError
+        raise ConfigError(f"WAMP_CA={file!r} is not a file of certificates in PEM format: {error}") from None
+    return str(file)
 
 
 def _read_interface(interface: Any) -> str:

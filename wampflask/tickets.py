@@ -22,7 +22,7 @@ from itsdangerous import BadData, URLSafeSerializer
 
 from .permissions import BACKEND
 from .router.plugin import revoked as revocations
-from .router.plugin.tickets import TicketError, TicketExpired, TicketRevoked, Tickets
+from .router.plugin.tickets import ELSEWHERE, FORGED, TicketError, TicketExpired, TicketRevoked, Tickets
 
 __all__ = [
     "Identity",
@@ -218,6 +218,22 @@ def _locked(file: Path) -> Iterator[None]:
 
 def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
+
+
+def explain_refusal(reason: str, url: str) -> str:
+    """Why the router at ``url`` refused a worker's ticket, and what to do.
+
+    The router tells nobody what is wrong with a ticket; but a worker's own has nothing wrong with it.
+
+    :param reason: what the router said: ``uri: text``.
+    """
+    key = "this app's WAMP_TICKET_SECRET is not the router's, which reads ticket.key in its own instance folder"
+    address = f"the router takes no workers at {url}: use its unix socket as WAMP_URL, or start it with this WAMP_URL"
+    remedies = {f"{TicketError.uri}: {FORGED}": key, f"{TicketError.uri}: {ELSEWHERE}": address}
+    why = remedies.get(reason)
+    if why is None and reason.startswith(TicketExpired.uri):
+        why = "the clocks of this machine and the router's differ by more than WAMP_TICKET_LIFETIME"
+    return f"{reason} ({why})" if why else reason
 
 
 def visitor_authid() -> str:
