@@ -24,7 +24,7 @@ from .caller import Caller
 from .config import Config
 from .errors import NotConnected, QueueFull, WampError, WampTimeout, as_sentence
 from .outbox import LatestBox, Message, Outbox
-from .status import State, Status
+from .status import COUNTERS, State, Status
 from .tickets import Tickets
 
 REPORT_INTERVAL = 1.0
@@ -221,7 +221,7 @@ class Client:
         if self._process != os.getpid():
             return Status(State.IDLE, self._since)
         link = self.links[0]
-        counters = dict(self.counters)
+        counters = dict.fromkeys(COUNTERS, 0) | self.counters
         counters["waiting_later"] = len(self.outbox)
         counters["waiting_latest"] = len(self.latest)
         counters["waiting_handlers"] = self._pool.waiting

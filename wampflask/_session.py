@@ -194,7 +194,10 @@ def why_closed(protocol: Any) -> str:
     """Why a connection ended before there was a session, in words for people."""
     failure = protocol.lost
     error = failure.value if failure else None
-    if error is not None and type(error).__module__.partition(".")[0] in ("OpenSSL", "service_identity"):
+    origin = type(error).__module__.partition(".")[0]
+    if origin == "service_identity":
+        return "its TLS certificate is for another host: use the name that it has in WAMP_URL"
+    if origin == "OpenSSL":
         return (
             f"its TLS certificate is not accepted ({_tls_words(error)}). Set WAMP_CA to the file of the authority that "
             "signed it, in PEM format"
@@ -203,7 +206,7 @@ def why_closed(protocol: Any) -> str:
     return str(said or "the connection was closed").rstrip(".")
 
 
-def _tls_words(error: BaseException) -> str:
+def _tls_words(error: Any) -> str:
     """Of OpenSSL's ``[('SSL routines', '', 'certificate verify failed')]`` the last part; else the error's name."""
     try:
         return str(error.args[0][0][-1])

@@ -9,10 +9,19 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from flask import Flask, current_app
 from flask.logging import default_handler
 
-from . import _reactor, cli, origins, payload, tickets, uris
+from . import _reactor, answers, cli, origins, payload, tickets, uris
 from . import options as _options
 from ._client import Client
-from ._registry import INVOKE_POLICIES, Handler, Invoke, Procedure, Registry, Subscription
+from ._registry import (
+    INVOKE_POLICIES,
+    Handler,
+    Invoke,
+    Procedure,
+    Registry,
+    Subscription,
+    check_handler,
+    check_roles,
+)
 from .config import Config, environment
 from .errors import ConfigError, WampError
 from .locks import Lock
@@ -84,6 +93,7 @@ class WAMP:
             pages=origins.Pages(Path(app.instance_path), config),
             identify=lambda: self._identify() if self._identify else None,
         )
+        answers.init_app(app)
         cli.init_app(app, lambda: self.permissions)
         _show_logs()
         app.before_request(_connect if is_loaded_by_command() else _serve)
@@ -111,13 +121,15 @@ class WAMP:
         :param login_required: only people who are logged in (role user or admin) may call.
         :param roles: only these roles may call.
         :raises InvalidURI: for a URI that is not strict. :raises AlreadyDeclared: when it is declared twice.
+        :raises ConfigError: for a role that does not exist, and for a handler that is asynchronous or a generator.
         """
         uris.check_own(uri, match)
         if invoke not in INVOKE_POLICIES:
             raise ConfigError(f"invoke={invoke!r} is not one of {', '.join(INVOKE_POLICIES)}.")
+        allowed = check_roles(uri, roles)
 
         def declare(handler: H) -> H:
-            self._declare(Procedure(uri, handler, match, invoke, tuple(roles), login_required))
+            self._declare(Procedure(uri, handler, match, invoke, allowed, login_required))
             return handler
 
         return declare
@@ -144,6 +156,7 @@ class WAMP:
         return declare
 
     def _declare(self, declaration: Procedure | Subscription) -> None:
+        check_handler(declaration.handler)
         self._registry.add(declaration)
         for client in self._clients:
             client.declare(declaration)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,11 @@ from wampflask import (
     NoSuchProcedure,
     NotAuthorized,
     NotConnected,
+    State,
+    Status,
     caller,
 )
+from wampflask.status import COUNTERS
 from wampflask.testing import Event, MemoryRealm, in_memory
 
 
@@ -162,6 +166,47 @@ def test_wrong_declarations_are_refused(wamp: WAMP) -> None:
         wamp.register("demo.a", invoke="all")  # type: ignore[arg-type]  # the mistake under test
     with pytest.raises(ConfigError, match="limit_calls"):
         wamp.subscribe("demo.a", limit_calls=0)
+
+
+class AsyncCallable:
+    async def __call__(self) -> None: ...
+
+
+async def coroutine() -> None: ...
+
+
+async def stream() -> AsyncIterator[int]:
+    yield 1
+
+
+def generator() -> Iterator[int]:
+    yield 1
+
+
+@pytest.mark.parametrize("handler", [coroutine, stream, generator, partial(coroutine), AsyncCallable()])
+def test_handlers_that_calling_does_not_run_are_refused(wamp: WAMP, handler: Any) -> None:
+    for decorate in (wamp.register("demo.a"), wamp.subscribe("demo.a")):
+        with pytest.raises(ConfigError, match="write a plain def"):
+            decorate(handler)
+    wamp.register("demo.a")(lambda: None)
+
+
+@pytest.mark.parametrize("roles", [("amdin",), ("user", "Admin"), "admin", [""]])
+def test_roles_that_do_not_exist_are_refused(wamp: WAMP, roles: Any) -> None:
+    with pytest.raises(ConfigError, match="role"):
+        wamp.register("demo.a", roles=roles)
+
+
+def test_a_procedure_for_workers_alone(wamp: WAMP, realm: MemoryRealm) -> None:
+    wamp.register("demo.inside", roles=("backend",))(lambda: "yes")
+    assert wamp.call("demo.inside") == "yes"
+    with pytest.raises(NotAuthorized):
+        realm.invoke("demo.inside")
+
+
+def test_every_counter_is_there_from_the_start(wamp: WAMP, realm: MemoryRealm) -> None:
+    assert set(wamp.status.counters) == set(Status(State.IDLE, 0).counters) == set(COUNTERS)
+    assert wamp.status.counters["lost"] == 0
 
 
 def test_the_outside_answers_calls(wamp: WAMP, realm: MemoryRealm) -> None:

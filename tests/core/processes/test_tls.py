@@ -44,7 +44,12 @@ class Error(Exception):
     """As pyOpenSSL raises it."""
 
 
+class VerificationError(Exception):
+    """As service_identity raises it."""
+
+
 Error.__module__ = "OpenSSL.SSL"
+VerificationError.__module__ = "service_identity.exceptions"
 
 
 @pytest.mark.parametrize(
@@ -52,6 +57,7 @@ Error.__module__ = "OpenSSL.SSL"
     [
         (Error([("SSL routines", "", "certificate verify failed")]), ["certificate verify failed", "WAMP_CA"]),
         (Error(), ["Error", "WAMP_CA"]),
+        (VerificationError(), ["another host", "WAMP_URL"]),
         (ConnectionLost("it broke."), ["it broke"]),
     ],
 )
