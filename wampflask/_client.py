@@ -16,7 +16,7 @@ from weakref import ref
 
 from flask import Flask
 
-from . import _reactor, signals
+from . import _reactor, payload, signals
 from ._dispatch import Dispatcher
 from ._pool import Pool
 from ._registry import Declaration, Procedure, Registry, Subscription
@@ -24,6 +24,7 @@ from .caller import Caller
 from .config import Config
 from .errors import NotConnected, QueueFull, WampError, WampTimeout, as_sentence
 from .outbox import LatestBox, Message, Outbox
+from .router.render import Node
 from .status import COUNTERS, State, Status
 from .tickets import Tickets
 
@@ -69,6 +70,8 @@ class Client:
         self._app = ref(app)
         self._registry = registry
         self.tickets = Tickets(config.ticket_secret, config.realm, config.ticket_lifetime)
+        # until the router has said what it takes: what ours takes on its socket
+        self._message_max = config.message_max if config.url.startswith("ws") else Node().max_backend_message
         self._lock = Lock()
         self._process: int | None = None
         self._since = time.time()
@@ -285,14 +288,24 @@ class Client:
                 send, message.topic, message.args, message.kwargs, message.options, timeout=seconds, late=late
             )
 
+    def check_size(self, message: Message) -> None:
+        """Refuse what is to be queued and could never be sent. Any thread.
+
+        :raises InvalidPayload: naming both sizes.
+        """
+        known = self.links[0].message_max if self._process == os.getpid() else None
+        payload.check_size(message.topic, message.args, message.kwargs, known or self._message_max)
+
     def publish_later(self, message: Message) -> None:
         """See :meth:`WAMP.publish_later`."""
+        self.check_size(message)
         if self._process != os.getpid():
             self.start()
         self.outbox.put(message)
 
     def publish_latest(self, message: Message) -> None:
         """See :meth:`WAMP.publish_latest`."""
+        self.check_size(message)
         if self._process != os.getpid():
             self.start()
         self.latest.put(message)

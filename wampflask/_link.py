@@ -72,6 +72,7 @@ class Link:
         self.state = State.IDLE
         self.since = time()
         self.attempts = 0
+        self.message_max: int | None = None
 
     @property
     def session_id(self) -> int | None:
@@ -164,6 +165,7 @@ class Link:
         self._session = session
         self._joined_at = self._reactor.seconds()
         self.attempts = 0
+        self.message_max = session.message_max
         self._set_state(State.JOINED)
         log.info("Joined realm %s as session %d", self._config.realm, session.number)
         self._declarations.begin(session, self._owner.declarations())

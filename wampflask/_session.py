@@ -70,6 +70,13 @@ class Session(ApplicationSession):
         self._soon = soon
         self.number = 0
 
+    @property
+    def message_max(self) -> int | None:
+        """Bytes of a message that the router takes; None where it did not say."""
+        transport: Any = self._transport
+        found = getattr(transport, "_max_len_send", None) or getattr(transport.factory, "message_max", None)
+        return int(found) if found else None
+
     # -- what we do
 
     def call_procedure(self, procedure: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Deferred[Any]:

@@ -197,7 +197,8 @@ class WAMP:
         Up to ``WAMP_OUTBOX_MAX`` are kept; while the router is away the oldest is dropped and counted. What was on
         its way when the router died is sent again, so an event may arrive twice.
 
-        :raises InvalidPayload: a value is not JSON. :raises InvalidURI: ``topic`` is not strict.
+        :raises InvalidPayload: a value is not JSON, or the payload larger than the router takes.
+        :raises InvalidURI: ``topic`` is not strict.
         :raises QueueFull: the router is there but took nothing for ``WAMP_PUBLISH_TIMEOUT``.
         """
         _reactor.refuse_reactor_thread("wamp.publish_later()")
@@ -209,8 +210,8 @@ class WAMP:
         Each topic has at most one event every ``WAMP_LATEST_INTERVAL`` seconds, whatever the number of calls; the last
         value always arrives, after an outage too.
 
-        :raises InvalidPayload: a value is not JSON. :raises InvalidURI: ``topic`` is not strict.
-        :raises QueueFull: ``WAMP_LATEST_MAX`` other topics wait.
+        :raises InvalidPayload: a value is not JSON, or the payload larger than the router takes.
+        :raises InvalidURI: ``topic`` is not strict. :raises QueueFull: ``WAMP_LATEST_MAX`` other topics wait.
         """
         _client().publish_latest(_message("publish_latest", topic, args, kwargs, options))
 
@@ -334,6 +335,7 @@ class AfterCommit:
     def _when_committed(self, send: Callable[[Message], None], message: Message, subject: object = None) -> None:
         from .transactions import when_committed  # SQLAlchemy is there only where this is used
 
+        _client().check_size(message)
         when_committed(self._session, lambda: send(message), subject=subject)
 
 

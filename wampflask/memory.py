@@ -136,6 +136,7 @@ class MemoryRealm(Client):
 
     def publish_later(self, message: Message) -> None:
         """Publish at once; an outage drops it."""
+        self.check_size(message)
         if self.connected:
             self.publish(message)
 

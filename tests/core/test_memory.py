@@ -223,6 +223,13 @@ def test_payloads_are_refused_before_anything_is_sent(wamp: WAMP, realm: MemoryR
     assert realm.published == []
 
 
+def test_what_is_too_large_is_refused_when_it_is_queued(wamp: WAMP, realm: MemoryRealm) -> None:
+    for send in (wamp.publish_later, wamp.publish_latest):
+        with pytest.raises(InvalidPayload, match=r"demo\.a has 30000\d\d bytes"):
+            send("demo.a", "x" * 3_000_000)
+    assert realm.published == []
+
+
 def test_while_away_the_blocking_verbs_say_so(wamp: WAMP, realm: MemoryRealm) -> None:
     realm.disconnect()
     for send in (wamp.publish, wamp.call):
