@@ -22,7 +22,7 @@ from ._pool import Pool
 from ._registry import Declaration, Procedure, Registry, Subscription
 from .caller import Caller
 from .config import Config
-from .errors import NotConnected, QueueFull, WampError, WampTimeout, as_sentence
+from .errors import NotConnected, QueueFull, UnsafeProcess, WampError, WampTimeout, as_sentence
 from .outbox import LatestBox, Message, Outbox
 from .router.render import Node
 from .status import COUNTERS, State, Status
@@ -74,6 +74,7 @@ class Client:
         self._message_max = config.message_max if config.url.startswith("ws") else Node().max_backend_message
         self._lock = Lock()
         self._process: int | None = None
+        self._unsafe: int | None = None
         self._since = time.time()
 
     def _prepare(self) -> None:
@@ -135,6 +136,21 @@ class Client:
             self.counters,
             self.on_dropped,
         )
+
+    def begin(self, *, serve: bool) -> None:
+        """Begin to connect, and to serve, in the background of what this process is there for.
+
+        Where that cannot be the log says so, once, and pages that need no connection are served without it.
+        """
+        try:
+            if serve:
+                self.serve()
+            else:
+                self.start()
+        except UnsafeProcess as error:
+            if self._unsafe != os.getpid():
+                self._unsafe = os.getpid()
+                self.app.logger.error("Not connected to the router: %s", error)  # noqa: TRY400 - the remedy, not the stack
 
     def serve(self) -> None:
         """Provide what was declared from now on, if this process may, and begin to connect."""

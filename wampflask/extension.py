@@ -98,7 +98,7 @@ class WAMP:
         _show_logs()
         app.before_request(_connect if is_loaded_by_command() else _serve)
         app.teardown_appcontext(_flush)
-        connect_when_served(client.start)
+        connect_when_served(lambda: client.begin(serve=False))
 
     # -- declaring
 
@@ -348,12 +348,12 @@ def _client() -> Client:
 
 def _serve() -> None:
     """Serve from the first request on: a process that answers requests is a web server's."""
-    _client().serve()
+    _client().begin(serve=True)
 
 
 def _connect() -> None:
     """Connect at the first request."""
-    _client().start()
+    _client().begin(serve=False)
 
 
 def _flush(_error: BaseException | None) -> None:

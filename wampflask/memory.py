@@ -93,6 +93,9 @@ class MemoryRealm(Client):
     def start(self) -> None:
         """Nothing is to be started."""
 
+    def begin(self, *, serve: bool) -> None:
+        """It is there."""
+
     def serve(self) -> None:
         """It does."""
 
