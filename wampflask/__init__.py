@@ -1,6 +1,6 @@
 """Real time for ordinary, synchronous Flask, over WAMP: publish, call, and handlers by decorator."""
 
-from .caller import Caller, caller
+from .caller import Caller, caller, user_authid
 from .errors import (
     AlreadyDeclared,
     CallFailed,
@@ -21,6 +21,7 @@ from .extension import WAMP
 from .options import CallOptions, CallResult, OptionAsPayload, PublishOptions
 from .permissions import Permission
 from .status import State, Status
+from .tickets import Identity, prove
 
 __all__ = [
     "WAMP",
@@ -30,6 +31,7 @@ __all__ = [
     "CallResult",
     "Caller",
     "ConfigError",
+    "Identity",
     "InvalidPayload",
     "InvalidURI",
     "LockTaken",
@@ -47,4 +49,6 @@ __all__ = [
     "WampTimeout",
     "WrongThread",
     "caller",
+    "prove",
+    "user_authid",
 ]

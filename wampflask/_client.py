@@ -85,7 +85,7 @@ class Client:
         self._announced = 0
         self._in_flight = InFlight(self.config.in_flight_max)
         self._pool = Pool(self.config.handler_threads, self.config.handler_queue, f"wamp-{self.app.name}")
-        self._dispatcher = Dispatcher(self.app, self._pool)
+        self._dispatcher = Dispatcher(self.app, self._pool, lambda: self._registry.user_loader)
         self._signals = Pool(1, self.config.handler_queue, f"wamp-{self.app.name}-signals")
         self._dropped: Counter[tuple[str, str]] = Counter()
         self._on_join: list[Callable[[], None]] = []

@@ -59,6 +59,7 @@ class Registry:
         self._lock = Lock()
         self._declarations: list[Declaration] = []
         self._places: dict[tuple[str, str], Procedure] = {}
+        self.user_loader: Callable[[str], Any] | None = None
 
     def add(self, declaration: Declaration) -> None:
         """Keep ``declaration``.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from flask import Flask, current_app
 from flask.logging import default_handler
 
-from . import _reactor, answers, cli, origins, payload, tickets, uris
+from . import _reactor, answers, cli, logins, origins, payload, tickets, uris
 from . import options as _options
 from ._client import Client
 from ._registry import (
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from .caller import Caller
 
 H = TypeVar("H", bound=Handler)
+U = TypeVar("U", bound=logins.UserLoader)
 
 KEY = "wamp"
 
@@ -91,14 +92,19 @@ class WAMP:
             port=config.port,
             public_url=config.public_url,
             pages=origins.Pages(Path(app.instance_path), config),
-            identify=lambda: self._identify() if self._identify else None,
+            identify=lambda: self._identify() if self._identify else logins.identify(),
         )
         answers.init_app(app)
         cli.init_app(app, lambda: self.permissions)
         _show_logs()
+        app.before_request(lambda: self._watch_log_outs(app))
         app.before_request(_connect if is_loaded_by_command() else _serve)
         app.teardown_appcontext(_flush)
         connect_when_served(lambda: client.begin(serve=False))
+
+    def _watch_log_outs(self, app: Flask) -> None:
+        if self._identify is None:  # otherwise the app alone knows its users' authids
+            logins.revoke_at_log_out(app, self.revoke)
 
     # -- declaring
 
@@ -113,8 +119,10 @@ class WAMP:
     ) -> Callable[[H], H]:
         """Decorator: make a function a procedure that any session with permission may call.
 
-        It runs in a handler thread, in an app context, with :data:`wampflask.caller` and ``current_user`` set; what
-        it returns must be JSON. Raise :class:`CallFailed` to answer with an error of your own.
+        It runs in a handler thread, in an app context, with :data:`wampflask.caller` set and, where the app has
+        Flask-Login, ``current_user``; what it returns must be JSON. Raise :class:`CallFailed` to answer with an error
+        of your own. There is no HTTP request: ``request`` and ``session`` tell nothing of the caller (Flask-Login
+        makes Flask have an empty one).
 
         :param uri: a strict URI, or a pattern for ``match`` prefix or wildcard.
         :param invoke: which worker the router chooses: single, first, last, roundrobin, random.
@@ -173,10 +181,23 @@ class WAMP:
     def identify(self, who: Identify) -> Identify:
         """Decorator: say who asks for a ticket in the current request; ``None`` for a visitor.
 
-        :param who: returns an :class:`~wampflask.tickets.Identity`, or ``None``.
+        Without it, whoever is logged in by Flask-Login has the role user and the authid :func:`wampflask.user_authid`
+        of their ``get_id()``, and log-out ends their live sessions.
+
+        :param who: returns an :class:`~wampflask.Identity`, or ``None``.
         """
         self._identify = who
         return who
+
+    def user_loader(self, load: U) -> U:
+        """Decorator: find the person whom handlers have as Flask-Login's ``current_user``.
+
+        Without it, that is done by Flask-Login's own ``user_loader``.
+
+        :param load: takes what :func:`wampflask.user_authid` was given; returns a user, or ``None`` for nobody.
+        """
+        self._registry.user_loader = load
+        return load
 
     # -- sending
 
