@@ -6,8 +6,11 @@ in the reactor's thread, and every Deferred fails with one of our errors.
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -26,7 +29,6 @@ from autobahn.wamp.types import CloseDetails, ComponentConfig, RegisterOptions, 
 from autobahn.wamp.types import PublishOptions as _PublishOptions
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint, wrapClientTLS
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ._registry import Procedure, Subscription
@@ -53,7 +55,7 @@ Refuse = Callable[[WampError], None]
 OnInvocation = Callable[[Sequence[Any], Mapping[str, Any], Caller, Answer, Refuse], None]
 OnEvent = Callable[[Sequence[Any], Mapping[str, Any], Caller], None]
 
-log = Logger()
+log = logging.getLogger(__name__)
 
 
 class Listener(Protocol):
@@ -76,6 +78,13 @@ class Session(ApplicationSession):
         self._soon = soon
         self._running: dict[int, Deferred[Any]] = {}
         self.number = 0
+
+    @property
+    def message_max(self) -> int | None:
+        """Bytes of a message that the router takes; None where it did not say."""
+        transport: Any = self._transport
+        found = getattr(transport, "_max_len_send", None) or getattr(transport.factory, "message_max", None)
+        return int(found) if found else None
 
     # -- what we do
 
@@ -212,7 +221,8 @@ class Session(ApplicationSession):
     def onUserError(self, fail: Any, msg: str) -> None:
         """Our own errors were logged where they arose; say only what we did not expect."""
         if not isinstance(fail.value, ApplicationError | CancelledError | TransportLost):
-            log.failure("Unexpected error in a session: {msg}", failure=fail, msg=msg)
+            about = (fail.type, fail.value, fail.getTracebackObject())
+            log.error("Unexpected error in a session: %s", msg, exc_info=about)
 
 
 def transport(reactor: Any, config: Config, new_session: Callable[[], Session]) -> tuple[Any, Any]:
@@ -232,10 +242,42 @@ def transport(reactor: Any, config: Config, new_session: Callable[[], Session]) 
     factory.setProtocolOptions(**_KEEPALIVE)
     endpoint = HostnameEndpoint(reactor, host, parts.port or (443 if parts.scheme == "wss" else 80))
     if parts.scheme == "wss":
-        from twisted.internet.ssl import optionsForClientTLS  # needs pyOpenSSL, which only this address does
-
-        return wrapClientTLS(optionsForClientTLS(host), endpoint), factory  # type: ignore[arg-type]  # it is one
+        return wrapClientTLS(_tls(host, config.ca), endpoint), factory
     return endpoint, factory
+
+
+def _tls(host: str, ca: str) -> Any:
+    from twisted.internet import ssl  # needs pyOpenSSL, which only this address does
+
+    if not ca:
+        return ssl.optionsForClientTLS(host)
+    found = re.findall(r"-+BEGIN CERTIFICATE-+.*?-+END CERTIFICATE-+", Path(ca).read_text(encoding="utf-8"), re.DOTALL)
+    trusted = ssl.trustRootFromCertificates([ssl.Certificate.loadPEM(text) for text in found])
+    return ssl.optionsForClientTLS(host, trustRoot=trusted)
+
+
+def why_closed(protocol: Any) -> str:
+    """Why a connection ended before there was a session, in words for people."""
+    failure = protocol.lost
+    error = failure.value if failure else None
+    origin = type(error).__module__.partition(".")[0]
+    if origin == "service_identity":
+        return "its TLS certificate is for another host: use the name that it has in WAMP_URL"
+    if origin == "OpenSSL":
+        return (
+            f"its TLS certificate is not accepted ({_tls_words(error)}). Set WAMP_CA to the file of the authority that "
+            "signed it, in PEM format"
+        )
+    said = getattr(protocol, "wasNotCleanReason", None) or (failure.getErrorMessage() if failure else "")
+    return str(said or "the connection was closed").rstrip(".")
+
+
+def _tls_words(error: Any) -> str:
+    """Of OpenSSL's ``[('SSL routines', '', 'certificate verify failed')]`` the last part; else the error's name."""
+    try:
+        return str(error.args[0][0][-1])
+    except (IndexError, TypeError):
+        return type(error).__name__
 
 
 def _rawsocket(new_session: Callable[[], Session]) -> WampRawSocketClientFactory:
@@ -247,8 +289,14 @@ def _rawsocket(new_session: Callable[[], Session]) -> WampRawSocketClientFactory
 class _Answering:
     """For a transport: an answer that cannot be sent is replaced by an error that can, or its caller waits for ever.
 
-    autobahn tries that too, but puts the unsendable result into the error's text.
+    autobahn tries that too, but puts the unsendable result into the error's text. And it keeps why it ended.
     """
+
+    lost: Failure | None = None
+
+    def connectionLost(self, reason: Failure) -> None:
+        self.lost = reason
+        super().connectionLost(reason)  # type: ignore[misc]  # the transport's
 
     def send(self, msg: Any) -> None:
         try:
@@ -280,8 +328,8 @@ def _publish_options(options: PublishOptions, acknowledge: bool) -> _PublishOpti
     return _PublishOptions(
         acknowledge=acknowledge,
         exclude_me=options.exclude_me,
-        eligible_authid=list(options.eligible_authid) if options.eligible_authid is not None else None,
-        exclude_authid=list(options.exclude_authid) if options.exclude_authid is not None else None,
+        eligible_authid=options.receivers,
+        exclude_authid=options.others,
     )
 
 

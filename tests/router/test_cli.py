@@ -159,6 +159,21 @@ def test_status_of_a_running_router(node: RouterNode, tmp_path: Path) -> None:
     assert found["sessions"] >= found["workers"]
 
 
+def test_status_names_what_is_wrong_with_a_worker_and_not_the_router(node: RouterNode, tmp_path: Path) -> None:
+    wrong = {
+        "WAMP_URL": (node.ws_url, "takes no workers at ws://"),
+        "WAMP_TICKET_SECRET": ("x" * 16, "is not the router's"),
+    }
+    for key, (value, expected) in wrong.items():
+        app = Flask("cli_app", instance_path=str(tmp_path))
+        app.config.update({**node.config, key: value})
+        WAMP(app)
+        result = app.test_cli_runner().invoke(args=["wamp", "status"])
+        assert result.exit_code == 1
+        assert expected in result.output
+        assert "running" not in result.output
+
+
 def test_status_without_a_router(runner: FlaskCliRunner) -> None:
     result = runner.invoke(args=["wamp", "status"])
 

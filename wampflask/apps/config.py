@@ -19,6 +19,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from wampflask import ConfigError
+from wampflask.config import environment
 
 from .instance import prepare, read_secrets
 
@@ -72,8 +73,7 @@ def load(config: Config, folder: Path, given: Mapping[str, Any] | None = None) -
     """
     secrets = read_secrets(folder)
     config.from_pyfile(str(folder / "config.py"), silent=True)
-    ours = ("WAMP_", "WAMPFLASK_")
-    config.update({key: value for key, value in os.environ.items() if value and key.startswith(ours)})
+    config.update(environment("WAMP_", "WAMPFLASK_"))
     config.update(given or {})
     site = _read({**KEYS, **{key: value for key, value in config.items() if key.startswith("WAMPFLASK_")}}, folder)
     settings = {**_fixed(), **_derived(site, secrets)}

@@ -27,6 +27,7 @@ WORDS = {
     429: ("Too many attempts", "Wait a minute, then try again."),
     500: ("Our mistake", "Something went wrong on our side; it has been written down."),
     503: ("Not ready", "The site is not ready. Try again in a moment."),
+    504: ("Not ready", "This took too long. Try again in a moment."),
 }
 CSRF_MESSAGE = "This form was open for too long, or came from elsewhere. Reload the page and send it again."
 

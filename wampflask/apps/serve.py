@@ -46,15 +46,16 @@ class ServeError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where one copy of the site runs: its two ports and its instance folder."""
+    """Where one copy of the site runs: its two ports, its instance folder, and the router's address."""
 
     port: int
     wamp_port: int
     instance: Path
+    interface: str = SERVED_FROM
 
     @classmethod
     def from_environment(cls, env: Mapping[str, str], root: Path) -> Place:
-        """Read ``PORT``, ``WAMP_PORT`` and ``INSTANCE``; empty means the default.
+        """Read ``PORT``, ``WAMP_PORT``, ``WAMP_INTERFACE`` and ``INSTANCE``; empty means the default.
 
         :raises ServeError: a value is no port, or both ports are the same.
         """
@@ -62,6 +63,7 @@ class Place:
             port=_port("PORT", env.get("PORT") or "8080"),
             wamp_port=_port("WAMP_PORT", env.get("WAMP_PORT") or "8081"),
             instance=root.joinpath(env.get("INSTANCE") or "instance").absolute(),
+            interface=env.get("WAMP_INTERFACE") or SERVED_FROM,
         )
         if place.port == place.wamp_port:
             raise ServeError(f"PORT and WAMP_PORT are both {place.port}; pages and the router need one each.")
@@ -69,7 +71,12 @@ class Place:
 
     def environment(self, env: Mapping[str, str]) -> dict[str, str]:
         """The environment of everything that runs at this place."""
-        ours = {"PORT": str(self.port), "WAMP_PORT": str(self.wamp_port), "INSTANCE": str(self.instance)}
+        ours = {
+            "PORT": str(self.port),
+            "WAMP_PORT": str(self.wamp_port),
+            "WAMP_INTERFACE": self.interface,
+            "INSTANCE": str(self.instance),
+        }
         path = os.pathsep.join([str(Path(sys.executable).parent), env.get("PATH", os.defpath)])
         return {**env, **ours, "PATH": path, "PYTHONUNBUFFERED": "1"}
 
@@ -132,10 +139,11 @@ def commands_of(procfile: Path) -> dict[str, str]:
         raise ServeError(f"Cannot read {procfile}: {error.strerror}. Run this in the checkout.") from None
 
 
-def is_listening(port: int) -> bool:
+def is_listening(port: int, interface: str = SERVED_FROM) -> bool:
     """Whether somebody takes connections on a port of this machine."""
+    host = "127.0.0.1" if interface == SERVED_FROM else interface
     try:
-        socket.create_connection(("127.0.0.1", port), timeout=2).close()
+        socket.create_connection((host, port), timeout=2).close()
     except OSError:
         return False
     return True
@@ -251,7 +259,7 @@ def start_all(site: Supervisor, commands: Mapping[str, str], place: Place) -> bo
     whether it became so.
     """
     steps: list[Callable[[], bool]] = [
-        lambda: is_listening(place.wamp_port),
+        lambda: is_listening(place.wamp_port, place.interface),
         lambda: is_ready(place.port),
         lambda: True,
     ]

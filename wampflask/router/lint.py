@@ -15,7 +15,7 @@ from typing import Any
 from wampflask.permissions import ANONYMOUS, BACKEND, ROLES
 
 from .plugin.rules import ACTIONS, PROCEDURE, RESERVED
-from .render import MAX_SOCKET_PATH
+from .render import LOCAL_HOSTS, MAX_SOCKET_PATH
 
 MAX_BROWSER_MESSAGE = 2**20
 SERVICES = ("websocket", "path", "static", "json", "redirect")
@@ -24,7 +24,7 @@ AUTHORIZER = "plugin.authorizer.Authorizer"
 
 Data = Mapping[str, Any]
 
-_ORIGIN = re.compile(r"https?://[^/]+:\d+")
+_ORIGIN = re.compile(rf"https?://[^/]+:\d+|http://({'|'.join(map(re.escape, LOCAL_HOSTS))}):\*")
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,8 @@ from .plugin.rules import PROCEDURE
 PLUGIN_PATH = Path(__file__).resolve().parent
 MAX_SOCKET_PATH = 107  # bytes, Linux's sun_path
 
+LOCAL_HOSTS = ("localhost", "127.0.0.1")
+
 Config = dict[str, Any]
 
 _ORIGIN = re.compile(r"(https?)://[a-z0-9.*-]+(:(?:\d+|\*))?")
@@ -46,7 +48,7 @@ class Node:
     """What a node is made of.
 
     :param socket: the workers' unix socket.      :param port: TCP port of browsers and agents.
-    :param interface: address to listen on, "" for all.
+    :param interface: address to listen on; ``0.0.0.0`` for every network.
     :param origins: pages that may connect, such as ``https://polls.example`` or ``http://*:8080``.
     :param plugin_path: the folder in which Crossbar finds the package ``plugin``.
     :param remote_backend: Flask workers may join over ``port`` too (for workers on other machines).
@@ -61,7 +63,7 @@ class Node:
     realms: tuple[Realm, ...] = field(default_factory=lambda: (Realm(),))
     socket: str = "backend.sock"
     port: int = 8081
-    interface: str = ""
+    interface: str = "127.0.0.1"
     origins: tuple[str, ...] = ("http://*:8080",)
     plugin_path: str = str(PLUGIN_PATH)
     remote_backend: bool = False
@@ -105,13 +107,16 @@ def to_json(config: Mapping[str, Any]) -> str:
     return json.dumps(config, indent=2, ensure_ascii=False) + "\n"
 
 
-def origins_for(*, port: int, public_url: str = "") -> tuple[str, ...]:
+def origins_for(*, port: int, public_url: str = "", local: bool = False) -> tuple[str, ...]:
     """The origins of our own pages.
 
     :param port: of the pages.       :param public_url: the router's address as browsers see it, if it is fixed;
         a front server that has both then serves the pages under the same name.
+    :param local: pages of this machine may be at any port, as in development.
     """
     origins = [f"http://*:{port}"]
+    if local:
+        origins += [f"http://{host}:*" for host in LOCAL_HOSTS]
     if public_url:
         parts = urlsplit(public_url)
         origins.append(f"{'https' if parts.scheme == 'wss' else 'http'}://{parts.hostname}")
@@ -164,9 +169,7 @@ def _worker_transport(node: Node) -> Config:
 
 
 def _web_transport(node: Node) -> Config:
-    endpoint: Config = {"type": "tcp", "port": node.port, "backlog": 1024}
-    if node.interface:
-        endpoint["interface"] = node.interface
+    endpoint: Config = {"type": "tcp", "port": node.port, "interface": node.interface, "backlog": 1024}
     return {
         "type": "web",
         "id": "browsers",
@@ -186,7 +189,7 @@ def _websocket(node: Node) -> Config:
         "serializers": ["json"],
         "auth": auth,
         "options": {
-            "allowed_origins": [_origin(origin) for origin in node.origins],
+            "allowed_origins": [with_port(origin) for origin in node.origins],
             "allow_null_origin": False,
             "enable_webstatus": False,
             "max_frame_size": node.max_message,
@@ -203,8 +206,11 @@ def _websocket(node: Node) -> Config:
     }
 
 
-def _origin(origin: str) -> str:
-    """As Crossbar compares it: always with its port."""
+def with_port(origin: str) -> str:
+    """An origin as Crossbar compares it: always with its port.
+
+    :raises ValueError: it is none.
+    """
     found = _ORIGIN.fullmatch(origin)
     if found is None:
         raise ValueError(

@@ -272,11 +272,13 @@ def get(url: str, timeout: float = 15.0) -> tuple[int, Any]:
         return status, text
 
 
-def make_app(node_keys: Mapping[str, Any], folder: Path, wamp: WAMP, name: str = "tested") -> Flask:
+def make_app(
+    node_keys: Mapping[str, Any], folder: Path, wamp: WAMP, name: str = "tested", *, serve: bool | None = None
+) -> Flask:
     """A Flask app in this process that is to join a router."""
     app = Flask(name, instance_path=str(folder))
     app.config.update(node_keys)
-    wamp.init_app(app)
+    wamp.init_app(app, serve=serve)
     return app
 
 

@@ -22,6 +22,9 @@ MAX_CLAIM = 255
 MIN_SECRET = 16
 LEEWAY = 5.0  # seconds a ticket may come from the future, for clocks of two machines
 
+FORGED = "not a ticket"  # the same whatever is wrong with it: who forges one learns nothing
+ELSEWHERE = "not a ticket for this address"
+
 _SALT = "wampflask.ticket"
 _AUTHID = re.compile(r"[a-z]+(?::[0-9a-z_]{1,100})?")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
@@ -128,8 +131,8 @@ class Tickets:
 
     def _read(self, ticket: object) -> Ticket:
         if not isinstance(ticket, str) or len(ticket) > MAX_LENGTH:
-            raise TicketError("not a ticket")
+            raise TicketError(FORGED)
         try:
             return Ticket(**self._signer.loads(ticket))
         except (BadData, TypeError, ValueError):
-            raise TicketError("not a ticket") from None
+            raise TicketError(FORGED) from None
