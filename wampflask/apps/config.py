@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from flask import Config
 from limits import parse_many
@@ -20,6 +21,7 @@ from sqlalchemy.exc import ArgumentError
 
 from wampflask import ConfigError
 
+from .counts import SCHEME as COUNTS
 from .instance import prepare, read_secrets
 
 KEYS = {
@@ -28,7 +30,7 @@ KEYS = {
     "WAMPFLASK_PUBLIC_URL": "",  # how phones reach the pages, for QR codes; default: this machine's LAN address
     "WAMPFLASK_COOKIE_SECURE": "0",  # 1: cookies over https only
     "WAMPFLASK_PROXIES": "0",  # how many reverse proxies in front set X-Forwarded-*
-    "WAMPFLASK_LOGIN_ATTEMPTS": "10 per minute",  # failed ones, per address and worker process
+    "WAMPFLASK_LOGIN_ATTEMPTS": "10 per minute; 60 per hour",  # failed ones for an account, from one address
     "WAMPFLASK_BODY_MAX": "262144",  # bytes of a request
     "WAMPFLASK_MEDIA_MAX": "536870912",  # bytes of a file that an admin uploads for the player
     "WAMPFLASK_CHAT_RATE": "30 per minute",  # messages of one person, over all workers
@@ -36,6 +38,7 @@ KEYS = {
 }
 _OF_OTHERS = ("WAMPFLASK_CROSSBAR", "WAMPFLASK_LOCAL_AGENT", "WAMPFLASK_USER_PASSWORD")  # read by commands
 
+COUNTS_FILE = "limits.db"
 SECRET_MIN = 16
 BODY_MAX_LIMITS = (16_384, 1_073_741_824)
 MEDIA_MAX_LIMITS = (1_024, 1_099_511_627_776)
@@ -76,7 +79,7 @@ def load(config: Config, folder: Path, given: Mapping[str, Any] | None = None) -
     config.update({key: value for key, value in os.environ.items() if value and key.startswith(ours)})
     config.update(given or {})
     site = _read({**KEYS, **{key: value for key, value in config.items() if key.startswith("WAMPFLASK_")}}, folder)
-    settings = {**_fixed(), **_derived(site, secrets)}
+    settings = {**_fixed(), **_derived(site, folder, secrets)}
     config.update({key: value for key, value in settings.items() if key not in (given or {})})
     return site
 
@@ -161,13 +164,14 @@ def _rate(key: str, value: Any) -> str:
     return str(value)
 
 
-def _derived(site: SiteConfig, secrets: Mapping[str, str]) -> dict[str, Any]:
+def _derived(site: SiteConfig, folder: Path, secrets: Mapping[str, str]) -> dict[str, Any]:
     return {
         "SQLALCHEMY_DATABASE_URI": site.database_url,
         "SECRET_KEY": site.secret_key or secrets["SECRET_KEY"],
         "SECURITY_PASSWORD_SALT": secrets["SECURITY_PASSWORD_SALT"],
         "SESSION_COOKIE_SECURE": site.cookie_secure,
         "REMEMBER_COOKIE_SECURE": site.cookie_secure,
+        "RATELIMIT_STORAGE_URI": f"{COUNTS}://{quote(str(folder / COUNTS_FILE))}",
         "MAX_CONTENT_LENGTH": site.body_max,
         "MAX_FORM_MEMORY_SIZE": site.body_max,
     }
@@ -181,10 +185,10 @@ def _fixed() -> dict[str, Any]:
         "SESSION_COOKIE_HTTPONLY": True,
         "SESSION_COOKIE_SAMESITE": "Lax",
         "REMEMBER_COOKIE_NAME": "wampflask_remember",
+        "REMEMBER_COOKIE_DURATION": timedelta(days=30),
         "REMEMBER_COOKIE_HTTPONLY": True,
         "REMEMBER_COOKIE_SAMESITE": "Lax",
         "WTF_CSRF_TIME_LIMIT": None,  # a form that lay open overnight is no attack: the token ends with the session
-        "RATELIMIT_STORAGE_URI": "memory://",  # per worker process: n workers allow n times the attempts
         "RATELIMIT_HEADERS_ENABLED": True,
         "MAX_FORM_PARTS": 500,
         "SECURITY_URL_PREFIX": None,
@@ -200,6 +204,7 @@ def _fixed() -> dict[str, Any]:
         "SECURITY_LOGOUT_CSRF": True,
         "SECURITY_LOGOUT_METHODS": ["POST"],
         "SECURITY_STATIC_FOLDER": None,
+        "SECURITY_CACHE_CONTROL": None,  # its default is no valid header: headers.py says what may be kept
         "SECURITY_TOKEN_MAX_AGE": 1,
         "FLASK_ADMIN_FLUID_LAYOUT": True,
     }

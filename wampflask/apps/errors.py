@@ -10,8 +10,9 @@ from http import HTTPStatus
 from typing import Any
 
 from flask import Flask, Response, current_app, jsonify, make_response, render_template, request
+from flask_limiter import RateLimitExceeded
 from flask_wtf.csrf import CSRFError
-from werkzeug.exceptions import HTTPException, InternalServerError, TooManyRequests
+from werkzeug.exceptions import HTTPException, InternalServerError
 
 from .extensions import db
 
@@ -65,7 +66,7 @@ def _unknown(error: Exception) -> Response:
 
 def _own_words(error: HTTPException) -> str:
     """The message that the code gave to abort(); Werkzeug's stock phrases are not shown."""
-    stock = isinstance(error, InternalServerError | TooManyRequests) or error.description == type(error).description
+    stock = isinstance(error, InternalServerError | RateLimitExceeded) or error.description == type(error).description
     if stock:
         return ""
     return error.description or ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from flask_limiter import Limiter
-from flask_limiter.util import get_remote_address
 from flask_migrate import Migrate
 from flask_security import Security
 from flask_sqlalchemy import SQLAlchemy
@@ -13,6 +12,7 @@ from wampflask import WAMP
 
 from .accounts.addresses import Addresses
 from .db import Base
+from .network import client_network
 
 __all__ = ["csrf", "db", "limiter", "migrate", "security", "wamp"]
 
@@ -21,4 +21,4 @@ migrate = Migrate()
 wamp = WAMP()
 security = Security(mail_util_cls=Addresses)
 csrf = CSRFProtect()
-limiter = Limiter(get_remote_address)
+limiter = Limiter(client_network)

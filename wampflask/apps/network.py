@@ -20,6 +20,18 @@ def lan_address() -> str | None:
     return None
 
 
+def client_network() -> str:
+    """Whom a rate limit counts as one: the current request's address; of IPv6 the /64 that one customer has."""
+    address = request.remote_addr or ""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(found, ipaddress.IPv4Address):
+        return str(found)
+    return str(found.ipv4_mapped or ipaddress.ip_network((found, 64), strict=False))
+
+
 def public_base(find_address: Callable[[], str | None] | None = None) -> str:
     """How phones reach this site: ``WAMPFLASK_PUBLIC_URL``, else as the current request did.
 
