@@ -28,6 +28,7 @@ KEYS = {
     "WAMPFLASK_DATABASE_URL": "",  # default: SQLite in the instance folder
     "WAMPFLASK_SECRET_KEY": "",  # default: generated, in the instance folder
     "WAMPFLASK_PUBLIC_URL": "",  # how phones reach the pages, for QR codes; default: this machine's LAN address
+    "WAMPFLASK_HOSTS": "",  # the names that this site is reached by; default: PUBLIC_URL's, and any where that is empty
     "WAMPFLASK_COOKIE_SECURE": "0",  # 1: cookies over https only
     "WAMPFLASK_PROXIES": "0",  # how many reverse proxies in front set X-Forwarded-*
     "WAMPFLASK_LOGIN_ATTEMPTS": "10 per minute; 60 per hour",  # failed ones for an account, from one address
@@ -51,6 +52,7 @@ class SiteConfig(NamedTuple):
     database_url: str
     secret_key: str
     public_url: str
+    hosts: frozenset[str]
     cookie_secure: bool
     proxies: int
     login_attempts: str
@@ -91,6 +93,7 @@ def _read(values: Mapping[str, Any], folder: Path) -> SiteConfig:
         database_url=_database_url(values["WAMPFLASK_DATABASE_URL"], folder),
         secret_key=_secret_key(values["WAMPFLASK_SECRET_KEY"]),
         public_url=_public_url(values["WAMPFLASK_PUBLIC_URL"]),
+        hosts=_hosts(values["WAMPFLASK_HOSTS"], values["WAMPFLASK_PUBLIC_URL"]),
         cookie_secure=_boolean("WAMPFLASK_COOKIE_SECURE", values["WAMPFLASK_COOKIE_SECURE"]),
         proxies=_whole("WAMPFLASK_PROXIES", values["WAMPFLASK_PROXIES"], PROXIES_LIMITS),
         login_attempts=_rate("WAMPFLASK_LOGIN_ATTEMPTS", values["WAMPFLASK_LOGIN_ATTEMPTS"]),
@@ -135,6 +138,19 @@ def _public_url(value: Any) -> str:
     if value and (parts.scheme not in ("http", "https") or not parts.hostname):
         raise ConfigError(f"WAMPFLASK_PUBLIC_URL={value!r} must begin with http:// or https:// and name a host.")
     return str(value).rstrip("/")
+
+
+def _hosts(value: Any, public_url: Any) -> frozenset[str]:
+    """Names without ports; none at all: every name is taken."""
+    names = str(value).split()
+    for name in names:
+        if not re.fullmatch(r"[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]", name):
+            raise ConfigError(
+                f"WAMPFLASK_HOSTS: {name!r} is no host's name. Write names without http:// and ports, "
+                "with spaces between them: polls.example www.polls.example"
+            )
+    public = urlsplit(str(public_url)).hostname
+    return frozenset([*(name.strip("[]").lower() for name in names), *([public] if public else [])])
 
 
 def _boolean(key: str, value: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Who may see a page."""
+"""Who may see a page. What is not for everybody is marked as private."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any
 from flask import abort, current_app
 from flask.typing import ResponseReturnValue
 from flask_security import current_user
+
+from .headers import mark_private
 
 View = Callable[..., ResponseReturnValue]
 
@@ -23,6 +25,7 @@ def for_admins(view: View) -> View:
 
     @wraps(view)
     def guarded(*args: Any, **kwargs: Any) -> ResponseReturnValue:
+        mark_private()
         return view(*args, **kwargs) if is_admin() else refuse()
 
     return guarded

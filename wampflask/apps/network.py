@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from urllib.parse import urlsplit
 
-from flask import current_app, request
+from flask import Flask, abort, current_app, request
 
 
 def lan_address() -> str | None:
@@ -18,6 +18,22 @@ def lan_address() -> str | None:
         address = str(probe.getsockname()[0])
         return None if address.startswith("127.") else address
     return None
+
+
+def init_app(app: Flask) -> None:
+    """Take requests for this site's own names only, where they are known."""
+    app.before_request(_check_host)
+
+
+def _check_host() -> None:
+    """A page would otherwise hand on, in QR codes and addresses, whatever name it was asked for by.
+
+    A name of this machine itself is always right: health checks and the local agent use it.
+    """
+    hosts = current_app.extensions["site"].hosts
+    host = urlsplit(request.host_url).hostname or ""
+    if hosts and host not in hosts and not _is_loopback(host):
+        abort(400, f"This site is not called {host}. Its admin can add that name to WAMPFLASK_HOSTS.")
 
 
 def client_network() -> str:

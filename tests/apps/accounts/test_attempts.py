@@ -42,7 +42,7 @@ class Guesser(Visitor):
             headers["Accept"] = "application/json"
         return self.client.post(path, data=fields, headers=headers)
 
-    def guess(self, password: str = "wrong", how: str = "form", email: Any = USER[0]) -> int:
+    def guess(self, password: str = "wrong", how: str = "form", email: str = USER[0]) -> int:
         return self.send("/login", {"email": email, "password": password}, how).status_code
 
 
@@ -62,8 +62,8 @@ def test_guesses_are_limited_whatever_form_they_have(app: Flask, how: str) -> No
     assert guesser.get("/login").status_code == 200
 
 
-@pytest.mark.parametrize("written", ["USER@Example.org", " user@example.org ", ["user@example.org", "x"]])
-def test_an_account_is_one_however_it_is_written(app: Flask, written: Any) -> None:
+@pytest.mark.parametrize("written", ["USER@Example.org", " user@example.org "])
+def test_an_account_is_one_however_it_is_written(app: Flask, written: str) -> None:
     guesser = Guesser(app)
     for _ in range(LIMIT):
         guesser.guess()
@@ -119,7 +119,7 @@ def test_pages_for_those_logged_in_take_no_guess_back(app: Flask) -> None:
     assert guesser.guess() == 429
 
 
-@pytest.mark.parametrize("body", ["5", "[]", '"x"', "null", "{", "[" * 100_000])
+@pytest.mark.parametrize("body", ["5", "[]", '"x"', "null", "{", "[" * 100_000, '{"email": ["user@example.org"], "password": "x"}'])
 def test_json_that_is_no_form_is_refused(app: Flask, body: str) -> None:
     guesser = Guesser(app)
     headers = {"X-CSRFToken": guesser.token("/chat/"), "Content-Type": "application/json"}

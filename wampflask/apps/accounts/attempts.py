@@ -13,10 +13,9 @@ from functools import wraps
 from http import HTTPStatus
 from typing import Any
 
-from flask import Flask, Response, abort, make_response, request
+from flask import Flask, Response, make_response, request
 from flask_security import current_user
 from limits import RateLimitItem, parse_many
-from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import TooManyRequests
 
 from wampflask.apps.extensions import limiter
@@ -85,21 +84,12 @@ def _account() -> str:
     """Whose password is tried, however the address is written; a JSON body counts as a form does."""
     if current_user.is_authenticated:
         return str(current_user.authid)
-    typed = str(_sent().get("email", ""))
+    typed = (request.get_json() if request.is_json else request.form).get("email", "")
     try:
         typed = normal_email(typed)
     except AccountError:
         typed = typed.strip()
     return typed.casefold()
-
-
-def _sent() -> MultiDict[str, Any]:
-    """The form as Flask-Security will read it."""
-    if not request.is_json:
-        return request.form
-    if not isinstance(sent := request.get_json(), dict):
-        abort(400, "Send a JSON object.")
-    return MultiDict(sent)
 
 
 def _was_right(response: Response) -> bool:
