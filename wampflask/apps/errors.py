@@ -14,6 +14,7 @@ from flask_limiter import RateLimitExceeded
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException, InternalServerError
 
+from . import resend
 from .extensions import db
 
 WORDS = {
@@ -29,7 +30,6 @@ WORDS = {
     500: ("Our mistake", "Something went wrong on our side; it has been written down."),
     503: ("Not ready", "The site is not ready. Try again in a moment."),
 }
-CSRF_MESSAGE = "This form was open for too long, or came from elsewhere. Reload the page and send it again."
 
 
 def init_app(app: Flask) -> None:
@@ -40,7 +40,10 @@ def init_app(app: Flask) -> None:
 
 
 def _csrf(_error: Exception) -> Response:
-    return error_page(400, CSRF_MESSAGE)
+    answer = resend.expired()
+    if isinstance(answer, Response) and not _wants_json():
+        return answer
+    return error_page(400, answer if isinstance(answer, str) else resend.OPEN_AGAIN)
 
 
 def _http(error: HTTPException) -> Response:

@@ -10,6 +10,7 @@ from flask import abort, current_app
 from flask.typing import ResponseReturnValue
 from flask_security import current_user
 
+from . import resend
 from .headers import mark_private
 
 View = Callable[..., ResponseReturnValue]
@@ -32,8 +33,13 @@ def for_admins(view: View) -> View:
 
 
 def refuse() -> ResponseReturnValue:
-    """To the log-in page, and back afterwards; a plain no (403) for those who are logged in already."""
+    """To the log-in page, and back afterwards; a plain no (403) for those who are logged in already.
+
+    What was written is kept: that page is shown with it, and the log-in opens beside it.
+    """
     if current_user.is_authenticated:
         abort(403)
+    if (kept := resend.log_in_first()) is not None:
+        return kept
     answer: ResponseReturnValue = current_app.login_manager.unauthorized()  # type: ignore[attr-defined]
     return answer
