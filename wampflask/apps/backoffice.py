@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from flask import flash, url_for
+from flask import abort, current_app, flash, request, url_for
 from flask_admin import AdminIndexView
 from flask_admin.actions import action
 from flask_admin.contrib.sqla import ModelView
 from flask_admin.form import BaseForm
 from flask_wtf import FlaskForm
+from sqlalchemy.exc import DataError, DBAPIError, InvalidRequestError, StatementError
+from werkzeug.exceptions import HTTPException
 
+from wampflask.apps.extensions import db
 from wampflask.apps.guard import is_admin, refuse
+from wampflask.apps.headers import mark_private
+
+
+UNREADABLE = (ValueError, OverflowError, LookupError, StatementError, InvalidRequestError)
+"""What comes of a value that a column, a filter or a page's number cannot have."""
 
 
 class AdminForm(BaseForm):  # type: ignore[misc]
@@ -31,6 +40,7 @@ class ForAdmins:
 
     def is_accessible(self) -> bool:
         """Whether the current user may come in."""
+        mark_private()
         return is_admin()
 
     def inaccessible_callback(self, _name: str, **_kwargs: Any) -> Any:
@@ -57,6 +67,19 @@ class SiteModelView(ForAdmins, ModelView):  # type: ignore[misc]
     def action_delete(self, ids: list[str]) -> None:
         """As Flask-Admin's, which asks the database for text where it has numbers: only SQLite forgives that."""
         super().action_delete([int(number) for number in ids if number.isdecimal()])
+
+    def _run_view(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """What no database can look for is not there: Flask-Admin hands on numbers and words of an address as they are."""
+        try:
+            return super()._run_view(fn, *args, **kwargs)
+        except HTTPException:
+            raise
+        except UNREADABLE as error:
+            if isinstance(error, DBAPIError) and not isinstance(error, DataError):
+                raise
+            db.session.rollback()
+            current_app.logger.warning("Not found: %s: %s", request.full_path, error)
+            abort(404)
 
     def handle_view_exception(self, exc: Exception) -> bool:
         """Show what a rule refused; anything else goes the way of every error."""

@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from flask import Config
 from limits import parse_many
@@ -21,15 +22,17 @@ from sqlalchemy.exc import ArgumentError
 from wampflask import ConfigError
 from wampflask.config import environment
 
+from .counts import SCHEME as COUNTS
 from .instance import prepare, read_secrets
 
 KEYS = {
     "WAMPFLASK_DATABASE_URL": "",  # default: SQLite in the instance folder
     "WAMPFLASK_SECRET_KEY": "",  # default: generated, in the instance folder
     "WAMPFLASK_PUBLIC_URL": "",  # how phones reach the pages, for QR codes; default: this machine's LAN address
+    "WAMPFLASK_HOSTS": "",  # the names that this site is reached by; default: PUBLIC_URL's, and any where that is empty
     "WAMPFLASK_COOKIE_SECURE": "0",  # 1: cookies over https only
     "WAMPFLASK_PROXIES": "0",  # how many reverse proxies in front set X-Forwarded-*
-    "WAMPFLASK_LOGIN_ATTEMPTS": "10 per minute",  # failed ones, per address and worker process
+    "WAMPFLASK_LOGIN_ATTEMPTS": "10 per minute; 60 per hour",  # failed ones for an account, from one address
     "WAMPFLASK_BODY_MAX": "262144",  # bytes of a request
     "WAMPFLASK_MEDIA_MAX": "536870912",  # bytes of a file that an admin uploads for the player
     "WAMPFLASK_CHAT_RATE": "30 per minute",  # messages of one person, over all workers
@@ -37,6 +40,7 @@ KEYS = {
 }
 _OF_OTHERS = ("WAMPFLASK_CROSSBAR", "WAMPFLASK_LOCAL_AGENT", "WAMPFLASK_USER_PASSWORD")  # read by commands
 
+COUNTS_FILE = "limits.db"
 SECRET_MIN = 16
 BODY_MAX_LIMITS = (16_384, 1_073_741_824)
 MEDIA_MAX_LIMITS = (1_024, 1_099_511_627_776)
@@ -49,6 +53,7 @@ class SiteConfig(NamedTuple):
     database_url: str
     secret_key: str
     public_url: str
+    hosts: frozenset[str]
     cookie_secure: bool
     proxies: int
     login_attempts: str
@@ -76,7 +81,7 @@ def load(config: Config, folder: Path, given: Mapping[str, Any] | None = None) -
     config.update(environment("WAMP_", "WAMPFLASK_"))
     config.update(given or {})
     site = _read({**KEYS, **{key: value for key, value in config.items() if key.startswith("WAMPFLASK_")}}, folder)
-    settings = {**_fixed(), **_derived(site, secrets)}
+    settings = {**_fixed(), **_derived(site, folder, secrets)}
     config.update({key: value for key, value in settings.items() if key not in (given or {})})
     return site
 
@@ -88,6 +93,7 @@ def _read(values: Mapping[str, Any], folder: Path) -> SiteConfig:
         database_url=_database_url(values["WAMPFLASK_DATABASE_URL"], folder),
         secret_key=_secret_key(values["WAMPFLASK_SECRET_KEY"]),
         public_url=_public_url(values["WAMPFLASK_PUBLIC_URL"]),
+        hosts=_hosts(values["WAMPFLASK_HOSTS"], values["WAMPFLASK_PUBLIC_URL"]),
         cookie_secure=_boolean("WAMPFLASK_COOKIE_SECURE", values["WAMPFLASK_COOKIE_SECURE"]),
         proxies=_whole("WAMPFLASK_PROXIES", values["WAMPFLASK_PROXIES"], PROXIES_LIMITS),
         login_attempts=_rate("WAMPFLASK_LOGIN_ATTEMPTS", values["WAMPFLASK_LOGIN_ATTEMPTS"]),
@@ -134,6 +140,19 @@ def _public_url(value: Any) -> str:
     return str(value).rstrip("/")
 
 
+def _hosts(value: Any, public_url: Any) -> frozenset[str]:
+    """Names without ports; none at all: every name is taken."""
+    names = str(value).split()
+    for name in names:
+        if not re.fullmatch(r"[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]", name):
+            raise ConfigError(
+                f"WAMPFLASK_HOSTS: {name!r} is no host's name. Write names without http:// and ports, "
+                "with spaces between them: polls.example www.polls.example"
+            )
+    public = urlsplit(str(public_url)).hostname
+    return frozenset([*(name.strip("[]").lower() for name in names), *([public] if public else [])])
+
+
 def _boolean(key: str, value: Any) -> bool:
     words = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
     try:
@@ -161,13 +180,14 @@ def _rate(key: str, value: Any) -> str:
     return str(value)
 
 
-def _derived(site: SiteConfig, secrets: Mapping[str, str]) -> dict[str, Any]:
+def _derived(site: SiteConfig, folder: Path, secrets: Mapping[str, str]) -> dict[str, Any]:
     return {
         "SQLALCHEMY_DATABASE_URI": site.database_url,
         "SECRET_KEY": site.secret_key or secrets["SECRET_KEY"],
         "SECURITY_PASSWORD_SALT": secrets["SECURITY_PASSWORD_SALT"],
         "SESSION_COOKIE_SECURE": site.cookie_secure,
         "REMEMBER_COOKIE_SECURE": site.cookie_secure,
+        "RATELIMIT_STORAGE_URI": f"{COUNTS}://{quote(str(folder / COUNTS_FILE))}",
         "MAX_CONTENT_LENGTH": site.body_max,
         "MAX_FORM_MEMORY_SIZE": site.body_max,
     }
@@ -181,10 +201,10 @@ def _fixed() -> dict[str, Any]:
         "SESSION_COOKIE_HTTPONLY": True,
         "SESSION_COOKIE_SAMESITE": "Lax",
         "REMEMBER_COOKIE_NAME": "wampflask_remember",
+        "REMEMBER_COOKIE_DURATION": timedelta(days=30),
         "REMEMBER_COOKIE_HTTPONLY": True,
         "REMEMBER_COOKIE_SAMESITE": "Lax",
         "WTF_CSRF_TIME_LIMIT": None,  # a form that lay open overnight is no attack: the token ends with the session
-        "RATELIMIT_STORAGE_URI": "memory://",  # per worker process: n workers allow n times the attempts
         "RATELIMIT_HEADERS_ENABLED": True,
         "MAX_FORM_PARTS": 500,
         "SECURITY_URL_PREFIX": None,
@@ -200,6 +220,7 @@ def _fixed() -> dict[str, Any]:
         "SECURITY_LOGOUT_CSRF": True,
         "SECURITY_LOGOUT_METHODS": ["POST"],
         "SECURITY_STATIC_FOLDER": None,
+        "SECURITY_CACHE_CONTROL": None,  # its default is no valid header: headers.py says what may be kept
         "SECURITY_TOKEN_MAX_AGE": 1,
         "FLASK_ADMIN_FLUID_LAYOUT": True,
     }

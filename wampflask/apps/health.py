@@ -1,12 +1,22 @@
-"""``/healthz``: for supervisors and load balancers. 200 when pages, database and router work, else 503."""
+"""``/healthz``: for supervisors and load balancers. 200 when pages, database and router work, else 503.
+
+The database works when it can be written. That is asked without writing: by the room its folder has, and by taking the
+write lock for a moment.
+"""
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, current_app, jsonify, make_response
-from sqlalchemy import text
+import os
+from pathlib import Path
+
+from flask import Blueprint, Response, current_app, g, jsonify, make_response
+from sqlalchemy import make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from .extensions import db, limiter, wamp
+
+ROOM = 16 * 2**20
+"""Bytes that must be free beside SQLite's file: its write-ahead log takes 4 MiB before it is copied, and the copy more."""
 
 blueprint = Blueprint("health", __name__)
 
@@ -23,9 +33,24 @@ def healthz() -> Response:
 
 
 def _database() -> str:
+    g.reads_only = False
     try:
         db.session.execute(text("SELECT version_num FROM alembic_version")).scalar_one()
     except SQLAlchemyError as error:
         current_app.logger.warning("The database does not answer: %s", error)
         return "unavailable"
+    finally:
+        db.session.rollback()
+    if (free := _free()) < ROOM:
+        current_app.logger.warning("The disk of the database is full: %d bytes are free", free)
+        return "full"
     return "ok"
+
+
+def _free() -> int:
+    """Bytes that SQLite can still take; another database looks after its disk itself."""
+    url = make_url(current_app.extensions["site"].database_url)
+    if url.get_backend_name() != "sqlite" or not url.database:
+        return ROOM
+    disk = os.statvfs(Path(url.database).parent)
+    return disk.f_bavail * disk.f_frsize

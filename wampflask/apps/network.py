@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from urllib.parse import urlsplit
 
-from flask import current_app, request
+from flask import Flask, abort, current_app, request
 
 
 def lan_address() -> str | None:
@@ -18,6 +18,34 @@ def lan_address() -> str | None:
         address = str(probe.getsockname()[0])
         return None if address.startswith("127.") else address
     return None
+
+
+def init_app(app: Flask) -> None:
+    """Take requests for this site's own names only, where they are known."""
+    app.before_request(_check_host)
+
+
+def _check_host() -> None:
+    """A page would otherwise hand on, in QR codes and addresses, whatever name it was asked for by.
+
+    A name of this machine itself is always right: health checks and the local agent use it.
+    """
+    hosts = current_app.extensions["site"].hosts
+    host = urlsplit(request.host_url).hostname or ""
+    if hosts and host not in hosts and not _is_loopback(host):
+        abort(400, f"This site is not called {host}. Its admin can add that name to WAMPFLASK_HOSTS.")
+
+
+def client_network() -> str:
+    """Whom a rate limit counts as one: the current request's address; of IPv6 the /64 that one customer has."""
+    address = request.remote_addr or ""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(found, ipaddress.IPv4Address):
+        return str(found)
+    return str(found.ipv4_mapped or ipaddress.ip_network((found, 64), strict=False))
 
 
 def public_base(find_address: Callable[[], str | None] | None = None) -> str:

@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 
 from flask import Blueprint, Response, abort, flash, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_limiter.util import get_remote_address
 from limits import parse
 
 from wampflask.apps.errors import error_page
 from wampflask.apps.extensions import db, limiter
+from wampflask.apps.network import client_network
 
 from . import acts, names, people, service
 from .forms import ButtonForm, NameForm, SayForm
@@ -20,7 +20,7 @@ from .viewing import rate, reader
 blueprint = Blueprint("chat", __name__)
 
 NEW_ROOMS = parse("120 per hour")
-"""That one address may make; counted by each worker process for itself."""
+"""That one address may make."""
 
 
 @blueprint.app_errorhandler(service.ChatError)
@@ -153,5 +153,5 @@ def _make(label: str) -> None:
 
 
 def _count_new_room() -> None:
-    if not limiter.limiter.hit(NEW_ROOMS, "chat.rooms", get_remote_address()):
+    if not limiter.limiter.hit(NEW_ROOMS, "chat.rooms", client_network()):
         abort(429, "Too many new rooms. Try again in a few minutes.")

@@ -19,6 +19,7 @@ from wampflask.apps.db import now
 from wampflask.apps.errors import error_page
 from wampflask.apps.extensions import db
 from wampflask.apps.guard import for_admins, is_admin, refuse
+from wampflask.apps.headers import mark_private
 from wampflask.apps.network import public_base
 
 from . import alerts, history, push, service, snapshots
@@ -39,6 +40,7 @@ def for_watchers(view: View) -> View:
 
     @wraps(view)
     def guarded(*args: Any, **kwargs: Any) -> ResponseReturnValue:
+        mark_private()
         return view(*args, **kwargs) if current_user.is_authenticated else refuse()
 
     return guarded

@@ -14,7 +14,8 @@ FOLDER = "media"
 """In the instance folder."""
 
 KILO, MEGA = 1_000, 1_000_000
-NAME_MAX = 150  # bytes; file systems take 255
+NAME_MAX = 150  # bytes of what is taken in
+_FILE_NAME_MAX = 255  # bytes that file systems take
 _HEAD = 4096  # bytes looked at
 _MP3 = re.compile(rb"ID3|\xff[\xe2\xe3\xf2\xf3\xfa\xfb][\x10-\xef]")  # a tag, or a frame of layer III
 _AAC = re.compile(rb"\xff[\xf0\xf1\xf8\xf9]")
@@ -59,7 +60,7 @@ def sniff(head: bytes) -> str | None:
 def find(folder: Path, name: str) -> Item | None:
     """The media file ``name``, if it is one."""
     file = folder / name
-    if "/" in name or name.startswith(".") or not file.is_file():
+    if "/" in name or name.startswith(".") or len(name.encode()) > _FILE_NAME_MAX or not file.is_file():
         return None
     with file.open("rb") as handle:
         kind = sniff(handle.read(_HEAD))
