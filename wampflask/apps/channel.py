@@ -266,7 +266,7 @@ class Channel:
         self._queue(_Region(file.fileno(), offset, count))
 
     def send(self, data: bytes) -> int:
-        """gunicorn's "100 Continue": needed only where a body is still to come."""
+        """Gunicorn's "100 Continue": needed only where a body is still to come."""
         if self.is_large:
             self.sendall(data)
         return len(data)
@@ -278,7 +278,7 @@ class Channel:
     def settimeout(self, seconds: float | None) -> None:
         """Nothing: the pace holds."""
 
-    def setblocking(self, flag: bool) -> None:  # noqa: FBT001 - the socket's signature
+    def setblocking(self, flag: bool) -> None:
         """Nothing: it never blocks."""
 
     def shutdown(self, how: int) -> None:

@@ -103,7 +103,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         else:
             self._send(conn, keep=False)
 
-    def _keepalive_after(self, conn: TConn, keepalive: bool) -> bool:  # noqa: FBT001 - gthread's signature
+    def _keepalive_after(self, conn: TConn, keepalive: bool) -> bool:
         """In a thread, after the answer: what is left of a large body is not waited for."""
         return not conn.sock.is_large and bool(super()._keepalive_after(conn, keepalive))
 
@@ -183,7 +183,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         if self._waiting:
             self._drop(min(self._waiting, key=lambda conn: float(conn.sock.deadline)))
 
-    def murder_keepalived(self, force: bool = False) -> None:  # noqa: FBT001, FBT002 - gthread's signature
+    def murder_keepalived(self, force: bool = False) -> None:
         """End the connections whose time is over; with ``force`` all that wait."""
         now = monotonic()
         for conn in [conn for conn in self._waiting if force or conn.sock.deadline < now]:
