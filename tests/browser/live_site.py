@@ -50,7 +50,7 @@ class LiveSite:
         done = self._run("-m", "flask", "--app", "wsgi", *["site", "init", "--json", "--admin", "asker@example.org"])
         admin = json.loads(done)["admin"]
         self.admin_email, self.admin_password = admin["email"], admin["password"]
-        how = "--workers 2 --worker-class gthread --threads 8 --graceful-timeout 2 --no-control-socket"
+        how = "--workers 2 --worker-class wampflask.apps.worker.Worker --threads 8 --graceful-timeout 2 --no-control-socket"
         command = [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{self.port}", *how.split(), "wsgi:app"]
         with self.log_file.open("wb") as log:
             self._web = subprocess.Popen(command, cwd=ROOT, env=self._env(), stdout=log, stderr=log)

@@ -35,6 +35,8 @@ KEYS = {
     "WAMPFLASK_LOGIN_ATTEMPTS": "10 per minute; 60 per hour",  # failed ones for an account, from one address
     "WAMPFLASK_BODY_MAX": "262144",  # bytes of a request
     "WAMPFLASK_MEDIA_MAX": "536870912",  # bytes of a file that an admin uploads for the player
+    "WAMPFLASK_CLIENT_TIMEOUT": "10",  # seconds that a client has for a request, and for taking the answer
+    "WAMPFLASK_CLIENT_RATE": "10000",  # bytes that give it one second more
     "WAMPFLASK_CHAT_RATE": "30 per minute",  # messages of one person, over all workers
     "WAMPFLASK_METRICS_TOKEN": "",  # what Prometheus sends for /metrics; default: admins alone may look
 }
@@ -44,6 +46,8 @@ COUNTS_FILE = "limits.db"
 SECRET_MIN = 16
 BODY_MAX_LIMITS = (16_384, 1_073_741_824)
 MEDIA_MAX_LIMITS = (1_024, 1_099_511_627_776)
+CLIENT_TIMEOUT_LIMITS = (1, 600)
+CLIENT_RATE_LIMITS = (100, 1_000_000_000)
 PROXIES_LIMITS = (0, 10)
 
 
@@ -59,6 +63,8 @@ class SiteConfig(NamedTuple):
     login_attempts: str
     body_max: int
     media_max: int
+    client_timeout: int
+    client_rate: int
     chat_rate: str
     metrics_token: str
 
@@ -99,6 +105,8 @@ def _read(values: Mapping[str, Any], folder: Path) -> SiteConfig:
         login_attempts=_rate("WAMPFLASK_LOGIN_ATTEMPTS", values["WAMPFLASK_LOGIN_ATTEMPTS"]),
         body_max=_whole("WAMPFLASK_BODY_MAX", values["WAMPFLASK_BODY_MAX"], BODY_MAX_LIMITS),
         media_max=_whole("WAMPFLASK_MEDIA_MAX", values["WAMPFLASK_MEDIA_MAX"], MEDIA_MAX_LIMITS),
+        client_timeout=_whole("WAMPFLASK_CLIENT_TIMEOUT", values["WAMPFLASK_CLIENT_TIMEOUT"], CLIENT_TIMEOUT_LIMITS),
+        client_rate=_whole("WAMPFLASK_CLIENT_RATE", values["WAMPFLASK_CLIENT_RATE"], CLIENT_RATE_LIMITS),
         chat_rate=_rate("WAMPFLASK_CHAT_RATE", values["WAMPFLASK_CHAT_RATE"]),
         metrics_token=_token("WAMPFLASK_METRICS_TOKEN", values["WAMPFLASK_METRICS_TOKEN"]),
     )

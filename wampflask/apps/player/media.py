@@ -67,6 +67,23 @@ def find(folder: Path, name: str) -> Item | None:
         return Item(name, kind, os.fstat(handle.fileno()).st_size) if kind else None
 
 
+class Piece:
+    """A part of a file, to be read like a file: servers send it from the disk, whatever lies before it."""
+
+    def __init__(self, path: Path, start: int, length: int) -> None:
+        self._file = path.open("rb", buffering=0)
+        self._file.seek(start)
+        self._left = length
+        self.fileno = self._file.fileno
+        self.close = self._file.close
+
+    def read(self, size: int = -1) -> bytes:
+        """At most ``size`` bytes, or all that are left."""
+        data = self._file.read(self._left if size < 0 else min(size, self._left))
+        self._left -= len(data)
+        return data
+
+
 def list_media(folder: Path) -> list[Item]:
     """Everything playable in the folder, by name; other files are passed over."""
     names = sorted((entry.name for entry in folder.iterdir()), key=str.casefold) if folder.is_dir() else []
