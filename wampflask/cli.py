@@ -59,6 +59,11 @@ def node_of(app: Flask, config: Config, folder: Path) -> Node:
         origins=(*_own_origins(config), *config.origins.split()),
         plugin_path=_relative(PLUGIN_PATH, folder),
         remote_backend=remote,
+        rate=config.rate_limit,
+        burst=config.rate_burst,
+        byte_rate=config.rate_limit_bytes,
+        byte_burst=config.rate_burst_bytes,
+        max_unread=config.unread_max,
     )
 
 

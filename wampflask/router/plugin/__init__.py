@@ -9,6 +9,7 @@ relative imports, because there it is the top-level package ``plugin``.
 ``authorizer`` the component that answers Crossbar's questions with ``rules``
 ``rate_limit`` how many actions and bytes a second a session may take
 ``backlog``   how much a connection may leave unread
+``heap``      the router's memory, kept small
 ``tuning``    what makes the router faster, and closes connections that never log in
 ``discretion`` what Crossbar's messages need not tell
 ``watched``   a file that is read again when it changes

@@ -28,7 +28,7 @@ class _Tokens:
 
 
 class RateLimit:
-    """Calls, publications, registrations and subscriptions of one session together, and the bytes it sends. For one thread.
+    """One session's calls, publications, registrations and subscriptions together, and its bytes. For one thread.
 
     :param actions: actions a second in the long run; 0 for no limit.
     :param actions_burst: actions at once, for pages that subscribe to much when they open.
@@ -54,7 +54,7 @@ class RateLimit:
         self._sessions: OrderedDict[int, _Tokens] = OrderedDict()
 
     def count(self, session: int, size: int) -> None:
-        """Take ``size`` bytes that ``session`` has sent; what comes while it has none left costs nothing, and is denied."""
+        """Take ``size`` bytes that ``session`` has sent. What comes when none are left is denied, and costs nothing."""
         if self._octets and (tokens := self._refill(session)).octets > 0:
             tokens.octets -= size
 

@@ -8,7 +8,7 @@ module's own name is replaced by a function that returns the text as it is.
 
 *Silence.* Crossbar never closes a connection that does not log in. Ours are closed after a while.
 
-*Backlog* and *rate limit.* See ``backlog`` and ``rate_limit``.
+*Backlog, heap, rate limit.* See ``backlog``, ``heap`` and ``rate_limit``.
 
 A Crossbar in which these places are gone goes on untuned. What is said is said at the level of warnings,
 because routers run at that: Crossbar's information names everybody who joins.
@@ -24,7 +24,7 @@ from typing import Any
 import autobahn.util  # noqa: F401 - so that it is there to be replaced
 from txaio.tx import call_later, make_logger
 
-from . import backlog, discretion, rate_limit
+from . import backlog, discretion, heap, rate_limit
 
 log = make_logger()
 
@@ -34,9 +34,7 @@ SESSIONS = "crossbar.router.session"
 _applied: set[str] = set()
 
 
-def apply(
-    *, colours: bool, join_timeout: float, unread: Mapping[str, int], limit: rate_limit.RateLimit
-) -> None:
+def apply(*, colours: bool, join_timeout: float, unread: Mapping[str, int], limit: rate_limit.RateLimit) -> None:
     """Make the changes once in this process, whichever realm's component comes first.
 
     :param colours: replace the colouring.
@@ -53,7 +51,9 @@ def apply(
     if join_timeout:
         problem = close_silent(sys.modules.get(SESSIONS), join_timeout)
         _report(f"connections that do not log in are closed after {join_timeout:g} s", problem)
-    problem = backlog.apply(sys.modules.get(SESSIONS), backlog.Backlog(**unread))
+    heap.freeze()
+    readers = backlog.Backlog(**unread, heap=heap.Heap(heap.find_trim()))
+    problem = backlog.apply(sys.modules.get(SESSIONS), readers)
     _report(f"connections that leave {unread['reader']} bytes unread are closed", problem)
     problem = rate_limit.apply(sys.modules.get(rate_limit.PROTOCOLS), limit)
     _report("the rate limit counts bytes, too", problem)
