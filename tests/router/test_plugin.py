@@ -1,4 +1,4 @@
-"""The parts of the plugin on their own: tickets, rules, the rate limit, watched files, revocations, the authorizer's boundary."""
+"""The parts of the plugin on their own: tickets, rules, rate limit, watched files, revocations, authorizer."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from typing import Any
 import autobahn.util
 import pytest
 
-from wampflask.router.plugin import backlog, discretion, heap, rate_limit, tuning
+from wampflask.router.plugin import discretion, heap, rate_limit, tuning
 from wampflask.testing import RouterNode
 
 
