@@ -60,6 +60,11 @@ def node_of(app: Flask, config: Config, folder: Path) -> Node:
         origins=origins.of_app(app, config),
         plugin_path=_relative(PLUGIN_PATH, folder),
         remote_backend=remote,
+        rate=config.rate_limit,
+        burst=config.rate_burst,
+        byte_rate=config.rate_limit_bytes,
+        byte_burst=config.rate_burst_bytes,
+        max_unread=config.unread_max,
     )
 
 

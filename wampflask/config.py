@@ -65,6 +65,11 @@ class Config:
     handler_threads: int = _number(8, 1, 256)
     handler_queue: int = _number(1_000, 0, 1_000_000)
     stop_timeout: float = _number(1.2, 0, 60)
+    rate_limit: float = _number(50, 0, 1_000_000)
+    rate_burst: float = _number(500, 1, 1_000_000)
+    rate_limit_bytes: float = _number(262_144, 0, 1_000_000_000)
+    rate_burst_bytes: float = _number(4_194_304, 65_536, 1_000_000_000)
+    unread_max: int = _number(4_194_304, 2_097_152, 268_435_456)
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any], instance: Path) -> Config:

@@ -56,7 +56,12 @@ class Node:
     :param ping_interval: seconds between pings to browsers; who does not answer one within ``ping_timeout`` is
         closed. Both 1 or more.
     :param join_timeout: seconds until a connection without a session is closed.
-    :param rate: actions a second of a stranger's session, after a first ``burst``; 0 for no limit.
+    :param rate: actions a second of an untrusted client's session, after a first ``burst``; 0 for no limit.
+    :param byte_rate: bytes a second that such a session may send, after a first ``byte_burst``; 0 for no limit.
+    :param max_unread: bytes that such a session may leave unread; it is closed for more.
+    :param max_backend_unread: the same for a Flask worker.
+    :param max_total_unread: bytes that all untrusted sessions together may leave unread; beyond it, the one furthest
+        behind is closed.
     :param tune: replace autobahn's colouring in the router (about twice the deliveries a second).
     """
 
@@ -76,6 +81,11 @@ class Node:
     join_timeout: float = 10.0
     rate: float = 50.0
     burst: float = 500.0
+    byte_rate: float = 262144.0
+    byte_burst: float = 4194304.0
+    max_unread: int = 4194304
+    max_backend_unread: int = 67108864
+    max_total_unread: int = 268435456
     tune: bool = True
 
 
@@ -150,8 +160,21 @@ def _component(node: Node, realm: Realm, number: int) -> Config:
         "role": "trusted",
         "extra": {
             "rules": compile_rules(realm.permissions),
-            "pace": {"rate": node.rate, "burst": node.burst},
-            "tuning": {"colours": node.tune, "join_timeout": node.join_timeout},
+            "rate_limit": {
+                "actions": node.rate,
+                "actions_burst": node.burst,
+                "octets": node.byte_rate,
+                "octets_burst": node.byte_burst,
+            },
+            "tuning": {
+                "colours": node.tune,
+                "join_timeout": node.join_timeout,
+                "unread": {
+                    "reader": node.max_unread,
+                    "backend": node.max_backend_unread,
+                    "total": node.max_total_unread,
+                },
+            },
         },
     }
 
