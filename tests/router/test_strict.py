@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from autobahn.wamp import message
-from autobahn.wamp.serializer import JsonSerializer
 
 from wampflask import payload, uris
 from wampflask.router.plugin import guard, rules, strict
@@ -137,6 +136,8 @@ def test_nobody_can_be_told(data: bytes) -> None:
 @pytest.mark.parametrize("module", [None, ModuleType("crossbar.router.session")])
 def test_without_crossbars_session_it_says_so(module: ModuleType | None) -> None:
     """Nothing is changed by half: this process's own reader stays as it is."""
+    from autobahn.wamp.serializer import JsonSerializer  # not before our own module has chosen Twisted
+
     before = vars(JsonSerializer).copy()
 
     assert guard.apply(module) == "crossbar.router.session.RouterSession.onMessage is not there"

@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any
 from weakref import WeakSet
 
+import autobahn.twisted  # noqa: F401 - first: the serializer's module takes its clock from the framework chosen then
 from autobahn.wamp import message
 from autobahn.wamp.exception import ProtocolError
 from autobahn.wamp.serializer import JsonObjectSerializer, JsonSerializer, Serializer
