@@ -14,7 +14,7 @@ from txaio.tx import make_logger
 
 from . import tuning
 from .pace import Pace
-from .rules import DENY, PROCEDURE, Rules, Session
+from .rules import DENY, PROCEDURE, RULES, Rules, Session
 
 log = make_logger()
 
@@ -30,6 +30,7 @@ class Authorizer(ApplicationSession):
         self._pace = Pace(**extra["pace"])
         tuning.apply(**extra["tuning"])
         await self.register(self.authorize, PROCEDURE)
+        await self.register(lambda: extra["rules"], RULES)
         log.warn(  # noqa: G010 - txaio has no warning(); see tuning for the level
             "wampflask: {count} permissions guard the realm {realm}",
             count=len(extra["rules"]),

@@ -17,6 +17,7 @@ from typing import Any
 
 ACTIONS = ("call", "register", "publish", "subscribe")
 PROCEDURE = "wampflask.router.authorize"  # what Crossbar asks
+RULES = "wampflask.router.rules"  # what workers ask: the rules in force
 RESERVED = ("wamp", "wampflask", "crossbar")
 
 _COMPONENT = re.compile(r"[0-9a-z_]+")
