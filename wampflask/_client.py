@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from threading import Event, Lock
 from typing import Any
 from weakref import ref
@@ -24,6 +24,8 @@ from .caller import Caller
 from .config import Config
 from .errors import NotConnected, QueueFull, UnsafeProcess, WampError, WampTimeout, as_sentence
 from .outbox import LatestBox, Message, Outbox
+from .permissions import Permission, differences
+from .router.plugin.rules import RULES
 from .router.render import Node
 from .status import COUNTERS, State, Status
 from .tickets import Tickets
@@ -57,13 +59,22 @@ class InFlight:
 class Client:
     """Connects one app. Nothing is started before :meth:`start` or the first use.
 
+    :param permissions: what the app has declared by now.
     :param serves: whether this process provides what was declared; one that does not only sends.
     :param may_serve: whether :meth:`serve` can change that.
     """
 
     def __init__(
-        self, app: Flask, config: Config, registry: Registry, *, serves: bool = True, may_serve: bool = True
+        self,
+        app: Flask,
+        config: Config,
+        registry: Registry,
+        *,
+        permissions: Callable[[], Iterable[Permission]] = tuple,
+        serves: bool = True,
+        may_serve: bool = True,
     ) -> None:
+        self._permissions = permissions
         self._serves = serves
         self._may_serve = may_serve
         self.config = config
@@ -389,6 +400,18 @@ class Client:
         self._check_ready()
         if self._serves:
             self._send(signals.ready, session=session)
+            if self.app.debug:
+                self._dispatcher.run(self._compare_permissions)
+
+    def _compare_permissions(self) -> None:
+        """In development the app is loaded again at each change, and the router is not: say what it misses."""
+        try:
+            unknown = differences(self._permissions(), self.call(RULES, (), {}, None))
+        except (WampError, ValueError) as error:
+            self.app.logger.debug("The permissions were not compared with the router's: %s", error)
+            return
+        if unknown:
+            self.app.logger.warning("The running router has other permissions: %s. Start it again.", ", ".join(unknown))
 
     def on_lost(self, reason: str) -> None:
         """The session ended though nobody asked for it."""

@@ -242,7 +242,7 @@ def transport(reactor: Any, config: Config, new_session: Callable[[], Session]) 
     factory.setProtocolOptions(**_KEEPALIVE)
     endpoint = HostnameEndpoint(reactor, host, parts.port or (443 if parts.scheme == "wss" else 80))
     if parts.scheme == "wss":
-        return wrapClientTLS(_tls(host, config.ca), endpoint), factory
+        return wrapClientTLS(_tls(host, config.ca), endpoint), factory  # type: ignore[arg-type]  # it is one
     return endpoint, factory
 
 
@@ -308,7 +308,7 @@ class _Answering:
             super().send(message.Error(message.Invocation.MESSAGE_TYPE, msg.request, uri, [str(error)]))  # type: ignore[misc]
 
 
-class _RawSocket(_Answering, WampRawSocketClientProtocol):
+class _RawSocket(_Answering, WampRawSocketClientProtocol):  # type: ignore[misc]  # Twisted's parameter has a default
     pass
 
 

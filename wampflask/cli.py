@@ -15,9 +15,10 @@ from flask.cli import with_appcontext
 
 from . import origins
 from .config import Config
-from .permissions import Permission
+from .permissions import Permission, differences
 from .router import node as nodes
 from .router.lint import lint
+from .router.plugin.rules import RULES
 from .router.render import PLUGIN_PATH, Node, Realm
 from .router.wire import Refused, Wire, WireError
 from .tickets import KEY_FILE, REVOKED_FILE, desk_of, ensure_key, explain_refusal
@@ -137,7 +138,7 @@ def run_command(folder: Path | None, loglevel: str) -> None:
 @click.option("--crossbar/--no-crossbar", default=True, help="Let Crossbar check it too.")
 @with_appcontext
 def check_command(config: Path | None, crossbar: bool) -> None:
-    """Check the router's configuration: by our rules, and by Crossbar's own."""
+    """Check the router's configuration: by our rules, by Crossbar's own, and whether the running router has it."""
     file = config or _render(_default_folder())
     try:
         problems = lint(json.loads(file.read_text(encoding="utf-8")))
@@ -149,7 +150,22 @@ def check_command(config: Path | None, crossbar: bool) -> None:
         raise click.ClickException(str(error)) from None
     if problems:
         raise click.ClickException(f"{len(problems)} problem{'s' * (len(problems) != 1)} in {file}")
+    if not config and (unknown := _unknown_to_router(current_app)):
+        raise click.ClickException(f"The running router has other permissions: {', '.join(unknown)}. Start it again.")
     click.echo(f"{file}: no problem found")
+
+
+def _unknown_to_router(app: Flask) -> list[str]:
+    """What the running router does not know of the app's permissions; nothing when none can be asked."""
+    config = app.extensions["wamp"].config
+    declared: Declared = app.extensions[_PERMISSIONS]
+    try:
+        with Wire(config.url, timeout=config.connect_timeout, ca=config.ca) as wire:
+            wire.join(config.realm, desk_of().mint_backend())
+            return differences(declared(), wire.call(RULES))
+    except (OSError, WireError) as error:
+        click.echo(f"Not compared with a running router: {error}")
+        return []
 
 
 @wamp.command("status")

@@ -83,7 +83,14 @@ class WAMP:
             raise WampError("This app has a WAMP already. Import and use that one, and call init_app() once.")
         config = Config.from_mapping({**environment("WAMP_"), **app.config}, Path(app.instance_path))
         serves = is_loaded_by_server() if serve is None else serve
-        client = Client(app, config, self._registry, serves=serves, may_serve=serve is not False)
+        client = Client(
+            app,
+            config,
+            self._registry,
+            permissions=lambda: self._permissions,
+            serves=serves,
+            may_serve=serve is not False,
+        )
         app.extensions[KEY] = client
         self._clients.append(client)
         tickets.init_app(

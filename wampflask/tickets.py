@@ -22,7 +22,15 @@ from itsdangerous import BadData, URLSafeSerializer
 
 from .permissions import BACKEND
 from .router.plugin import revoked as revocations
-from .router.plugin.tickets import ELSEWHERE, FORGED, TicketError, TicketExpired, TicketRevoked, Tickets
+from .router.plugin.tickets import (
+    ELSEWHERE,
+    FORGED,
+    TicketError,
+    TicketExpired,
+    TicketRevoked,
+    Tickets,
+    check_claims,
+)
 
 __all__ = [
     "Identity",
@@ -58,7 +66,7 @@ class Identity:
 
     :param role: visitor, user, admin or agent.
     :param authid: ``user:17``, ``visitor:9f…``, ``agent:web1``.
-    :param claims: words for ``{claim}`` components of permissions.
+    :param claims: words of ``[0-9a-z_]`` for ``{claim}`` components of permissions, one component each.
     """
 
     role: str
@@ -281,7 +289,10 @@ def prove(**claims: str) -> str:
 
     Hand it to the page, which keeps it in its memory and shows it with each request for a ticket (header
     ``X-Wamp-Proof``; ``connection.proofs`` of the browser's wrapper). To anybody but who asks now it is worthless.
+
+    :raises ValueError: a claim is not one component of a URI.
     """
+    check_claims(claims)
     return str(_proof_signer().dumps({"authid": desk_of().whoever_asks().authid, "claims": claims}))
 
 

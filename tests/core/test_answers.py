@@ -24,19 +24,19 @@ def wamp(app: Flask) -> Iterator[WAMP]:
     wamp = WAMP(app)
 
     @app.get("/away")
-    def away() -> None:
+    def away() -> str:
         raise NotConnected("unix:/secret/path")
 
     @app.get("/full")
-    def full() -> None:
+    def full() -> str:
         raise QueueFull("1000 wait")
 
     @app.get("/late")
-    def late() -> None:
+    def late() -> str:
         raise WampTimeout("After 10 s demo.a had not answered.")
 
     @app.get("/other")
-    def other() -> None:
+    def other() -> str:
         raise CallFailed("demo.error")
 
     with in_memory(app):
@@ -79,7 +79,7 @@ def test_the_apps_own_handler_comes_first(app: Flask, kind: type[WampError], fir
         step()
 
     @app.get("/away")
-    def away() -> None:
+    def away() -> str:
         raise NotConnected("away")
 
     with in_memory(app):
@@ -92,7 +92,7 @@ def test_a_blueprints_own_handler_comes_first(app: Flask, wamp: WAMP) -> None:
     part.register_error_handler(WampError, own)
 
     @part.get("/part")
-    def away() -> None:
+    def away() -> str:
         raise WampTimeout("late")
 
     app.register_blueprint(part)

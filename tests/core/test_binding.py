@@ -199,11 +199,11 @@ def test_a_value_set_by_an_expression_is_told(things: Binding, realm: MemoryReal
     session.add(thing)
     session.commit()
     told(realm)
-    thing.value = Thing.value + 1  # type: ignore[assignment]  # SQLAlchemy's own form of an atomic update
+    thing.value = Thing.value + 1
     session.commit()
     (topic, state), *more = told(realm)
     assert (topic, state["version"], state["values"]["value"], more) == ("tables.thing.1.changed", 2, 2, [])
-    thing.value = Thing.value + 1  # type: ignore[assignment]
+    thing.value = Thing.value + 1
     session.flush()
     session.rollback()
     session.commit()
@@ -228,11 +228,11 @@ def test_an_expression_in_a_savepoint_goes_with_it(things: Binding, realm: Memor
     session.commit()
     told(realm)
     first, second = session.get_one(Thing, 1), session.get_one(Thing, 2)
-    first.value = Thing.value + 1  # type: ignore[assignment]
+    first.value = Thing.value + 1
     session.flush()
     savepoint = session.begin_nested()
-    first.value = Thing.value + 10  # type: ignore[assignment]
-    second.value = Thing.value + 10  # type: ignore[assignment]
+    first.value = Thing.value + 10
+    second.value = Thing.value + 10
     session.flush()
     savepoint.rollback()
     session.commit()
@@ -245,7 +245,7 @@ def test_a_row_is_told_once_a_transaction(things: Binding, realm: MemoryRealm, s
     session.add(thing)
     for _ in range(3):
         session.flush()
-        thing.value = Thing.value + 1  # type: ignore[assignment]
+        thing.value = Thing.value + 1
     session.commit()
     ((_, state),) = told(realm)
     assert (state["kind"], state["version"], state["values"]["value"]) == ("created", 4, 3)
@@ -276,7 +276,7 @@ def test_two_sessions_tell_their_own(things: Binding, realm: MemoryRealm, engine
     told(realm)
     with Session(engine) as one, Session(engine) as two:
         one.get_one(Thing, 1).value = 1
-        two.get_one(Thing, 2).value = Thing.value + 2  # type: ignore[assignment]
+        two.get_one(Thing, 2).value = Thing.value + 2
         one.rollback()
         two.commit()
     assert [state["values"]["value"] for _, state in told(realm)] == [2]
@@ -290,7 +290,7 @@ def test_many_rows_changed_by_an_expression_are_one_announcement(
     session.commit()
     assert told(realm) == [("tables.thing.reset", {"reset": True})]
     for thing in session.scalars(select(Thing)):
-        thing.value = Thing.value + 1  # type: ignore[assignment]
+        thing.value = Thing.value + 1
     session.commit()
     assert told(realm) == [("tables.thing.reset", {"reset": True})]
 

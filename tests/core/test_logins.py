@@ -20,7 +20,7 @@ UUID_ID = str(UUID("550e8400-e29b-41d4-a716-446655440000"))
 IDS = ["7", UUID_ID, "Ann.O'Neil+1@example.org", "jürgen_ß", "00ff", "_", "a b", "用户"]
 
 
-class User(UserMixin):
+class User(UserMixin):  # type: ignore[misc]  # Flask-Login has no types
     def __init__(self, user_id: str) -> None:
         self.id = user_id
 
@@ -43,7 +43,7 @@ def app(wamp: WAMP, loaded: list[str], tmp_path: Path) -> Flask:
     wamp.init_app(app)
     manager = LoginManager(app)
 
-    @manager.user_loader
+    @manager.user_loader  # type: ignore[untyped-decorator]
     def load(user_id: str) -> User | None:
         loaded.append(user_id)
         return User(user_id) if user_id != "gone" else None

@@ -99,9 +99,10 @@ def test_keywords_that_read_like_options_are_warned_of_where_they_stand(wamp: WA
         assert wamp.call("demo.take", timeout=1) == {"timeout": 1}
     assert told[0].filename == __file__
     for name in ("exclude_me", "acknowledge", "eligible"):
+        given: Any = {name: True}
         for send in (wamp.publish, wamp.publish_later, wamp.publish_latest):
             with pytest.warns(OptionAsPayload, match=f"{name}.*PublishOptions") as told:
-                send("demo.a", **{name: True})
+                send("demo.a", **given)
             assert told[0].filename == __file__
 
 

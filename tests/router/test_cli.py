@@ -8,6 +8,7 @@ import resource
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -143,6 +144,34 @@ def test_check_lets_crossbar_speak(runner: FlaskCliRunner, tmp_path: Path) -> No
     assert result.exit_code == 1
     assert "crossbar check refuses" in result.output
     assert "enable_nothing" in result.output
+
+
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A folder with a short name: the path of the router's socket, seen from there, has 107 bytes at most."""
+    with tempfile.TemporaryDirectory(prefix="wf-") as name:
+        yield Path(name)
+
+
+def test_check_compares_with_the_running_router(node: RouterNode, short: Path) -> None:
+    app = Flask("cli_app", instance_path=str(short))
+    app.config.update(node.config)
+    wamp = WAMP(app)
+    realm = node.spec.realms[0]
+    first, second, *others = realm.permissions
+    wamp.permit(*others, Permission("brand.new", call=("user",)))
+    wamp.permit(Permission(first.uri, call=("admin",), register=("agent",), publish=("agent",)))
+    check = ["wamp", "check", "--no-crossbar"]
+    result = app.test_cli_runner().invoke(args=check)
+    assert result.exit_code == 1
+    for expected in ("brand.new (new)", f"{first.uri} (changed)", f"{second.uri} (taken back)", "Start it again."):
+        assert expected in result.output
+
+    same = Flask("cli_app", instance_path=str(short))
+    same.config.update(node.config)
+    WAMP(same).permit(*realm.permissions)
+    result = same.test_cli_runner().invoke(args=check)
+    assert (result.exit_code, "no problem found" in result.output) == (0, True), result.output
 
 
 def test_status_of_a_running_router(node: RouterNode, tmp_path: Path) -> None:

@@ -80,6 +80,10 @@ def test_a_revoked_ticket_and_the_next(tickets: Tickets, clock: Clock) -> None:
         ("user", "user:1", {"host": 5}, "host"),
         ("user", "user:1", {"Host": "a"}, "Host"),
         ("user", "user:1", {"host": "a" * 256}, "host"),
+        ("user", "user:1", {"team": "1,2"}, "team='1,2' would match nothing"),
+        ("user", "user:1", {"team": "red-team"}, "team='red-team' would match nothing"),
+        ("user", "user:1", {"team": ""}, "would match nothing"),
+        ("user", "user:1", {"team": ["1", "2"]}, "Several values need several names"),
         ("user", "user:1", {f"claim{number}": uuid.uuid4().hex for number in range(200)}, "claims"),
     ],
 )

@@ -316,3 +316,8 @@ def test_a_page_that_the_router_will_refuse_is_named_with_the_remedy(
     told = [record.getMessage() for record in caplog.records if "The router refuses" in record.getMessage()]
     assert len(told) == int(refused)
     assert not refused or f"WAMP_ORIGINS={page} " in told[0]
+
+
+def test_a_proof_of_what_matches_nothing_is_refused(app: Flask) -> None:
+    with app.test_request_context("/"), pytest.raises(ValueError, match="tab='a-b' would match nothing"):
+        tickets.prove(tab="a-b")

@@ -10,7 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.core.processes.programs import BIN, Probe, Program, eventually, flask, gunicorn
+from tests.core.processes.programs import (
+    BIN,
+    Probe,
+    Program,
+    configuration,
+    connected,
+    eventually,
+    flask,
+    gunicorn,
+    make_app,
+)
+from wampflask import WAMP, Permission
 from wampflask.router import wire
 from wampflask.router.wire import Refused
 from wampflask.testing import RouterNode, free_port
@@ -109,3 +120,14 @@ def test_an_ordinary_run_with_reconnects_is_told_in_few_plain_lines(
         program.assert_quiet()
         ours = [line for line in program.said().splitlines() if "[INFO]" not in line]
         assert 1 <= len(ours) <= 9, f"three lost sessions are worth a line or three each:\n{program.said()}"
+
+
+def test_in_development_the_log_names_permissions_that_the_router_does_not_know(
+    node: RouterNode, prefix: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    wamp = WAMP()
+    wamp.permit(*node.spec.realms[0].permissions, Permission(f"{prefix}.late", call=("visitor",)))
+    app = make_app(configuration(node), tmp_path, wamp)
+    app.debug = True
+    with connected(app, wamp):
+        eventually(lambda: f"other permissions: {prefix}.late (new). Start it again." in caplog.text, caplog.text, 5)

@@ -13,7 +13,7 @@ from autobahn.twisted.wamp import ApplicationSession
 from txaio.tx import make_logger
 
 from . import guard, rate_limit, tuning
-from .rules import DENY, PROCEDURE, Rules, Session
+from .rules import DENY, PROCEDURE, RULES, Rules, Session
 
 log = make_logger()
 
@@ -32,6 +32,7 @@ class Authorizer(ApplicationSession):
         self._rate_limit = rate_limit.shared(**extra["rate_limit"])
         tuning.apply(**extra["tuning"], limit=self._rate_limit)
         await self.register(self.authorize, PROCEDURE)
+        await self.register(lambda: extra["rules"], RULES)
         log.warn(  # noqa: G010 - txaio has no warning(); see tuning for the level
             "wampflask: {count} permissions guard the realm {realm}",
             count=len(extra["rules"]),
