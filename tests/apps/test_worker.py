@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 import psutil
@@ -159,7 +160,7 @@ FORM = b"application/x-www-form-urlencoded"
 BODY = b"POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Type: " + FORM + b"\r\nContent-Length: %d\r\n\r\n"
 FILE = b"GET /player/media/film.webm HTTP/1.1\r\nHost: localhost\r\n\r\n"
 RANGE = b"GET /player/media/film.webm HTTP/1.1\r\nHost: localhost\r\nRange: bytes=0-\r\n\r\n"
-SLOW = {
+SLOW: dict[str, dict[str, Any]] = {
     "heads": {"first": HEAD},
     "bodies": {"first": BODY % 1000},
     "large bodies": {"first": BODY % 250_000},
@@ -318,7 +319,7 @@ def test_an_answer_on_its_way_is_finished_when_its_worker_stops(served: Served) 
         raw.sendall(FILE.replace(b"1.1", b"1.0"))
         found = raw.recv(1000)
         served.process.send_signal(signal.SIGHUP)
-        assert wait_until(lambda: served.workers() - before, PATIENCE)
+        assert wait_until(lambda: bool(served.workers() - before), PATIENCE)
         found += read_all(raw)
         assert found.endswith(FILM)
     assert wait_until(lambda: not served.workers() & before, PATIENCE)

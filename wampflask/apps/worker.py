@@ -52,7 +52,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def init_process(self) -> None:
         """Make room for as many connections as are configured, and run."""
-        self.worker_connections = min(self.worker_connections, _open_files() // FILES_EACH)
+        self.worker_connections: int = min(self.cfg.worker_connections, _open_files() // FILES_EACH)
         super().init_process()
 
     def load_wsgi(self) -> None:

@@ -11,6 +11,7 @@ from flask import Flask
 
 from tests.apps.visiting import USER, Visitor
 from wampflask import CallFailed
+from wampflask.apps.extensions import wamp
 from wampflask.apps.player import calling
 from wampflask.apps.player.contract import procedure
 from wampflask.apps.player.procedures import presence
@@ -132,8 +133,8 @@ def test_one_players_nonsense_hides_no_other(
             raise TypeError("got multiple values for argument 'uri'")
         return real(uri, *args, **options)
 
-    real = calling.wamp.call
-    monkeypatch.setattr(calling.wamp, "call", call)
+    real = wamp.call
+    monkeypatch.setattr(wamp, "call", call)
     page = admin.get("/player/live")
     assert page.status_code == 200
     assert "unreadable answer" in page.text
