@@ -54,9 +54,7 @@ def admin(app: Flask) -> Visitor:
 
 def rules(app: Flask, *, admin: bool) -> list[Rule]:
     """Every route with an argument, but the files."""
-    return [
-        rule for rule in app.url_map.iter_rules() if rule.arguments and rule.rule.startswith("/admin/") == admin
-    ]
+    return [rule for rule in app.url_map.iter_rules() if rule.arguments and rule.rule.startswith("/admin/") == admin]
 
 
 def address(rule: Rule, value: str) -> str:
@@ -102,7 +100,21 @@ def test_no_id_is_beyond_what_a_database_has(app: Flask) -> None:
         assert "<h1" in answer.text
 
 
-QUERIES = ("page", "id", "ids", "sort", "desc", "page_size", "code", "range", "before", "since", "label", "next", "search")
+QUERIES = (
+    "page",
+    "id",
+    "ids",
+    "sort",
+    "desc",
+    "page_size",
+    "code",
+    "range",
+    "before",
+    "since",
+    "label",
+    "next",
+    "search",
+)
 
 
 def test_queries(app: Flask, person: Visitor) -> None:
@@ -114,7 +126,9 @@ def test_queries(app: Flask, person: Visitor) -> None:
     query = "&".join(f"{name}=%s" for name in QUERIES)
     broken = [
         (path, value, answer.status_code)
-        for path, value in product([*plain, "/chat/room/", "/polls/1/"], ("9" * 20, "9" * 5000, "%00", "-1", "x" * 4000))
+        for path, value in product(
+            [*plain, "/chat/room/", "/polls/1/"], ("9" * 20, "9" * 5000, "%00", "-1", "x" * 4000)
+        )
         if (answer := person.get(f"{path}?{query.replace('%s', value)}")).status_code >= 500
         if path not in ("/player/pairing.json", "/player/live")  # without a router
     ]
@@ -184,7 +198,9 @@ HEADERS = (
 )
 
 
-@pytest.mark.parametrize("path", ["/", "/wamp/ticket", "/polls/1/qr.svg", "/static/css/base.css", "/metrics", "/nothing"])
+@pytest.mark.parametrize(
+    "path", ["/", "/wamp/ticket", "/polls/1/qr.svg", "/static/css/base.css", "/metrics", "/nothing"]
+)
 def test_headers(app: Flask, path: str) -> None:
     for headers in HEADERS:
         with app.test_client().get(path, headers=headers) as answer:

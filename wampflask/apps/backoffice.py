@@ -18,7 +18,6 @@ from wampflask.apps.extensions import db
 from wampflask.apps.guard import is_admin, refuse
 from wampflask.apps.headers import mark_private
 
-
 UNREADABLE = (ValueError, OverflowError, LookupError, StatementError, InvalidRequestError)
 """What comes of a value that a column, a filter or a page's number cannot have."""
 
@@ -69,7 +68,7 @@ class SiteModelView(ForAdmins, ModelView):  # type: ignore[misc]
         super().action_delete([int(number) for number in ids if number.isdecimal()])
 
     def _run_view(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """What no database can look for is not there: Flask-Admin hands on numbers and words of an address as they are."""
+        """What no database can look for is not there: Flask-Admin hands on an address's numbers and words unseen."""
         try:
             return super()._run_view(fn, *args, **kwargs)
         except HTTPException:

@@ -10,13 +10,13 @@ import os
 from pathlib import Path
 
 from flask import Blueprint, Response, current_app, g, jsonify, make_response
-from sqlalchemy import make_url, text
+from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from .extensions import db, limiter, wamp
 
 ROOM = 16 * 2**20
-"""Bytes that must be free beside SQLite's file: its write-ahead log takes 4 MiB before it is copied, and the copy more."""
+"""Bytes that must be free beside SQLite's file: its write-ahead log takes 4 MiB before it is copied, the copy as much."""
 
 blueprint = Blueprint("health", __name__)
 
@@ -24,7 +24,10 @@ blueprint = Blueprint("health", __name__)
 @blueprint.get("/healthz")
 @limiter.exempt
 def healthz() -> Response:
-    """JSON ``{"database": "ok", "wamp": "ready"}``; never says more to strangers than these words."""
+    """JSON ``{"database": "ok", "wamp": "ready"}``, or which of them is not: never more than these words.
+
+    :``database``: ``ok``, ``full`` (its disk), ``read-only``, or ``unavailable``.
+    """
     state = {"database": _database(), "wamp": wamp.status.state.value}
     healthy = state["database"] == "ok" and wamp.status.ready
     response = make_response(jsonify(state), 200 if healthy else 503)
@@ -37,8 +40,8 @@ def _database() -> str:
     try:
         db.session.execute(text("SELECT version_num FROM alembic_version")).scalar_one()
     except SQLAlchemyError as error:
-        current_app.logger.warning("The database does not answer: %s", error)
-        return "unavailable"
+        current_app.logger.warning("The database cannot be used: %s", error)
+        return "read-only" if "readonly" in str(error) else "unavailable"
     finally:
         db.session.rollback()
     if (free := _free()) < ROOM:
@@ -49,8 +52,9 @@ def _database() -> str:
 
 def _free() -> int:
     """Bytes that SQLite can still take; another database looks after its disk itself."""
-    url = make_url(current_app.extensions["site"].database_url)
-    if url.get_backend_name() != "sqlite" or not url.database:
+    url = db.engine.url
+    folder = Path(url.database or "").parent
+    if url.get_backend_name() != "sqlite" or not folder.is_dir():
         return ROOM
-    disk = os.statvfs(Path(url.database).parent)
+    disk = os.statvfs(folder)
     return disk.f_bavail * disk.f_frsize

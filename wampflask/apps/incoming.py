@@ -1,4 +1,4 @@
-"""What no view can use is refused before one sees it: numbers that no id can be, names that no file has, broken JSON."""
+"""What no view can use is refused before one sees it: numbers that no id can be, names that no file has, bad JSON."""
 
 from __future__ import annotations
 

@@ -13,9 +13,11 @@ from .headers import mark_private
 EXPIRED = "Your session has expired. Your text is still here: send it again."
 EXPIRED_BUTTON = "Your session has expired. Send it again."
 LOG_IN = "You are not logged in any more. Your text is still here: log in, then send it again."
-NO_COOKIES = "This site's forms need cookies, and your browser sends none. Allow cookies for this site, then send it again."
+NO_COOKIES = (
+    "This site's forms need cookies, and your browser sends none. Allow cookies for this site, then send it again."
+)
 OPEN_AGAIN = "Your session has expired. Open the page again, then send the form."
-NOT_OURS = "This form was open for too long, or came from another site. Open the page again, then send it."
+NOT_OURS = "This form was open for too long, or came from another site. Reload the page and send it again."
 
 MARK = "sent_again"
 """A field that such a page adds, to know its own."""
@@ -34,8 +36,9 @@ def expired() -> Response | str:
 
 
 def log_in_first() -> Response | None:
-    """A page for a form whose sender must log in; None where nothing was written."""
-    if request.method != "POST" or not fields() or _cannot_be_shown():
+    """A page for a form whose sender must log in; None where nothing was written, but a button pressed."""
+    is_written = any(not value.isdigit() for _, value in fields() if value)
+    if request.method != "POST" or not is_written or _cannot_be_shown():
         return None
     return _page(401, "Please log in", LOG_IN, log_in=True)
 
@@ -54,7 +57,7 @@ def _page(code: int, title: str, message: str, *, log_in: bool = False) -> Respo
         title=title,
         message=message,
         fields=fields(),
-        mark=MARK,
+        own_field=MARK,
         action=request.full_path.rstrip("?"),
         log_in=log_in,
     )

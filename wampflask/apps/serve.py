@@ -29,6 +29,7 @@ from sqlalchemy.exc import DBAPIError
 
 from wampflask import ConfigError
 
+from .instance import make
 from .network import lan_address
 from .supervise import Program, Supervisor
 
@@ -112,7 +113,7 @@ def instance_of_its_own(folder: Path) -> Iterator[None]:
     :raises ServeError: it cannot be written, or another copy of the site runs in it.
     """
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make(folder)
         lock = (folder / "serve.lock").open("w")
     except OSError as error:
         raise ServeError(

@@ -119,7 +119,9 @@ def test_pages_for_those_logged_in_take_no_guess_back(app: Flask) -> None:
     assert guesser.guess() == 429
 
 
-@pytest.mark.parametrize("body", ["5", "[]", '"x"', "null", "{", "[" * 100_000, '{"email": ["user@example.org"], "password": "x"}'])
+@pytest.mark.parametrize(
+    "body", ["5", "[]", '"x"', "null", "{", "[" * 100_000, '{"email": ["user@example.org"], "password": "x"}']
+)
 def test_json_that_is_no_form_is_refused(app: Flask, body: str) -> None:
     guesser = Guesser(app)
     headers = {"X-CSRFToken": guesser.token("/chat/"), "Content-Type": "application/json"}

@@ -11,13 +11,12 @@ import pytest
 from flask import Flask
 from flask_security import current_user
 
-from tests.apps.conftest import make
 from tests.apps.visiting import ADMIN, USER, Visitor
 from wampflask import Caller, CallFailed, NotAuthorized
 from wampflask.apps.accounts import service
 from wampflask.apps.accounts.models import User
 from wampflask.apps.extensions import db, wamp
-from wampflask.memory import MemoryRealm, in_memory
+from wampflask.memory import MemoryRealm
 
 NEW = "a brand new secret"
 
