@@ -124,7 +124,6 @@ def run_command(folder: Path | None, loglevel: str) -> None:
     """Render, and become the router: this process is Crossbar from then on."""
     file = _render(folder or _default_folder())
     try:
-        nodes.check_port(current_app.extensions["wamp"].config.port)
         nodes.become(file.parent, loglevel=loglevel)
     except nodes.RouterError as error:
         raise click.ClickException(str(error)) from None
