@@ -122,8 +122,6 @@ def run_command(folder: Path | None, loglevel: str) -> None:
     """Render, and become the router: this process is Crossbar from then on."""
     file = _render(folder or _default_folder())
     try:
-        config = current_app.extensions["wamp"].config
-        nodes.check_port(config.port, config.interface)
         nodes.become(file.parent, loglevel=loglevel)
     except nodes.RouterError as error:
         raise click.ClickException(str(error)) from None

@@ -31,10 +31,12 @@ from wampflask import ConfigError
 
 from .instance import make
 from .network import lan_address
-from .supervise import Program, Supervisor
+from .supervise import OF_LATE, PAUSES, Program, Supervisor
 
 READY_WITHIN = 60.0
 LOCAL_AGENT = "agent"
+ROUTER = "router"
+RENDERED_ROUTER = 'exec python -m wampflask.router "$INSTANCE/crossbar"'  # half as long as rendering it again
 SERVED_FROM = "0.0.0.0"  # noqa: S104 -- phones on the same network are meant to join in
 MAX_PORT = 65535
 
@@ -211,12 +213,25 @@ def welcome(place: Place, admin: Mapping[str, str | None]) -> str:
     return "\n".join([*lines, "", "Ctrl-C stops it.", ""])
 
 
-def obituary(program: Program) -> str:
-    """What is shown when a program ended on its own: how, and its last lines."""
+def end_of(program: Program) -> str:
+    """How a program ended."""
     code = program.exit_code
     how = f"was ended by signal {-code}" if code is not None and code < 0 else f"ended with exit code {code}"
+    return f"{program.name} {how}"
+
+
+def obituary(program: Program, often: str = "") -> str:
+    """What is shown when a program ended on its own and is not started again: how, and its last lines.
+
+    :param often: what is said of how often it did.
+    """
     program.finish_output()
-    return "\n".join([f"{program.name} {how}; everything else was stopped. Its last lines:", *program.last_lines])
+    return "\n".join([f"{end_of(program)}{often}; everything else was stopped. Its last lines:", *program.last_lines])
+
+
+def tell_of_restart(program: Program) -> None:
+    """Say that a program ended and is started again."""
+    click.echo(f"wampflask: {end_of(program)}; it is started again")
 
 
 @contextmanager
@@ -239,14 +254,17 @@ def stop_on_signals(site: Supervisor) -> Iterator[None]:
 
 
 def supervise(site: Supervisor, commands: Mapping[str, str], place: Place, hello: str) -> None:
-    """Start the programs, the router first, say hello once the site is ready, and go on until a stop is asked for.
+    """Start the programs, the router first, say hello once the site is ready, and keep them running until a stop is
+    asked for.
 
-    :raises ServeError: a program ended by itself, or the site did not become ready.
+    :raises ServeError: a program ended before the site was ready, or too often since, or the site did not become ready.
     """
     with stop_on_signals(site), site:
         if start_all(site, commands, place):
             click.echo(hello)
-            site.wait()
+            if program := site.keep_running(tell_of_restart):
+                site.stop_programs()
+                raise ServeError(obituary(program, f", {len(PAUSES) + 1} times within {OF_LATE:.0f} s"))
         if site.stopping:
             return
         if program := site.ended():
@@ -269,7 +287,7 @@ def start_all(site: Supervisor, commands: Mapping[str, str], place: Place) -> bo
     agent = [item for item in others if item[0] == LOCAL_AGENT]
     for programs, is_done in zip([[(first, command)], site_itself, agent], steps, strict=True):
         for name, line in programs:
-            site.start(name, line)
+            site.start(name, line, RENDERED_ROUTER if name == ROUTER else None)
         if not site.wait(READY_WITHIN, until=is_done):
             return False
     return True

@@ -18,6 +18,7 @@ from wampflask.permissions import ANONYMOUS, BACKEND, ROLES, Permission, compile
 from .plugin.rules import PROCEDURE
 
 PLUGIN_PATH = Path(__file__).resolve().parent
+TITLE = "wampflask router"  # of the worker process, as ps shows it
 MAX_SOCKET_PATH = 107  # bytes, Linux's sun_path
 
 LOCAL_HOSTS = ("localhost", "127.0.0.1")
@@ -103,7 +104,7 @@ def render(node: Node) -> Config:
             {
                 "type": "router",
                 "id": "wampflask",
-                "options": {"title": "wampflask router", "pythonpath": [node.plugin_path]},
+                "options": {"title": TITLE, "pythonpath": [node.plugin_path]},
                 "realms": [_realm(realm) for realm in node.realms],
                 "components": [_component(node, realm, nr) for nr, realm in enumerate(node.realms, 1)],
                 "transports": [_worker_transport(node), _web_transport(node)],
