@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Any
 
 from flask import flash, url_for
@@ -9,8 +10,10 @@ from flask_admin import AdminIndexView
 from flask_admin.actions import action
 from flask_admin.contrib.sqla import ModelView
 from flask_admin.form import BaseForm
+from flask_admin.model.typefmt import BASE_FORMATTERS
 from flask_wtf import FlaskForm
 
+from wampflask.apps.converter import Converter, Filters, enum_labels
 from wampflask.apps.guard import is_admin, refuse
 
 
@@ -42,6 +45,11 @@ class Home(ForAdmins, AdminIndexView):  # type: ignore[misc]
     """The first page, ``/admin/``."""
 
 
+def _enum_label(view: Any, value: StrEnum, name: str) -> str:
+    choices = ((view.form_args or {}).get(name) or {}).get("choices")
+    return str((choices or enum_labels(type(value)))[value.value])
+
+
 class SiteModelView(ForAdmins, ModelView):  # type: ignore[misc]
     """A model's pages.
 
@@ -49,6 +57,9 @@ class SiteModelView(ForAdmins, ModelView):  # type: ignore[misc]
     """
 
     form_base_class = AdminForm
+    model_form_converter = Converter
+    filter_converter = Filters()
+    column_type_formatters = {StrEnum: _enum_label, **BASE_FORMATTERS}  # noqa: RUF012 - Flask-Admin's way of declaring
     can_set_page_size = True
     page_size = 50
     refusals: tuple[type[Exception], ...] = ()
