@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import StrEnum
 from typing import Any
 
 from flask import abort, current_app, flash, request, url_for
@@ -10,10 +11,12 @@ from flask_admin import AdminIndexView
 from flask_admin.actions import action
 from flask_admin.contrib.sqla import ModelView
 from flask_admin.form import BaseForm
+from flask_admin.model.typefmt import BASE_FORMATTERS
 from flask_wtf import FlaskForm
 from sqlalchemy.exc import DataError, DBAPIError, InvalidRequestError, StatementError
 from werkzeug.exceptions import HTTPException
 
+from wampflask.apps.converter import Converter, Filters, enum_labels
 from wampflask.apps.extensions import db
 from wampflask.apps.guard import is_admin, refuse
 from wampflask.apps.headers import mark_private
@@ -51,6 +54,11 @@ class Home(ForAdmins, AdminIndexView):  # type: ignore[misc]
     """The first page, ``/admin/``."""
 
 
+def _enum_label(view: Any, value: StrEnum, name: str) -> str:
+    choices = ((view.form_args or {}).get(name) or {}).get("choices")
+    return str((choices or enum_labels(type(value)))[value.value])
+
+
 class SiteModelView(ForAdmins, ModelView):  # type: ignore[misc]
     """A model's pages.
 
@@ -58,6 +66,9 @@ class SiteModelView(ForAdmins, ModelView):  # type: ignore[misc]
     """
 
     form_base_class = AdminForm
+    model_form_converter = Converter
+    filter_converter = Filters()
+    column_type_formatters = {StrEnum: _enum_label, **BASE_FORMATTERS}  # noqa: RUF012 - Flask-Admin's way of declaring
     can_set_page_size = True
     page_size = 50
     refusals: tuple[type[Exception], ...] = ()

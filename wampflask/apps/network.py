@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import socket
 from collections.abc import Callable
 from contextlib import suppress
 from urllib.parse import urlsplit
 
-from flask import Flask, abort, current_app, request
+from flask import Flask, abort, current_app, has_request_context, request
 
 
 def lan_address() -> str | None:
@@ -49,22 +50,32 @@ def client_network() -> str:
 
 
 def public_base(find_address: Callable[[], str | None] | None = None) -> str:
-    """How phones reach this site: ``WAMPFLASK_PUBLIC_URL``, else as the current request did.
+    """How other machines reach this site: ``WAMPFLASK_PUBLIC_URL``, else as the current request did.
 
-    A request to localhost is of no use to a phone: this machine's network address takes its place.
+    A request to localhost is of no use to them: this machine's network address takes its place, as it does where there
+    is no request.
 
     :param find_address: asked for that address; by default :func:`lan_address`.
     """
     configured = str(current_app.extensions["site"].public_url)
     if configured:
         return configured
-    base = request.url_root.rstrip("/")
+    base = request.url_root.rstrip("/") if has_request_context() else f"http://localhost:{_pages_port()}"
     parts = urlsplit(base)
     address = (find_address or lan_address)() if _is_loopback(parts.hostname or "") else None
     if address is None:
         return base
     port = f":{parts.port}" if parts.port else ""
     return parts._replace(netloc=f"{address}{port}").geturl()
+
+
+def public_link(endpoint: str, **values: str) -> str:
+    """The full address of a page, as :func:`public_base` says; needs no request."""
+    return public_base() + current_app.url_map.bind("").build(endpoint, values)
+
+
+def _pages_port() -> str:
+    return os.environ.get("PORT") or "8080"
 
 
 def _is_loopback(host: str) -> bool:

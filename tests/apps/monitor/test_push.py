@@ -88,6 +88,11 @@ def test_many_at_once_in_the_admin(app: Flask, realm: MemoryRealm, admin: Visito
     assert set(rows) == {(30.0, False, True, "db, paris")}
 
 
+@pytest.mark.parametrize("ids", ["", "0", "x", "9" * 30, "-1", "1.5", ",,"])
+def test_no_hosts_to_edit_together(realm: MemoryRealm, admin: Visitor, ids: str) -> None:
+    assert admin.get(f"/admin/hosts/bulk?ids={ids}").status_code == 404
+
+
 def test_one_in_the_admin(app: Flask, realm: MemoryRealm, admin: Visitor, host: FakeHost) -> None:
     host.answers(realm)
     with app.app_context():
