@@ -199,6 +199,8 @@ def test_health_without_a_database(instance: Path, tmp_path: Path) -> None:
     assert answer.json == {"database": "unavailable", "wamp": "ready"}
 
 
+@pytest.mark.filterwarnings("ignore:Yielding raw tuples from iter_choices:DeprecationWarning")  # Flask-Admin's
+@pytest.mark.filterwarnings("ignore:Passing SelectField choices as tuples:DeprecationWarning")
 def test_what_is_not_for_everybody_is_kept_by_nobody(app: Flask, admin: Visitor) -> None:
     ask(app)
     visitor = Visitor(app)

@@ -93,6 +93,6 @@ def _account() -> str:
 
 
 def _was_right(response: Response) -> bool:
-    """Flask-Security answers a right password with a redirect, or with JSON that is no error; and then one is logged in."""
+    """Then Flask-Security has logged somebody in, and answers with a redirect, or with JSON that is no error."""
     is_json = response.is_json and response.status_code == HTTPStatus.OK
     return (is_json or response.status_code == HTTPStatus.FOUND) and current_user.is_authenticated
