@@ -160,7 +160,7 @@ class Session(ApplicationSession):
         try:
             handle(self, msg)
         except Exception:  # a boundary: nothing that others send may end the session
-            log.failure("{kind} could not be handled", kind=type(msg).__name__)
+            log.exception("A message of the kind %s could not be handled", type(msg).__name__)
             if isinstance(msg, message.Invocation):
                 self._answer(Failure(CallFailed(INTERNAL)), msg.request)
 
@@ -196,19 +196,19 @@ class Session(ApplicationSession):
     def _on_result(self, msg: message.Result) -> None:
         request = None if msg.progress else self._call_reqs.pop(msg.request, None)
         if request is None:
-            log.debug("Nobody asked for the result {request}", request=msg.request)
+            log.debug("Nobody asked for the result %s", msg.request)
         elif not request.on_reply.called:  # it is when the call was cancelled
             request.on_reply.callback(_result(msg))
 
     def _on_error(self, msg: message.Error) -> None:
         request = getattr(self, _PENDING.get(msg.request_type, ""), {}).pop(msg.request, None)
         if request is None:
-            log.debug("Nobody waits for the error {uri} of {request}", uri=msg.error, request=msg.request)
+            log.debug("Nobody waits for the error %s of %s", msg.error, msg.request)
         elif not request.on_reply.called:
             request.on_reply.errback(from_wire(msg.error, msg.args or (), msg.kwargs))
 
     def _on_refused(self, msg: Refused) -> None:
-        log.warn("A message from the router was refused: {why}", why=msg.why)  # noqa: G010 - Twisted has no warning()
+        log.warning("A message from the router was refused: %s", msg.why)
         if msg.answer is not None:
             self._send(msg.answer)
 
@@ -356,7 +356,7 @@ def _result(msg: message.Result) -> Any:
 
 
 def _log_failure(failure: Failure) -> None:
-    log.failure("A message could not be handled", failure=failure)
+    log.error("A message could not be handled", exc_info=failure.value)
 
 
 def _raise_ours(failure: Failure) -> None:

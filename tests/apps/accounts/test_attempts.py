@@ -137,7 +137,7 @@ def counts(folder: Path) -> SharedCounts:
 
 def test_workers_count_together(tmp_path: Path) -> None:
     workers = [counts(tmp_path) for _ in range(4)]
-    threads = [threading.Thread(target=lambda one=one: [one.incr("key", 60) for _ in range(25)]) for one in workers]  # type: ignore[misc]
+    threads = [threading.Thread(target=lambda one=one: [one.incr("key", 60) for _ in range(25)]) for one in workers]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -1,4 +1,4 @@
-"""What one hostile agent does is its own trouble: alarms, uploads and admins' pages of the others go on. A real router."""
+"""One agent that answers, reports or uploads what it should not: what the others, the alarms and the admin then see."""
 
 from __future__ import annotations
 
