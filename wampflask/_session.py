@@ -169,9 +169,8 @@ class Session(ApplicationSession):
 
     def _on_invocation(self, msg: message.Invocation) -> None:
         registration = self._registrations.get(msg.registration)
-        if registration is None or msg.enc_algo:
-            error = InvalidPayload("It is encrypted.") if registration else NoSuchProcedure("It was just taken back.")
-            self._answer(Failure(error), msg.request)
+        if registration is None:
+            self._answer(Failure(NoSuchProcedure("It was just taken back.")), msg.request)
             return
         done = self._running[msg.request] = registration.endpoint.fn(msg)
         done.addBoth(self._answer, msg.request).addErrback(_log_failure)
@@ -347,8 +346,6 @@ def _deferred(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Deferr
 
 
 def _result(msg: message.Result) -> Any:
-    if msg.enc_algo:
-        return Failure(InvalidPayload("The result is encrypted."))
     args = msg.args or ()
     if msg.kwargs or len(args) > 1:
         return CallResult(list(args), dict(msg.kwargs or {}))

@@ -132,6 +132,19 @@ def test_a_call_that_breaks_wamps_rules_is_answered_with_an_error(site: Site, re
     assert site.double.hears(wire.YIELD, wire.ERROR)[:5] == [8, 68, 10**9, {}, "wamp.error.invalid_payload"]
 
 
+def test_what_is_encrypted_is_refused(site: Site) -> None:
+    """Nobody here can read it; autobahn's own reader fails at an assertion."""
+    encrypted = {"enc_algo": "cryptobox", "enc_serializer": "json"}
+    site.double.send([wire.INVOCATION, 10**9, site.double.registrations["site.echo"], encrypted, "text"])
+    assert site.double.hears(wire.YIELD, wire.ERROR)[:5] == [8, 68, 10**9, {}, "wamp.error.invalid_payload"]
+
+    site.double.send([wire.EVENT, site.double.subscriptions["site.event"], 5, encrypted, "text"])
+    outcome, request = calling(site)
+    site.double.send([wire.RESULT, request, encrypted, "text"])
+    with pytest.raises(InvalidPayload):
+        outcome.result(10)
+
+
 def test_a_call_of_what_was_taken_back(site: Site) -> None:
     site.double.send([wire.INVOCATION, 10**9, 123456, {}])
 

@@ -16,7 +16,6 @@ from weakref import WeakSet
 
 import autobahn.twisted  # noqa: F401 - first: the serializer's module takes its clock from the framework chosen then
 from autobahn.wamp import message
-from autobahn.wamp.exception import ProtocolError
 from autobahn.wamp.serializer import JsonObjectSerializer, JsonSerializer, Serializer
 from txaio.tx import make_logger
 
@@ -116,15 +115,15 @@ class StrictSerializer(JsonSerializer):
         Serializer.__init__(self, _Worker())  # type: ignore[no-untyped-call]
 
     def unserialize(self, payload: bytes, isBinary: bool | None = None) -> list[Any]:  # noqa: N803 - autobahn's name
-        return _unserialize(self, payload, isBinary, ProtocolError)
+        return _unserialize(self, payload, isBinary, Exception)
 
 
 def _unserialize(serializer: Serializer, data: bytes, binary: bool | None, refused: type[Exception]) -> list[Any]:
     try:
         messages: list[Any] = Serializer.unserialize(serializer, data, binary)
-    except ProtocolError as error:
-        cause = error.__context__ or error  # autobahn turns what the reader raises into its own
-        stand_in = instead(data, str(cause)[:_MAX_WHY]) if isinstance(cause, (refused, strict.Refused)) else None
+    except Exception as error:  # autobahn turns what the reader raises into its own, and asserts much
+        cause = error.__context__ if isinstance(error.__context__, strict.Refused) else error
+        stand_in = instead(data, str(cause)[:_MAX_WHY]) if isinstance(cause, refused) else None
         if stand_in is None:
             raise
         return [stand_in]
@@ -207,7 +206,8 @@ def _objection_to_answer(session: Any, msg: Any, invocation: Any) -> Refused | N
 
 
 def _denied(msg: Any, why: str) -> Refused:
-    return Refused(why, _error(msg.MESSAGE_TYPE, msg.request, why[:_MAX_WHY], "wamp.error.not_authorized"))
+    short = why[:_MAX_WHY]
+    return Refused(short, _error(msg.MESSAGE_TYPE, msg.request, short, "wamp.error.not_authorized"))
 
 
 def _may_register(session: Any, msg: message.Register) -> bool:
