@@ -197,6 +197,14 @@ class Probe:
         found = self.wire.call("wamp.registration.lookup", uri, {"match": match})
         return self._count("wamp.registration.count_callees", found)
 
+    def providers(self, uri: str) -> set[int]:
+        """The sessions that have registered ``uri``."""
+        found = self.wire.call("wamp.registration.lookup", uri)
+        if found is not None:
+            with contextlib.suppress(Refused):  # it ended between the two questions
+                return set(self.wire.call("wamp.registration.list_callees", found))
+        return set()
+
     def subscribers(self, topic: str, match: str = "exact") -> int:
         """How many sessions have subscribed to ``topic``."""
         found = self.wire.call("wamp.subscription.lookup", topic, {"match": match})

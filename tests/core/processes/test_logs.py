@@ -57,12 +57,17 @@ def test_a_handlers_error_shows_its_traceback_with_the_id_its_caller_got(
         program.end(signal.SIGINT)
 
 
-def end_sessions(probe: Probe, reason: str | None) -> None:
-    """Kill every session but the probe's, and wait until they are gone and as many new ones are there."""
-    before = probe.sessions()
-    for session in before - {probe.wire.session}:
+def end_sessions(probe: Probe, procedure: str, reason: str | None) -> None:
+    """Kill every session that provides ``procedure``, and wait until as many others do."""
+    before = probe.providers(procedure)
+    for session in before:
         probe.kill(session, reason)
-    eventually(lambda: len(probe.sessions() - before) == len(before) - 1, "joined again", 5)
+
+    def is_replaced() -> bool:
+        now = probe.providers(procedure)
+        return len(now) == len(before) and not now & before
+
+    eventually(is_replaced, "joined again", 5)
 
 
 RECORDER = """
@@ -91,7 +96,7 @@ def test_what_twisted_and_autobahn_say_keeps_its_level(site: Path, env: Env, pre
         assert program.process.stdin is not None
         assert program.process.stdout is not None
         eventually(lambda: probe.callees(f"{prefix}.pid") == 1, program.said)
-        end_sessions(probe, "tests.close.reason")
+        end_sessions(probe, f"{prefix}.pid", "tests.close.reason")
         eventually(lambda: probe.callees(f"{prefix}.pid") == 1, program.said)
         program.process.stdin.write("\n")
         program.process.stdin.flush()
@@ -113,7 +118,7 @@ def test_an_ordinary_run_with_reconnects_is_told_in_few_plain_lines(
     with Program(gunicorn(free_port(), workers=1), site, env) as program:
         eventually(lambda: probe.callees(f"{prefix}.pid") == 1, program.said)
         for reason in (None, "tests.close.reason", "wamp.close.normal"):
-            end_sessions(probe, reason)
+            end_sessions(probe, f"{prefix}.pid", reason)
             eventually(lambda: probe.callees(f"{prefix}.pid") == 1, program.said)
         assert isinstance(probe.call(f"{prefix}.pid"), int)
         program.end()
