@@ -270,6 +270,12 @@ def test_names_of_the_site(instance: Path, config: dict[str, str], taken: list[s
                 assert "ticket" not in (answer.json or {}) if answer.is_json else "WAMPFLASK_HOSTS" in answer.text
 
 
+def test_a_load_balancer_may_ask_by_any_name(instance: Path) -> None:
+    app = make(instance, WAMPFLASK_HOSTS="polls.example")
+    with in_memory(app):
+        assert app.test_client().get("/healthz", headers={"Host": "10.1.2.3:8080"}).status_code == 200
+
+
 def test_a_forwarded_name_is_checked_too(instance: Path) -> None:
     app = make(instance, WAMPFLASK_PROXIES=1, WAMPFLASK_HOSTS="polls.example")
     with in_memory(app):

@@ -88,7 +88,7 @@ class SiteModelView(ForAdmins, ModelView):  # type: ignore[misc]
             if isinstance(error, DBAPIError) and not isinstance(error, DataError):
                 raise
             db.session.rollback()
-            current_app.logger.warning("Not found: %s: %s", request.full_path, error)
+            current_app.logger.warning("Not found: %s", request.full_path, exc_info=error)
             abort(404)
 
     def handle_view_exception(self, exc: Exception) -> bool:

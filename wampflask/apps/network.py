@@ -29,11 +29,11 @@ def init_app(app: Flask) -> None:
 def _check_host() -> None:
     """A page would otherwise hand on, in QR codes and addresses, whatever name it was asked for by.
 
-    A name of this machine itself is always right: health checks and the local agent use it.
+    A name of this machine itself is always right, for the local agent; and ``/healthz`` by any, for load balancers.
     """
     hosts = current_app.extensions["site"].hosts
     host = urlsplit(request.host_url).hostname or ""
-    if hosts and host not in hosts and not _is_loopback(host):
+    if hosts and host not in hosts and not _is_loopback(host) and request.endpoint != "health.healthz":
         abort(400, f"This site is not called {host}. Its admin can add that name to WAMPFLASK_HOSTS.")
 
 

@@ -119,6 +119,16 @@ def test_pages_for_those_logged_in_take_no_guess_back(app: Flask) -> None:
     assert guesser.guess() == 429
 
 
+def test_a_stolen_log_in_takes_no_guess_back(app: Flask) -> None:
+    guesser = Guesser(app)
+    guesser.log_in(USER)
+    codes = []
+    for _ in range(LIMIT + 1):
+        codes.append(guesser.send("/verify", {"password": "wrong"}, "form").status_code)
+        guesser.send("/login", {"email": USER[0], "password": "wrong"}, "form")
+    assert 429 in codes
+
+
 @pytest.mark.parametrize(
     "body", ["5", "[]", '"x"', "null", "{", "[" * 100_000, '{"email": ["user@example.org"], "password": "x"}']
 )

@@ -19,6 +19,7 @@ from limits import RateLimitItem, parse_many
 from werkzeug.exceptions import TooManyRequests
 
 from wampflask.apps.extensions import limiter
+from wampflask.apps.headers import ACCOUNTS
 from wampflask.apps.network import client_network
 
 from .service import AccountError, normal_email
@@ -26,7 +27,7 @@ from .service import AccountError, normal_email
 BEHIND_ONE_ADDRESS = 5
 """Times the attempts for one account that an address has in all: several people may share it."""
 
-_BLUEPRINT = "security"
+_LOG_IN = "security.login"
 _JUDGES_NOTHING = "security.logout"
 _TOO_MANY = "Too many wrong passwords. Try again in %s."
 
@@ -37,7 +38,7 @@ def init_app(app: Flask) -> None:
     """Limit the POSTs of every page that takes a password: Flask-Security's, but the log-out."""
     limits = parse_many(app.extensions["site"].login_attempts)
     for rule in app.url_map.iter_rules():
-        if rule.endpoint.startswith(f"{_BLUEPRINT}.") and rule.endpoint != _JUDGES_NOTHING:
+        if rule.endpoint.startswith(f"{ACCOUNTS}.") and rule.endpoint != _JUDGES_NOTHING:
             app.view_functions[rule.endpoint] = _limited(app.view_functions[rule.endpoint], limits)
 
 
@@ -50,8 +51,9 @@ def _limited(view: View, limits: Sequence[RateLimitItem]) -> View:
         account = ("password", here, _account())
         _count(limits, account)
         _count([_many(limit) for limit in limits], ("passwords", here))
+        is_judged = current_user.is_authenticated == (request.endpoint != _LOG_IN)
         response = make_response(view(*args, **kwargs))
-        if _was_right(response):
+        if is_judged and _was_right(response):
             for limit in limits:
                 limiter.limiter.clear(limit, *account)
         return response
