@@ -1,4 +1,4 @@
-"""What one hostile agent does is its own trouble: alarms, uploads and admins' pages of the others go on. A real router."""
+"""What one hostile agent does is its own trouble: others' alarms, uploads and settings go on. A real router."""
 
 from __future__ import annotations
 
