@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from datetime import UTC
 from enum import StrEnum
 from typing import Any
@@ -20,8 +19,10 @@ from flask_admin.form import DateTimeField
 from flask_admin.model import filters
 from flask_admin.model.form import converts
 from sqlalchemy import BigInteger
-from wtforms import FloatField, IntegerField, SelectField
+from wtforms import IntegerField, SelectField
 from wtforms.validators import NumberRange
+
+from .fields import NumberField
 
 _LARGEST = {"INTEGER": 2**31 - 1, "BIGINT": 2**63 - 1}
 
@@ -33,22 +34,6 @@ def enum_labels(kind: type[StrEnum]) -> dict[str, str]:
 
 def _words(name: str) -> str:
     return name.replace("_", " ").capitalize()
-
-
-class NumberField(FloatField):
-    """A finite number, shown without a useless ``.0``."""
-
-    def _value(self) -> str:
-        if self.raw_data or self.data is None:
-            return str(super()._value())
-        return repr(self.data).removesuffix(".0")
-
-    def process_formdata(self, valuelist: Any) -> None:
-        """:raises ValueError: not a number; also for ``nan`` and ``inf``, with which nothing can be compared."""
-        super().process_formdata(valuelist)
-        if self.data is not None and not math.isfinite(self.data):
-            self.data = None
-            raise ValueError(self.gettext("Not a valid float value."))
 
 
 class MomentField(DateTimeField):  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""One agent that answers, reports or uploads what it should not: what the others, the alarms and the admin then see."""
+"""What one hostile agent does is its own trouble: others' alarms, uploads and settings go on. A real router."""
 
 from __future__ import annotations
 

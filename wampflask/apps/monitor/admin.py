@@ -12,15 +12,16 @@ from flask_admin.actions import action
 from flask_admin.helpers import get_redirect_target
 from flask_sqlalchemy import SQLAlchemy
 from flask_wtf import FlaskForm
-from wtforms import FloatField, SelectField, StringField, SubmitField
-from wtforms.validators import Length, NumberRange, Optional
+from wtforms import SelectField, StringField, SubmitField
+from wtforms.validators import Length, Optional
 
 from wampflask.apps.backoffice import SiteModelView, ToLookAt
 from wampflask.apps.extensions import db as database
 from wampflask.apps.extensions import wamp
+from wampflask.apps.fields import NumberField
 
 from . import contract, notify, push, service
-from .forms import GROUPS
+from .forms import GROUPS, LABELS, seconds_between
 from .models import SWITCHES, Alert, AlertRule, Channel, EnrolToken, Host, MonitorError, NotFound, Notice
 
 SAID_ONE_BY_ONE = 10
@@ -33,15 +34,15 @@ _LEAVE = {"": "as it is", "1": "on", "0": "off"}
 class BulkForm(FlaskForm):  # type: ignore[misc]
     """New values for several hosts; what is left empty stays as it is."""
 
-    frequency = FloatField("Seconds between two reports", validators=[Optional(), NumberRange(*contract.FREQUENCY)])
-    disabled = SelectField("Disabled", choices=_LEAVE)
+    frequency = NumberField(LABELS["frequency"], validators=[Optional(), seconds_between(*contract.FREQUENCY)])
+    disabled = SelectField(LABELS["disabled"], choices=_LEAVE)
     show_cpus = SelectField(GROUPS["show_cpus"], choices=_LEAVE)
     show_memory = SelectField(GROUPS["show_memory"], choices=_LEAVE)
     show_disk = SelectField(GROUPS["show_disk"], choices=_LEAVE)
     show_network = SelectField(GROUPS["show_network"], choices=_LEAVE)
     show_temperatures = SelectField(GROUPS["show_temperatures"], choices=_LEAVE)
     show_system = SelectField(GROUPS["show_system"], choices=_LEAVE)
-    labels = StringField("Labels, instead of those they have", validators=[Length(max=500)])
+    labels = StringField("Labels (comma-separated; replace those they have)", validators=[Length(max=500)])
     submit = SubmitField("Save and apply")
 
     def values(self) -> dict[str, Any]:
@@ -88,6 +89,7 @@ class HostView(SiteModelView):
     column_filters = ("online", "disabled", "revoked", "labels")
     column_editable_list = ()
     form_columns = ("name", "labels", "notes", "disabled", "frequency", "handover", *SWITCHES, "revoked")
+    column_labels = {**LABELS, "ip": "IP", "settings": "Settings"}  # noqa: RUF012 - same
     page_size = 100
 
     def after_model_change(self, form: Any, model: Host, is_created: bool) -> None:  # noqa: ARG002 - Flask-Admin's
@@ -211,7 +213,7 @@ def monitor_views(db: SQLAlchemy) -> list[SiteModelView]:
         HostView(Host, db, name="Hosts", category="Monitoring", endpoint="hosts"),
         TokenView(EnrolToken, db, name="Tokens", category="Monitoring", endpoint="tokens"),
         RuleView(AlertRule, db, name="Alert rules", category="Monitoring", endpoint="alert_rules"),
-        ChannelView(Channel, db, name="Channels", category="Monitoring", endpoint="alert_channels"),
+        ChannelView(Channel, db, name="Notification channels", category="Monitoring", endpoint="alert_channels"),
         AlertView(Alert, db, name="Alerts", category="Monitoring", endpoint="alerts"),
-        NoticeView(Notice, db, name="Alert messages", category="Monitoring", endpoint="alert_notices"),
+        NoticeView(Notice, db, name="Sent notifications", category="Monitoring", endpoint="alert_notices"),
     ]

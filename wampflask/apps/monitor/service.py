@@ -163,12 +163,12 @@ def config_of(host: Host) -> contract.Config:
 def application(host: Host) -> tuple[str, str]:
     """Whether the configuration is in force: ``applied refused applying offline`` and a text for people."""
     if host.refused_version == host.config_version:
-        return "refused", f"refused: {host.refusal}"
+        return "refused", f"Refused by the host: {host.refusal}"
     if host.applied_version >= host.config_version and host.applied_at is not None:
-        return "applied", f"applied {host.applied_at:%H:%M:%S} UTC"
+        return "applied", f"Applied {host.applied_at:%H:%M:%S} UTC"
     if host.online:
-        return "applying", "on its way"
-    return "offline", "offline, will apply when it returns"
+        return "applying", "On the way to the host"
+    return "offline", "The host will get it when it connects"
 
 
 def shown_config(host: Host) -> contract.ShownConfig:
