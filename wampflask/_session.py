@@ -6,8 +6,11 @@ in the reactor's thread, and every Deferred fails with one of our errors.
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -26,7 +29,6 @@ from autobahn.wamp.types import CloseDetails, ComponentConfig, RegisterOptions, 
 from autobahn.wamp.types import PublishOptions as _PublishOptions
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint, wrapClientTLS
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ._registry import Procedure, Subscription
@@ -53,7 +55,7 @@ Refuse = Callable[[WampError], None]
 OnInvocation = Callable[[Sequence[Any], Mapping[str, Any], Caller, Answer, Refuse], None]
 OnEvent = Callable[[Sequence[Any], Mapping[str, Any], Caller], None]
 
-log = Logger()
+log = logging.getLogger(__name__)
 
 
 class Listener(Protocol):
@@ -76,6 +78,13 @@ class Session(ApplicationSession):
         self._soon = soon
         self._running: dict[int, Deferred[Any]] = {}
         self.number = 0
+
+    @property
+    def message_max(self) -> int | None:
+        """Bytes of a message that the router takes; None where it did not say."""
+        transport: Any = self._transport
+        found = getattr(transport, "_max_len_send", None) or getattr(transport.factory, "message_max", None)
+        return int(found) if found else None
 
     # -- what we do
 
@@ -151,7 +160,7 @@ class Session(ApplicationSession):
         try:
             handle(self, msg)
         except Exception:  # a boundary: nothing that others send may end the session
-            log.failure("{kind} could not be handled", kind=type(msg).__name__)
+            log.exception("A message of the kind %s could not be handled", type(msg).__name__)
             if isinstance(msg, message.Invocation):
                 self._answer(Failure(CallFailed(INTERNAL)), msg.request)
 
@@ -186,19 +195,19 @@ class Session(ApplicationSession):
     def _on_result(self, msg: message.Result) -> None:
         request = None if msg.progress else self._call_reqs.pop(msg.request, None)
         if request is None:
-            log.debug("Nobody asked for the result {request}", request=msg.request)
+            log.debug("Nobody asked for the result %s", msg.request)
         elif not request.on_reply.called:  # it is when the call was cancelled
             request.on_reply.callback(_result(msg))
 
     def _on_error(self, msg: message.Error) -> None:
         request = getattr(self, _PENDING.get(msg.request_type, ""), {}).pop(msg.request, None)
         if request is None:
-            log.debug("Nobody waits for the error {uri} of {request}", uri=msg.error, request=msg.request)
+            log.debug("Nobody waits for the error %s of %s", msg.error, msg.request)
         elif not request.on_reply.called:
             request.on_reply.errback(from_wire(msg.error, msg.args or (), msg.kwargs))
 
     def _on_refused(self, msg: Refused) -> None:
-        log.warn("A message from the router was refused: {why}", why=msg.why)  # noqa: G010 - Twisted has no warning()
+        log.warning("A message from the router was refused: %s", msg.why)
         if msg.answer is not None:
             self._send(msg.answer)
 
@@ -211,7 +220,8 @@ class Session(ApplicationSession):
     def onUserError(self, fail: Any, msg: str) -> None:
         """Our own errors were logged where they arose; say only what we did not expect."""
         if not isinstance(fail.value, ApplicationError | CancelledError | TransportLost):
-            log.failure("Unexpected error in a session: {msg}", failure=fail, msg=msg)
+            about = (fail.type, fail.value, fail.getTracebackObject())
+            log.error("Unexpected error in a session: %s", msg, exc_info=about)
 
 
 def transport(reactor: Any, config: Config, new_session: Callable[[], Session]) -> tuple[Any, Any]:
@@ -231,10 +241,42 @@ def transport(reactor: Any, config: Config, new_session: Callable[[], Session]) 
     factory.setProtocolOptions(**_KEEPALIVE)
     endpoint = HostnameEndpoint(reactor, host, parts.port or (443 if parts.scheme == "wss" else 80))
     if parts.scheme == "wss":
-        from twisted.internet.ssl import optionsForClientTLS  # needs pyOpenSSL, which only this address does
-
-        return wrapClientTLS(optionsForClientTLS(host), endpoint), factory  # type: ignore[arg-type]  # it is one
+        return wrapClientTLS(_tls(host, config.ca), endpoint), factory  # type: ignore[arg-type]  # it is one
     return endpoint, factory
+
+
+def _tls(host: str, ca: str) -> Any:
+    from twisted.internet import ssl  # needs pyOpenSSL, which only this address does
+
+    if not ca:
+        return ssl.optionsForClientTLS(host)
+    found = re.findall(r"-+BEGIN CERTIFICATE-+.*?-+END CERTIFICATE-+", Path(ca).read_text(encoding="utf-8"), re.DOTALL)
+    trusted = ssl.trustRootFromCertificates([ssl.Certificate.loadPEM(text) for text in found])
+    return ssl.optionsForClientTLS(host, trustRoot=trusted)
+
+
+def why_closed(protocol: Any) -> str:
+    """Why a connection ended before there was a session, in words for people."""
+    failure = protocol.lost
+    error = failure.value if failure else None
+    origin = type(error).__module__.partition(".")[0]
+    if origin == "service_identity":
+        return "its TLS certificate is for another host: use the name that it has in WAMP_URL"
+    if origin == "OpenSSL":
+        return (
+            f"its TLS certificate is not accepted ({_tls_words(error)}). Set WAMP_CA to the file of the authority that "
+            "signed it, in PEM format"
+        )
+    said = getattr(protocol, "wasNotCleanReason", None) or (failure.getErrorMessage() if failure else "")
+    return str(said or "the connection was closed").rstrip(".")
+
+
+def _tls_words(error: Any) -> str:
+    """Of OpenSSL's ``[('SSL routines', '', 'certificate verify failed')]`` the last part; else the error's name."""
+    try:
+        return str(error.args[0][0][-1])
+    except (IndexError, TypeError):
+        return type(error).__name__
 
 
 def _rawsocket(new_session: Callable[[], Session]) -> WampRawSocketClientFactory:
@@ -246,8 +288,14 @@ def _rawsocket(new_session: Callable[[], Session]) -> WampRawSocketClientFactory
 class _Answering:
     """For a transport: an answer that cannot be sent is replaced by an error that can, or its caller waits for ever.
 
-    autobahn tries that too, but puts the unsendable result into the error's text.
+    autobahn tries that too, but puts the unsendable result into the error's text. And it keeps why it ended.
     """
+
+    lost: Failure | None = None
+
+    def connectionLost(self, reason: Failure) -> None:
+        self.lost = reason
+        super().connectionLost(reason)  # type: ignore[misc]  # the transport's
 
     def send(self, msg: Any) -> None:
         try:
@@ -259,7 +307,7 @@ class _Answering:
             super().send(message.Error(message.Invocation.MESSAGE_TYPE, msg.request, uri, [str(error)]))  # type: ignore[misc]
 
 
-class _RawSocket(_Answering, WampRawSocketClientProtocol):
+class _RawSocket(_Answering, WampRawSocketClientProtocol):  # type: ignore[misc]  # Twisted's parameter has a default
     pass
 
 
@@ -279,8 +327,8 @@ def _publish_options(options: PublishOptions, acknowledge: bool) -> _PublishOpti
     return _PublishOptions(
         acknowledge=acknowledge,
         exclude_me=options.exclude_me,
-        eligible_authid=list(options.eligible_authid) if options.eligible_authid is not None else None,
-        exclude_authid=list(options.exclude_authid) if options.exclude_authid is not None else None,
+        eligible_authid=options.receivers,
+        exclude_authid=options.others,
     )
 
 
@@ -305,7 +353,7 @@ def _result(msg: message.Result) -> Any:
 
 
 def _log_failure(failure: Failure) -> None:
-    log.failure("A message could not be handled", failure=failure)
+    log.error("A message could not be handled", exc_info=failure.value)
 
 
 def _raise_ours(failure: Failure) -> None:

@@ -149,6 +149,11 @@ _BY_URI: dict[str, type[WampError]] = {
 }
 
 
+def as_sentence(text: str) -> str:
+    """``text`` with one full stop at its end, unless it is a question."""
+    return text if text.endswith("?") else f"{text.rstrip('.')}."
+
+
 def from_wire(uri: str, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None) -> WampError:
     """The exception for a WAMP error message. Safe in any thread."""
     known = _BY_URI.get(uri)

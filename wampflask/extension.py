@@ -9,16 +9,26 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from flask import Flask, current_app
 from flask.logging import default_handler
 
-from . import _reactor, cli, payload, tickets, uris
+from . import _reactor, answers, cli, logins, origins, payload, tickets, uris
+from . import options as _options
 from ._client import Client
-from ._registry import INVOKE_POLICIES, Handler, Invoke, Procedure, Registry, Subscription
-from .config import Config
+from ._registry import (
+    INVOKE_POLICIES,
+    Handler,
+    Invoke,
+    Procedure,
+    Registry,
+    Subscription,
+    check_handler,
+    check_roles,
+)
+from .config import Config, environment
 from .errors import ConfigError, WampError
 from .locks import Lock
 from .options import DEFAULT_CALL, DEFAULT_PUBLISH, CallOptions, PublishOptions
 from .outbox import Message
 from .permissions import PAGES, Permission
-from .servers import connect_when_served, is_loaded_by_command
+from .servers import connect_when_served, is_loaded_by_command, is_loaded_by_server
 from .status import Status
 from .tickets import Identify
 from .uris import Match
@@ -30,6 +40,7 @@ if TYPE_CHECKING:
     from .caller import Caller
 
 H = TypeVar("H", bound=Handler)
+U = TypeVar("U", bound=logins.UserLoader)
 
 KEY = "wamp"
 
@@ -52,34 +63,55 @@ class WAMP:
         if app is not None:
             self.init_app(app)
 
-    def init_app(self, app: Flask) -> None:
+    def init_app(self, app: Flask, *, serve: bool | None = None) -> None:
         """Prepare ``app``: read its ``WAMP_*`` configuration, once. Nothing connects yet.
 
         A worker of gunicorn or ``flask run`` connects as soon as it has loaded the app, anything else at its first
-        request, publication or call, or by :meth:`connect`. A command of ``flask`` provides none of the procedures
-        and hears none of the events that are declared, unless it calls :meth:`connect`: nobody's call should end up
-        in somebody's shell.
+        request, publication or call, or by :meth:`connect`.
 
+        Not every process that loads the app should answer calls: nobody's call should end up in somebody's shell or
+        nightly job. Those that do not serve only send: they publish and call, but provide none of the procedures
+        and hear none of the events that are declared.
+
+        :param serve: ``True``: this process serves from its first connection on. ``False``: it never does.
+            ``None``: workers of web servers do, from loading the app or from their first request on; commands,
+            scripts and workers of job queues (Celery, Huey, RQ) only send, unless they call :meth:`connect`.
         :raises ConfigError: naming the key with a wrong value.
         :raises WampError: when the app has a ``WAMP`` already.
         """
         if KEY in app.extensions:
             raise WampError("This app has a WAMP already. Import and use that one, and call init_app() once.")
-        config = Config.from_mapping(app.config, Path(app.instance_path))
-        client = Client(app, config, self._registry, serves=not is_loaded_by_command())
+        config = Config.from_mapping({**environment("WAMP_"), **app.config}, Path(app.instance_path))
+        serves = is_loaded_by_server() if serve is None else serve
+        client = Client(
+            app,
+            config,
+            self._registry,
+            permissions=lambda: self._permissions,
+            serves=serves,
+            may_serve=serve is not False,
+        )
         app.extensions[KEY] = client
         self._clients.append(client)
         tickets.init_app(
             app,
             tickets=client.tickets,
-            port=client.config.port,
-            public_url=client.config.public_url,
-            identify=lambda: self._identify() if self._identify else None,
+            port=config.port,
+            public_url=config.public_url,
+            pages=origins.Pages(Path(app.instance_path), config),
+            identify=lambda: self._identify() if self._identify else logins.identify(),
         )
+        answers.init_app(app)
         cli.init_app(app, lambda: self.permissions)
         _show_logs()
-        app.before_request(_start)
-        connect_when_served(client.start)
+        app.before_request(lambda: self._watch_log_outs(app))
+        app.before_request(_connect if is_loaded_by_command() else _serve)
+        app.teardown_appcontext(_flush)
+        connect_when_served(lambda: client.begin(serve=False))
+
+    def _watch_log_outs(self, app: Flask) -> None:
+        if self._identify is None:  # otherwise the app alone knows its users' authids
+            logins.revoke_at_log_out(app, self.revoke)
 
     # -- declaring
 
@@ -94,21 +126,25 @@ class WAMP:
     ) -> Callable[[H], H]:
         """Decorator: make a function a procedure that any session with permission may call.
 
-        It runs in a handler thread, in an app context, with :data:`wampflask.caller` and ``current_user`` set; what
-        it returns must be JSON. Raise :class:`CallFailed` to answer with an error of your own.
+        It runs in a handler thread, in an app context, with :data:`wampflask.caller` set and, where the app has
+        Flask-Login, ``current_user``; what it returns must be JSON. Raise :class:`CallFailed` to answer with an error
+        of your own. There is no HTTP request: ``request`` and ``session`` tell nothing of the caller (Flask-Login
+        makes Flask have an empty one).
 
         :param uri: a strict URI, or a pattern for ``match`` prefix or wildcard.
         :param invoke: which worker the router chooses: single, first, last, roundrobin, random.
         :param login_required: only people who are logged in (role user or admin) may call.
         :param roles: only these roles may call.
         :raises InvalidURI: for a URI that is not strict. :raises AlreadyDeclared: when it is declared twice.
+        :raises ConfigError: for a role that does not exist, and for a handler that is asynchronous or a generator.
         """
         uris.check_own(uri, match)
         if invoke not in INVOKE_POLICIES:
             raise ConfigError(f"invoke={invoke!r} is not one of {', '.join(INVOKE_POLICIES)}.")
+        allowed = check_roles(uri, roles)
 
         def declare(handler: H) -> H:
-            self._declare(Procedure(uri, handler, match, invoke, tuple(roles), login_required))
+            self._declare(Procedure(uri, handler, match, invoke, allowed, login_required))
             return handler
 
         return declare
@@ -135,6 +171,7 @@ class WAMP:
         return declare
 
     def _declare(self, declaration: Procedure | Subscription) -> None:
+        check_handler(declaration.handler)
         self._registry.add(declaration)
         for client in self._clients:
             client.declare(declaration)
@@ -151,10 +188,23 @@ class WAMP:
     def identify(self, who: Identify) -> Identify:
         """Decorator: say who asks for a ticket in the current request; ``None`` for a visitor.
 
-        :param who: returns an :class:`~wampflask.tickets.Identity`, or ``None``.
+        Without it, whoever is logged in by Flask-Login has the role user and the authid :func:`wampflask.user_authid`
+        of their ``get_id()``, and log-out ends their live sessions.
+
+        :param who: returns an :class:`~wampflask.Identity`, or ``None``.
         """
         self._identify = who
         return who
+
+    def user_loader(self, load: U) -> U:
+        """Decorator: find the person whom handlers have as Flask-Login's ``current_user``.
+
+        Without it, that is done by Flask-Login's own ``user_loader``.
+
+        :param load: takes what :func:`wampflask.user_authid` was given; returns a user, or ``None`` for nobody.
+        """
+        self._registry.user_loader = load
+        return load
 
     # -- sending
 
@@ -165,8 +215,9 @@ class WAMP:
         :raises WampTimeout: no acknowledgement in time; the event may have gone out.
         :raises InvalidPayload: a value is not JSON. :raises InvalidURI: ``topic`` is not strict.
         :raises QueueFull: ``WAMP_IN_FLIGHT_MAX`` others wait already. :raises WrongThread: in the reactor's thread.
+        :raises TypeError: ``options`` are no :class:`PublishOptions`.
         """
-        _client().publish(_message(topic, args, kwargs, options))
+        _client().publish(_message("publish", topic, args, kwargs, options))
 
     def publish_later(self, topic: str, *args: Any, options: PublishOptions = DEFAULT_PUBLISH, **kwargs: Any) -> None:
         """Queue an event and return at once: sent in order, in batches, and kept through an outage.
@@ -174,11 +225,12 @@ class WAMP:
         Up to ``WAMP_OUTBOX_MAX`` are kept; while the router is away the oldest is dropped and counted. What was on
         its way when the router died is sent again, so an event may arrive twice.
 
-        :raises InvalidPayload: a value is not JSON. :raises InvalidURI: ``topic`` is not strict.
+        :raises InvalidPayload: a value is not JSON, or the payload larger than the router takes.
+        :raises InvalidURI: ``topic`` is not strict.
         :raises QueueFull: the router is there but took nothing for ``WAMP_PUBLISH_TIMEOUT``.
         """
         _reactor.refuse_reactor_thread("wamp.publish_later()")
-        _client().publish_later(_message(topic, args, kwargs, options))
+        _client().publish_later(_message("publish_later", topic, args, kwargs, options))
 
     def publish_latest(self, topic: str, *args: Any, options: PublishOptions = DEFAULT_PUBLISH, **kwargs: Any) -> None:
         """Queue a value of which only the newest matters, and return at once.
@@ -186,10 +238,10 @@ class WAMP:
         Each topic has at most one event every ``WAMP_LATEST_INTERVAL`` seconds, whatever the number of calls; the last
         value always arrives, after an outage too.
 
-        :raises InvalidPayload: a value is not JSON. :raises InvalidURI: ``topic`` is not strict.
-        :raises QueueFull: ``WAMP_LATEST_MAX`` other topics wait.
+        :raises InvalidPayload: a value is not JSON, or the payload larger than the router takes.
+        :raises InvalidURI: ``topic`` is not strict. :raises QueueFull: ``WAMP_LATEST_MAX`` other topics wait.
         """
-        _client().publish_latest(_message(topic, args, kwargs, options))
+        _client().publish_latest(_message("publish_latest", topic, args, kwargs, options))
 
     def call(self, procedure: str, *args: Any, options: CallOptions = DEFAULT_CALL, **kwargs: Any) -> Any:
         """Call a procedure, wherever it is registered, and wait for its result.
@@ -201,8 +253,10 @@ class WAMP:
         :raises QueueFull: ``WAMP_IN_FLIGHT_MAX`` others wait already. :raises WrongThread: in the reactor's thread.
         """
         uris.check(procedure)
+        timeout = _options.check(options, CallOptions).timeout
+        _options.warn_of_options("call", kwargs, CallOptions, 2)
         clean_args, clean_kwargs = payload.clean(args, kwargs)
-        return _client().call(procedure, clean_args, clean_kwargs, options.timeout)
+        return _client().call(procedure, clean_args, clean_kwargs, timeout)
 
     def after_commit(self, session: Session | scoped_session[Any]) -> AfterCommit:
         """The three publish functions for a transaction: sent when it commits, dropped when it rolls back."""
@@ -240,12 +294,27 @@ class WAMP:
     def connect(self, timeout: float | None = None) -> None:
         """Connect now, to serve what was declared, and wait until every declaration is confirmed.
 
+        After ``init_app(app, serve=False)`` it only connects.
+
         :param timeout: seconds, default ``WAMP_CONNECT_TIMEOUT``.
         :raises NotConnected: when that takes longer, with the reason.
         :raises UnsafeProcess: when a reactor cannot run in this process.
         """
         client = _client()
         client.connect(client.config.connect_timeout if timeout is None else timeout)
+
+    def flush(self, timeout: float | None = None) -> None:
+        """Wait until the router has everything that :meth:`publish_later` and :meth:`publish_latest` queued.
+
+        A process that does not serve does this by itself at the end of each app context, and any process at its
+        orderly end. Call it before ``os._exit``, and where it matters that nothing was lost.
+
+        :param timeout: seconds, default ``WAMP_PUBLISH_TIMEOUT``.
+        :raises NotConnected: something still waits then, and there is no session. What waits is kept.
+        :raises WampTimeout: something still waits then. :raises WrongThread: in the reactor's thread.
+        """
+        client = _client()
+        client.flush(client.config.publish_timeout if timeout is None else timeout)
 
     @property
     def status(self) -> Status:
@@ -280,20 +349,22 @@ class AfterCommit:
 
     def publish(self, topic: str, *args: Any, options: PublishOptions = DEFAULT_PUBLISH, **kwargs: Any) -> None:
         """:meth:`WAMP.publish` when the transaction commits; what it raises then is logged."""
-        self._when_committed(_client().publish, _message(topic, args, kwargs, options))
+        self._when_committed(_client().publish, _message("publish", topic, args, kwargs, options))
 
     def publish_later(self, topic: str, *args: Any, options: PublishOptions = DEFAULT_PUBLISH, **kwargs: Any) -> None:
         """:meth:`WAMP.publish_later` when the transaction commits."""
-        self._when_committed(_client().publish_later, _message(topic, args, kwargs, options))
+        self._when_committed(_client().publish_later, _message("publish_later", topic, args, kwargs, options))
 
     def publish_latest(self, topic: str, *args: Any, options: PublishOptions = DEFAULT_PUBLISH, **kwargs: Any) -> None:
-        """:meth:`WAMP.publish_latest` when the transaction commits."""
-        self._when_committed(_client().publish_latest, _message(topic, args, kwargs, options))
+        """:meth:`WAMP.publish_latest` when the transaction commits: the topic's last value of the transaction."""
+        message = _message("publish_latest", topic, args, kwargs, options)
+        self._when_committed(_client().publish_latest, message, subject=message.subject)
 
-    def _when_committed(self, send: Callable[[Message], None], message: Message) -> None:
+    def _when_committed(self, send: Callable[[Message], None], message: Message, subject: object = None) -> None:
         from .transactions import when_committed  # SQLAlchemy is there only where this is used
 
-        when_committed(self._session, lambda: send(message))
+        _client().check_size(message)
+        when_committed(self._session, lambda: send(message), subject=subject)
 
 
 def _client() -> Client:
@@ -303,14 +374,25 @@ def _client() -> Client:
     return client
 
 
-def _start() -> None:
-    """Connect with the first request where no server did so before."""
-    _client().start()
+def _serve() -> None:
+    """Serve from the first request on: a process that answers requests is a web server's."""
+    _client().begin(serve=True)
 
 
-def _message(topic: str, args: tuple[Any, ...], kwargs: dict[str, Any], options: PublishOptions) -> Message:
+def _connect() -> None:
+    """Connect at the first request."""
+    _client().begin(serve=False)
+
+
+def _flush(_error: BaseException | None) -> None:
+    _client().flush_unserved()
+
+
+def _message(verb: str, topic: str, args: tuple[Any, ...], kwargs: dict[str, Any], options: PublishOptions) -> Message:
     uris.check_own(topic)
-    return Message(topic, *payload.clean(args, kwargs), options)
+    checked = _options.check(options, PublishOptions)
+    _options.warn_of_options(verb, kwargs, PublishOptions, 3)
+    return Message(topic, *payload.clean(args, kwargs), checked)
 
 
 def _show_logs() -> None:

@@ -18,6 +18,7 @@ from typing import Any
 ACTIONS = ("call", "register", "publish", "subscribe")
 PROCEDURE = "wampflask.router.authorize"  # what Crossbar asks
 MAX_LENGTH = 255  # of a URI
+RULES = "wampflask.router.rules"  # what workers ask: the rules in force
 RESERVED = ("wamp", "wampflask", "crossbar")
 
 _COMPONENT = re.compile(r"[0-9a-z_]+")
