@@ -16,8 +16,11 @@ _INLINE = re.compile(r"^# /// script\n(.*?)^# ///$", re.MULTILINE | re.DOTALL)
 """Where a program of one file names its packages: the inline script metadata of Python's packaging."""
 
 
+UNIT = "/etc/systemd/system/wampflask-agent.service"
+
+
 class Way(NamedTuple):
-    """One way to run an agent. ``lines``: for a terminal, to be run as they are; ``note``: what else one should know."""
+    """One way to run an agent. ``lines``: for a terminal, to be run as they are; ``note``: what else to know."""
 
     name: str
     title: str
@@ -60,8 +63,7 @@ def ways(token: str) -> list[Way]:
                 fetch,
                 f"venv/bin/python agent.py --server {hub} --token {token}",
             ),
-            "It runs until you press Ctrl-C. If the host does not appear, add --check to the last line: it says what is "
-            "wrong.",
+            "It runs until you press Ctrl-C. With --check at its end, the last line says what is wrong.",
         ),
         Way(
             "systemd",
@@ -72,8 +74,7 @@ def ways(token: str) -> list[Way]:
                 f"sudo venv/bin/pip install {packages}",
                 f"sudo {fetch}",
                 f"echo WAMPFLASK_AGENT_TOKEN={token} | sudo install -m 600 /dev/stdin /etc/wampflask-agent.env",
-                f"venv/bin/python agent.py --server {hub} --systemd"
-                " | sudo tee /etc/systemd/system/wampflask-agent.service",
+                f"venv/bin/python agent.py --server {hub} --systemd | sudo tee {UNIT}",
                 "sudo systemctl enable --now wampflask-agent",
             ),
             "journalctl -u wampflask-agent shows what it says.",
