@@ -275,11 +275,17 @@ def test_who_does_not_agree_moderates_nobody(open_page: OpenPage) -> None:
 def test_who_writes_too_fast_is_told_and_loses_nothing(open_page: OpenPage) -> None:
     room = new_room()
     page = enter(open_page, room)
-    for number in range(32):
-        say(page, f"m{number}")
-    expect(page.locator("[data-chat=trouble]")).to_contain_text("You are writing too fast. Wait", timeout=20_000)
-    expect(page.locator("[data-chat=log] li")).to_have_count(32, timeout=20_000)
-    assert texts(page) == [f"m{number}" for number in range(32)]
+    trouble = page.locator("[data-chat=trouble]")
+    told = ("[data-chat=pending][hidden]", "[data-chat=trouble]:not([hidden])")
+    answered = page.locator(", ".join(f".chat__room:has({part})" for part in told))
+    said: list[str] = []
+    while not trouble.is_visible() and len(said) < 200:  # a slow machine gets some of its allowance back meanwhile
+        said.append(f"m{len(said)}")
+        say(page, said[-1])
+        expect(answered).to_have_count(1)
+    expect(trouble).to_contain_text("You are writing too fast. Wait")
+    expect(page.locator("[data-chat=log] li")).to_have_count(len(said), timeout=20_000)
+    assert texts(page) == said
 
 
 def test_older_messages_come_when_one_scrolls_up(open_page: OpenPage, someone: Callable[[], Person]) -> None:
