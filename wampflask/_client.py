@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from threading import Event, Lock
 from typing import Any
 from weakref import ref
@@ -23,6 +23,8 @@ from ._registry import Declaration, Procedure, Registry, Subscription
 from .caller import Caller
 from .config import Config
 from .errors import NotConnected, QueueFull, WampError, WampTimeout
+from .live import LiveThing
+from .options import CallResult
 from .outbox import LatestBox, Message, Outbox
 from .status import State, Status
 from .tickets import Tickets
@@ -107,6 +109,7 @@ class Client:
         _reactor.submit(self.links[0].start)
 
     def _start(self, reactor: Any) -> None:
+        from ._engine import Engine
         from ._link import Link  # loads Twisted's reactor: not before this process is sure to keep it
 
         config = self.config
@@ -127,6 +130,19 @@ class Client:
             self.counters,
             self.on_dropped,
         )
+        self.engine = Engine(
+            self.app,
+            link,
+            reactor,
+            submit,
+            interval=config.latest_interval,
+            threads=config.live_threads,
+            most=config.handler_queue,
+            count=self._count,
+        )
+
+    def _count(self, what: str) -> None:
+        self.counters[what] += 1
 
     def connect(self, timeout: float) -> None:
         """Serve from now on, and wait until every declaration is confirmed.
@@ -157,13 +173,15 @@ class Client:
             self._pool.drain(max(0.0, deadline - time.monotonic()))
             self._pool.close()
             self._signals.close()
+            self.engine.close()
             _reactor.wait(self.links[0].leave, timeout=1)
         except WampError as error:
             self.app.logger.warning("The session was not closed cleanly: %s", error)
 
     def _flush(self, deadline: float) -> None:
         """Wait until the queues are empty, if they can become so."""
-        while (len(self.outbox) or len(self.latest)) and time.monotonic() < deadline and not self._is_hopeless():
+        queues = (self.outbox, self.latest, self.engine)
+        while any(len(queue) for queue in queues) and time.monotonic() < deadline and not self._is_hopeless():
             time.sleep(0.01)
 
     def _is_hopeless(self) -> bool:
@@ -253,6 +271,30 @@ class Client:
             self.start()
         self.latest.put(message)
 
+    def changed(self, thing: LiveThing[..., Any], topic: str, args: Mapping[str, Any], keys: Iterable[str]) -> None:
+        """See :meth:`WAMP.changed`."""
+        if self._process != os.getpid():
+            self.start()
+        self.engine.changed(thing, topic, args, keys)
+
+    def ask(
+        self,
+        thing: LiveThing[..., Any],
+        topic: str,
+        args: Mapping[str, Any],
+        role: str,
+        answer: Callable[[Any], None],
+        refuse: Callable[[WampError], None],
+    ) -> None:
+        """Answer a call of a live thing with its state as it is from now on. Reactor thread.
+
+        :raises QueueFull: when too many wait.
+        """
+        from ._engine import Asker
+
+        asker = Asker(role, lambda state, number: answer(CallResult([state, number])), refuse)
+        self.engine.ask(thing, topic, args, asker)
+
     def acquire(self, uri: str) -> Any:
         """Register ``uri`` exclusively and return the handle: ``(registration, session)``.
 
@@ -305,6 +347,7 @@ class Client:
         self._settled.set()
         self.outbox.resume()
         self.latest.resume()
+        self.engine.resume()
         self._send(signals.connected, session=session)
         late, self._on_join = self._on_join, []
         for function in late:
@@ -335,6 +378,9 @@ class Client:
     ) -> None:
         """A procedure of ours is called."""
         self.counters["invoked"] += 1
+        if procedure.direct is not None:
+            procedure.direct(self, args, kwargs, caller, answer, refuse)
+            return
         self._dispatcher.invoke(procedure, args, kwargs, caller, answer, refuse)
 
     def on_event(

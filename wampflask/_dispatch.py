@@ -20,6 +20,7 @@ from ._pool import Pool
 from ._registry import Procedure, Subscription, place
 from .caller import Caller, current_caller
 from .errors import INTERNAL, CallFailed, InvalidPayload, NotAuthorized, WampError
+from .options import CallResult
 
 SIGNED_IN_ROLES = ("user", "admin")
 
@@ -74,7 +75,7 @@ class Dispatcher:
         _check_arguments(procedure, clean_args, clean_kwargs)
         try:
             with _handler_context(self._app, caller):
-                return payload.clean_value(procedure.handler(*clean_args, **clean_kwargs))
+                return _clean_result(procedure.handler(*clean_args, **clean_kwargs))
         except (CallFailed, NotAuthorized):
             raise
         except Exception as error:
@@ -123,6 +124,12 @@ class Dispatcher:
         number = secrets.token_hex(4)
         self._app.logger.error("Error %s in the handler of %s, %s", number, uri, place(handler), exc_info=error)
         return CallFailed(INTERNAL, number)
+
+
+def _clean_result(result: Any) -> Any:
+    if isinstance(result, CallResult):
+        return CallResult(*payload.clean(result.args, result.kwargs))
+    return payload.clean_value(result)
 
 
 def _authorize(procedure: Procedure, caller: Caller) -> None:

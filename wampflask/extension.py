@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from flask import Flask, current_app
 from flask.logging import default_handler
 
-from . import _reactor, cli, payload, tickets, uris
+from . import _reactor, cli, live_calls, payload, tickets, uris
 from ._client import Client
+from ._current import KEY, current_client
 from ._registry import INVOKE_POLICIES, Handler, Invoke, Procedure, Registry, Subscription
 from .config import Config
-from .errors import ConfigError, WampError
+from .errors import ConfigError, InvalidURI, WampError
+from .live import LiveThing, P, Per, R, Rows, Value
 from .locks import Lock
 from .options import DEFAULT_CALL, DEFAULT_PUBLISH, CallOptions, PublishOptions
 from .outbox import Message
-from .permissions import PAGES, Permission
+from .patterns import Pattern
+from .permissions import EVERYONE, PAGES, Permission
 from .servers import connect_when_served, is_loaded_by_command
 from .status import Status
 from .tickets import Identify
@@ -30,8 +33,6 @@ if TYPE_CHECKING:
     from .caller import Caller
 
 H = TypeVar("H", bound=Handler)
-
-KEY = "wamp"
 
 
 class WAMP:
@@ -47,6 +48,7 @@ class WAMP:
     def __init__(self, app: Flask | None = None) -> None:
         self._registry = Registry()
         self._permissions: list[Permission] = []
+        self._live: list[LiveThing[..., Any]] = []
         self._clients: list[Client] = []
         self._identify: Identify | None = None
         if app is not None:
@@ -166,7 +168,7 @@ class WAMP:
         :raises InvalidPayload: a value is not JSON. :raises InvalidURI: ``topic`` is not strict.
         :raises QueueFull: ``WAMP_IN_FLIGHT_MAX`` others wait already. :raises WrongThread: in the reactor's thread.
         """
-        _client().publish(_message(topic, args, kwargs, options))
+        current_client().publish(_message(topic, args, kwargs, options))
 
     def publish_later(self, topic: str, *args: Any, options: PublishOptions = DEFAULT_PUBLISH, **kwargs: Any) -> None:
         """Queue an event and return at once: sent in order, in batches, and kept through an outage.
@@ -178,7 +180,7 @@ class WAMP:
         :raises QueueFull: the router is there but took nothing for ``WAMP_PUBLISH_TIMEOUT``.
         """
         _reactor.refuse_reactor_thread("wamp.publish_later()")
-        _client().publish_later(_message(topic, args, kwargs, options))
+        current_client().publish_later(_message(topic, args, kwargs, options))
 
     def publish_latest(self, topic: str, *args: Any, options: PublishOptions = DEFAULT_PUBLISH, **kwargs: Any) -> None:
         """Queue a value of which only the newest matters, and return at once.
@@ -189,7 +191,7 @@ class WAMP:
         :raises InvalidPayload: a value is not JSON. :raises InvalidURI: ``topic`` is not strict.
         :raises QueueFull: ``WAMP_LATEST_MAX`` other topics wait.
         """
-        _client().publish_latest(_message(topic, args, kwargs, options))
+        current_client().publish_latest(_message(topic, args, kwargs, options))
 
     def call(self, procedure: str, *args: Any, options: CallOptions = DEFAULT_CALL, **kwargs: Any) -> Any:
         """Call a procedure, wherever it is registered, and wait for its result.
@@ -202,7 +204,79 @@ class WAMP:
         """
         uris.check(procedure)
         clean_args, clean_kwargs = payload.clean(args, kwargs)
-        return _client().call(procedure, clean_args, clean_kwargs, options.timeout)
+        return current_client().call(procedure, clean_args, clean_kwargs, options.timeout)
+
+    # -- live things
+
+    def value(
+        self,
+        uri: str,
+        *,
+        allow: Iterable[str] | str,
+        per: Per = "all",
+        every: float | None = None,
+        procedure: str | None = None,
+    ) -> Callable[[Callable[P, R]], Value[P, R]]:
+        """Decorator: make a function's result live: pages that show it are right, and become right again.
+
+        :param uri: such as ``shop.stock.<item>``; the names are the function's arguments.
+        :param allow: the roles that may see it, or ``"everyone"``.
+        :param per: ``all``, ``role`` or ``person``: see :class:`wampflask.live.LiveThing`.
+        :param every: seconds between readings while somebody listens; for what changes without ``changed``.
+        :param procedure: another procedure that answers with the state, taking the names as positional arguments.
+        :raises ConfigError: when the function cannot be called with these names, or nobody may see it.
+        :raises InvalidURI: for a URI that is not strict.
+        """
+
+        def declare(read: Callable[P, R]) -> Value[P, R]:
+            thing = Value(_pattern(uri), read, allow=self._roles(allow), per=per, every=every)
+            self._declare_live(thing, procedure)
+            return thing
+
+        return declare
+
+    def rows(
+        self, uri: str, *, allow: Iterable[str] | str, key: str = "id", per: Per = "all", every: float | None = None
+    ) -> Callable[[Callable[P, R]], Rows[P, R]]:
+        """Decorator: like :meth:`value`, for a keyed set of rows that appear, change and go.
+
+        :param key: the name of a row's key in it.
+        """
+
+        def declare(read: Callable[P, R]) -> Rows[P, R]:
+            thing = Rows(_pattern(uri), read, key=key, allow=self._roles(allow), per=per, every=every)
+            self._declare_live(thing, None)
+            return thing
+
+        return declare
+
+    def _declare_live(self, thing: LiveThing[..., Any], procedure: str | None) -> None:
+        self._live.append(thing)
+        self.permit(thing.permission)
+        for declaration in live_calls.procedures(thing, procedure):
+            self._declare(declaration)
+        if procedure is not None:
+            self.permit(Permission(procedure, call=thing.allow))
+
+    def _roles(self, allow: Iterable[str] | str) -> tuple[str, ...]:
+        if isinstance(allow, str):
+            return PAGES if allow == EVERYONE else (allow,)
+        return tuple(allow)
+
+    def changed(self, uri: str, *keys: str | int) -> None:
+        """Say that a live thing has changed: it is read and sent soon; in a transaction, after its end.
+
+        Costs nothing while nobody listens. Any thread but the reactor's; needs an app context.
+
+        :param uri: the full URI, such as ``shop.stock.tea``.
+        :param keys: of rows that have changed; none means any.
+        :raises InvalidURI: when no live thing has this URI.
+        """
+        for thing in self._live:
+            if thing.pattern.read(uri) is not None:
+                thing.mark(uri, keys)
+                return
+        raise InvalidURI(f"No live thing has the URI {uri!r}: declare it with @wamp.value or @wamp.rows.")
 
     def after_commit(self, session: Session | scoped_session[Any]) -> AfterCommit:
         """The three publish functions for a transaction: sent when it commits, dropped when it rolls back."""
@@ -244,13 +318,13 @@ class WAMP:
         :raises NotConnected: when that takes longer, with the reason.
         :raises UnsafeProcess: when a reactor cannot run in this process.
         """
-        client = _client()
+        client = current_client()
         client.connect(client.config.connect_timeout if timeout is None else timeout)
 
     @property
     def status(self) -> Status:
         """The connection of the current app in this process: a snapshot, from any thread."""
-        return _client().status
+        return current_client().status
 
     def revoke(self, authid: str) -> None:
         """End a login's live sessions and refuse the tickets it was given so far: for log-out, password change, ban.
@@ -259,7 +333,7 @@ class WAMP:
 
         :param authid: such as ``user:17``.
         """
-        client = _client()
+        client = current_client()
         file = Path(current_app.instance_path) / tickets.REVOKED_FILE
         tickets.revoke(file, authid, lifetime=client.config.ticket_lifetime)
         client.kill_sessions(authid)
@@ -269,7 +343,7 @@ class WAMP:
 
         :param name: a strict URI; it stands below ``wampflask.lock.``.
         """
-        return Lock(_client(), name)
+        return Lock(current_client(), name)
 
 
 class AfterCommit:
@@ -280,15 +354,24 @@ class AfterCommit:
 
     def publish(self, topic: str, *args: Any, options: PublishOptions = DEFAULT_PUBLISH, **kwargs: Any) -> None:
         """:meth:`WAMP.publish` when the transaction commits; what it raises then is logged."""
-        self._when_committed(_client().publish, _message(topic, args, kwargs, options))
+        self._when_committed(current_client().publish, _message(topic, args, kwargs, options))
 
     def publish_later(self, topic: str, *args: Any, options: PublishOptions = DEFAULT_PUBLISH, **kwargs: Any) -> None:
         """:meth:`WAMP.publish_later` when the transaction commits."""
-        self._when_committed(_client().publish_later, _message(topic, args, kwargs, options))
+        self._when_committed(current_client().publish_later, _message(topic, args, kwargs, options))
 
     def publish_latest(self, topic: str, *args: Any, options: PublishOptions = DEFAULT_PUBLISH, **kwargs: Any) -> None:
         """:meth:`WAMP.publish_latest` when the transaction commits."""
-        self._when_committed(_client().publish_latest, _message(topic, args, kwargs, options))
+        self._when_committed(current_client().publish_latest, _message(topic, args, kwargs, options))
+
+    def changed(self, thing: LiveThing[..., Any], *keys: str | int, **args: Any) -> None:
+        """Say that a live thing has changed when the transaction commits; :meth:`LiveThing.changed` has the arguments."""
+        from .transactions import when_committed
+
+        client, topic = current_client(), thing.pattern.build(**args)
+        values = thing.pattern.read(topic) or {}
+        names = tuple(map(str, keys))
+        when_committed(self._session, lambda: client.changed(thing, topic, values, names))
 
     def _when_committed(self, send: Callable[[Message], None], message: Message) -> None:
         from .transactions import when_committed  # SQLAlchemy is there only where this is used
@@ -296,16 +379,15 @@ class AfterCommit:
         when_committed(self._session, lambda: send(message))
 
 
-def _client() -> Client:
-    client: Client | None = current_app.extensions.get(KEY)
-    if client is None:
-        raise WampError("This app has no WAMP: did you forget wamp.init_app(app)?")
-    return client
+def _pattern(uri: str) -> Pattern:
+    pattern = Pattern.parse(uri)
+    uris.check_own(pattern.uri, pattern.match)
+    return pattern
 
 
 def _start() -> None:
     """Connect with the first request where no server did so before."""
-    _client().start()
+    current_client().start()
 
 
 def _message(topic: str, args: tuple[Any, ...], kwargs: dict[str, Any], options: PublishOptions) -> Message:

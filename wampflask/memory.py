@@ -22,10 +22,10 @@ from typing import Any
 from flask import Flask
 
 from ._client import Client
+from ._current import KEY
 from ._registry import Declaration, Procedure, Registry, Subscription
 from .caller import Caller
 from .errors import CallFailed, NoSuchProcedure, NotConnected
-from .extension import KEY
 from .outbox import Message
 from .status import State, Status
 from .uris import Match

@@ -27,6 +27,7 @@ __all__ = ["ANONYMOUS", "BACKEND", "PAGES", "ROLES", "Permission", "compile_rule
 ANONYMOUS = "anonymous"
 ROLES = (*TICKETED, ANONYMOUS)
 PAGES = ("visitor", "user", "admin")  # whoever has one of our pages open
+EVERYONE = "everyone"  # instead of roles: every role of people, logged in or not
 
 _LITERAL = re.compile(r"[0-9a-z_]+")
 _PART = re.compile(r"[0-9a-z_]+|<!?[a-z][a-z0-9_]*>|\{[a-z][a-z0-9_]*\}")

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session, SessionTransaction, scoped_session
 from .errors import WampError
 
 _KEY = "wampflask.after_commit"
+_ENDING = "wampflask.after_end"
 
 
 @dataclass(slots=True)
@@ -38,6 +39,29 @@ def when_committed(session: Session | scoped_session[Any], send: Callable[[], No
         event.listen(real, "after_soft_rollback", _drop)
     waiting: list[_Waiting] = real.info[_KEY]
     waiting.append(_Waiting(send, real.get_nested_transaction() or real.get_transaction()))
+
+
+def when_ended(session: Session, function: Callable[[], None]) -> None:
+    """Call ``function`` once when the current transaction of ``session`` has ended, however it ends.
+
+    It runs in the thread that ends it, after the commit if it is one; at once when there is no transaction.
+    """
+    transaction = session.get_transaction()
+    if transaction is None:
+        function()
+        return
+    if _ENDING not in session.info:
+        session.info[_ENDING] = []
+        event.listen(session, "after_transaction_end", _ended)
+    session.info[_ENDING].append((transaction, function))
+
+
+def _ended(session: Session, transaction: SessionTransaction) -> None:
+    waiting: list[tuple[SessionTransaction, Callable[[], None]]] = session.info[_ENDING]
+    session.info[_ENDING] = [item for item in waiting if item[0] is not transaction]
+    for which, function in waiting:
+        if which is transaction:
+            function()
 
 
 def _send(session: Session) -> None:
