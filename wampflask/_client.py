@@ -20,14 +20,13 @@ from . import _reactor, signals
 from ._dispatch import Dispatcher
 from ._pool import Pool
 from ._registry import Declaration, Procedure, Registry, Subscription
-from .caller import Caller
+from .caller import Caller, current_caller
 from .config import Config
 from .errors import NotConnected, QueueFull, WampError, WampTimeout
-from .live import LiveThing
-from .options import CallResult
+from .live import WORKER_LOST, LiveThing
 from .outbox import LatestBox, Message, Outbox
 from .status import State, Status
-from .tickets import Tickets
+from .tickets import Tickets, desk_of
 
 REPORT_INTERVAL = 1.0
 """Seconds in which dropped messages are gathered into one signal and one line of log."""
@@ -83,6 +82,7 @@ class Client:
         self._signals = Pool(1, self.config.handler_queue, f"wamp-{self.app.name}-signals")
         self._dropped: Counter[tuple[str, str]] = Counter()
         self._on_join: list[Callable[[], None]] = []
+        self._has_testament = False
 
     @property
     def app(self) -> Flask:
@@ -174,6 +174,8 @@ class Client:
             self._pool.close()
             self._signals.close()
             self.engine.close()
+            if self._has_testament and self.links[0].session_id is not None:
+                _reactor.wait(self._take_back_testament, timeout=1)
             _reactor.wait(self.links[0].leave, timeout=1)
         except WampError as error:
             self.app.logger.warning("The session was not closed cleanly: %s", error)
@@ -271,6 +273,24 @@ class Client:
             self.start()
         self.latest.put(message)
 
+    def expect_change(self) -> None:
+        """A transaction is about to change a live thing: see that pages ask if this process dies before saying so."""
+        if self._process != os.getpid():
+            self.start()
+        if not self._has_testament:
+            self._has_testament = True
+            _reactor.submit(self._leave_testament)
+
+    def _leave_testament(self) -> None:
+        """In the reactor's thread; the router publishes it when this session ends without having taken it back."""
+        if self._has_testament and self.links[0].session_id is not None:
+            asking = self.links[0].call("wamp.session.add_testament", [WORKER_LOST, [], {"lost": True}], {})
+            asking.addErrback(lambda failure: self.app.logger.debug("No testament: %s", failure.getErrorMessage()))
+
+    def _take_back_testament(self) -> Any:
+        self._has_testament = False
+        return self.links[0].call("wamp.session.flush_testaments", [], {})
+
     def changed(self, thing: LiveThing[..., Any], topic: str, args: Mapping[str, Any], keys: Iterable[str]) -> None:
         """See :meth:`WAMP.changed`."""
         if self._process != os.getpid():
@@ -283,17 +303,35 @@ class Client:
         topic: str,
         args: Mapping[str, Any],
         role: str,
-        answer: Callable[[Any], None],
+        answer: Callable[[Any, int], None],
         refuse: Callable[[WampError], None],
     ) -> None:
-        """Answer a call of a live thing with its state as it is from now on. Reactor thread.
+        """Answer with a live thing's state as it is from now on, and its number. Reactor thread.
 
         :raises QueueFull: when too many wait.
         """
         from ._engine import Asker
 
-        asker = Asker(role, lambda state, number: answer(CallResult([state, number])), refuse)
-        self.engine.ask(thing, topic, args, asker)
+        self.engine.ask(thing, topic, args, Asker(role, answer, refuse))
+
+    def run_for(self, caller: Caller, function: Callable[[], Callable[[], None]], failed: Callable[[], None]) -> None:
+        """Run something for a caller in a handler's thread and context; what it returns is run in the reactor's.
+
+        :param failed: run in the reactor's thread instead, when ``function`` raised or there is no thread for it.
+        """
+
+        def done(result: Callable[[], None] | None) -> None:
+            _reactor.submit(result or failed)
+
+        self._dispatcher.run_for(caller, function, done)
+
+    def viewer(self) -> Caller:
+        """Who asks in the current request, or calls in the current handler."""
+        known = current_caller.get(None)
+        if known is not None:
+            return known
+        who = desk_of(self.app).whoever_asks()
+        return Caller(authid=who.authid, role=who.role)
 
     def acquire(self, uri: str) -> Any:
         """Register ``uri`` exclusively and return the handle: ``(registration, session)``.
@@ -348,6 +386,7 @@ class Client:
         self.outbox.resume()
         self.latest.resume()
         self.engine.resume()
+        self._leave_testament()
         self._send(signals.connected, session=session)
         late, self._on_join = self._on_join, []
         for function in late:

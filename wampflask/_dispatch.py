@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from inspect import signature
-from typing import Any
+from typing import Any, TypeVar
 
 from flask import Flask
 
@@ -21,6 +21,8 @@ from ._registry import Procedure, Subscription, place
 from .caller import Caller, current_caller
 from .errors import INTERNAL, CallFailed, InvalidPayload, NotAuthorized, WampError
 from .options import CallResult
+
+Done = TypeVar("Done")
 
 SIGNED_IN_ROLES = ("user", "admin")
 
@@ -104,6 +106,24 @@ class Dispatcher:
                 subscription.handler(*clean_args, **clean_kwargs)
         except Exception as error:
             self._internal(subscription.uri, subscription.handler, error)
+
+    def run_for(self, caller: Caller, function: Callable[[], Done], done: Callable[[Done | None], None]) -> None:
+        """Run something of the library's own for a caller, in the pool; ``done(result)`` follows, None if it failed."""
+
+        def task() -> None:
+            try:
+                with _handler_context(self._app, caller):
+                    result = function()
+            except Exception:
+                self._app.logger.exception("What %s asked for could not be read", caller.uri)
+                done(None)
+            else:
+                done(result)
+
+        try:
+            self._pool.submit(task)
+        except WampError:
+            done(None)
 
     def run(self, function: Callable[[], Any]) -> None:
         """Run something of the library's own, such as signal receivers, in the pool and in an app context."""

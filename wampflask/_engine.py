@@ -29,7 +29,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ._pool import Pool
-from .errors import INTERNAL, CallFailed, NotConnected, QueueFull, WampError
+from .errors import INTERNAL, CallFailed, NotAuthorized, NotConnected, QueueFull, WampError
 from .live import NO_ROLE, LiveThing, States
 from .options import DEFAULT_PUBLISH, PublishOptions
 from .router.plugin.stamps import PROCEDURE as STAMP
@@ -147,6 +147,7 @@ class Engine:
         self._waiting = 0
         self._batch: list[Entry] = []
         self._stranded: list[Entry] = []
+        self._timed: set[str] = set()
 
     def __len__(self) -> int:
         """Topics that are due or being read. Any thread."""
@@ -223,6 +224,8 @@ class Engine:
         number, listeners = stamp
         now = self._reactor.seconds()
         for (entry, marks), roles in zip(taken, listeners, strict=True):
+            if roles and entry.thing.every is not None:
+                self._look_again(entry, entry.thing.every)
             if not roles:
                 marks.all, marks.keys = False, set()  # a page that subscribes later than that asks for itself
             if not marks:
@@ -233,8 +236,18 @@ class Engine:
             self._count("live_read")
             self._pool.submit(partial(self._read, entry, marks, session, number, wanted))
 
+    def _look_again(self, entry: Entry, seconds: float) -> None:
+        if entry.topic not in self._timed:
+            self._timed.add(entry.topic)
+            self._reactor.callLater(seconds, self._time_is_up, entry)
+
+    def _time_is_up(self, entry: Entry) -> None:
+        self._timed.discard(entry.topic)
+        self.changed(entry.thing, entry.topic, entry.args, ())
+
     def _not_stamped(self, taken: list[tuple[Entry, Marks]], failure: Failure) -> None:
-        log.warn("The router gave no number for live things, trying again: {why}", why=failure.getErrorMessage())
+        text = "The router gave no number for live things, trying again: {why}"
+        log.warn(text, why=failure.getErrorMessage())  # noqa: G010 - Twisted's logger has no warning()
         again = self._reactor.seconds() + FIRST_DELAY
         for entry, marks in taken:
             entry.rested = max(entry.rested, again)
@@ -244,8 +257,8 @@ class Engine:
         """In a thread of the pool, and in a transaction of its own, which begins after the number was given."""
         try:
             states = self._states(entry, marks, roles)
-        except WampError as error:
-            self._submit(self._failed_to_read, entry, marks, error)
+        except (CallFailed, NotAuthorized) as error:
+            self._submit(self._refuse, entry, marks, error)
         except Exception as error:
             self._submit(self._failed_to_read, entry, marks, self._internal(entry, error))
         else:
@@ -256,6 +269,14 @@ class Engine:
             return {}
         return entry.thing.states(self._app, entry.args, sorted(roles), marks.read_keys)
 
+    def _refuse(self, entry: Entry, marks: Marks, error: WampError) -> None:
+        """The function says that there is no such state, or none for them: pages are to ask, and learn the same."""
+        for asker in marks.askers:
+            asker.refuse(error)
+        if marks.changed:
+            self._send(entry, [None], DEFAULT_PUBLISH)
+        self._done(entry)
+
     def _publish(self, entry: Entry, marks: Marks, session: int, number: int, states: States) -> None:
         if self._link.session_id != session:  # the numbers of another session cannot be compared
             self._fail(entry, marks, NotConnected("The session ended meanwhile."))
@@ -263,18 +284,19 @@ class Engine:
         entry.failures = 0
         for asker in marks.askers:
             asker.answer(states.get(asker.role if entry.thing.per == "role" else NO_ROLE), number)
-        for role, event in self._events(entry.thing, marks, states):
+        for role, event in self._events(entry, marks, states):
             options = PublishOptions(eligible_authrole=[role]) if role else DEFAULT_PUBLISH
             self._send(entry, [event, number], options)
         self._done(entry)
 
     @staticmethod
-    def _events(thing: LiveThing[..., Any], marks: Marks, states: States) -> list[tuple[str, Any]]:
+    def _events(entry: Entry, marks: Marks, states: States) -> list[tuple[str, Any]]:
         if not marks.changed:
             return []
-        if thing.per == "person":
+        if entry.thing.per == "person":
             return [(NO_ROLE, None)]  # it says only that each page is to ask
-        return [(role, thing.event(state, marks.changed_keys)) for role, state in states.items()]
+        keys = marks.changed_keys
+        return [(role, entry.thing.event(entry.topic, role, state, keys)) for role, state in states.items()]
 
     def _send(self, entry: Entry, args: list[Any], options: PublishOptions) -> None:
         self._count("live_sent")
@@ -303,12 +325,10 @@ class Engine:
 
     def _internal(self, entry: Entry, error: Exception) -> CallFailed:
         number = secrets.token_hex(4)
-        self._app.logger.error("Error %s in reading %s", number, entry.thing.name, exc_info=error)
+        self._app.logger.error("Error %s in reading %s", number, entry.thing.label, exc_info=error)
         return CallFailed(INTERNAL, number)
 
     def _failed_to_read(self, entry: Entry, marks: Marks, error: WampError) -> None:
-        if error.uri != INTERNAL:
-            self._app.logger.error("%s could not be read: %s", entry.topic, error)
         entry.rested = self._reactor.seconds() + min(FIRST_DELAY * 2**entry.failures, LAST_DELAY)
         entry.failures = min(entry.failures + 1, 16)
         self._fail(entry, marks, error)

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from flask import Flask, current_app
 from flask.logging import default_handler
+from markupsafe import Markup
 
 from . import _reactor, cli, live_calls, payload, tickets, uris
 from ._client import Client
 from ._current import KEY, current_client
 from ._registry import INVOKE_POLICIES, Handler, Invoke, Procedure, Registry, Subscription
 from .config import Config
-from .errors import ConfigError, InvalidURI, WampError
-from .live import LiveThing, P, Per, R, Rows, Value
+from .errors import AlreadyDeclared, ConfigError, InvalidURI, WampError
+from .fragments import FETCH, Fragment, ListFragment
+from .live import WORKER_LOST, Addressed, LiveThing, P, Per, R, Rows, Value
 from .locks import Lock
 from .options import DEFAULT_CALL, DEFAULT_PUBLISH, CallOptions, PublishOptions
 from .outbox import Message
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
     from .binding import Binding
     from .caller import Caller
+    from .changes import Of
 
 H = TypeVar("H", bound=Handler)
 
@@ -49,6 +52,7 @@ class WAMP:
         self._registry = Registry()
         self._permissions: list[Permission] = []
         self._live: list[LiveThing[..., Any]] = []
+        self._fragments: dict[str, Fragment[..., Any]] = {}
         self._clients: list[Client] = []
         self._identify: Identify | None = None
         if app is not None:
@@ -80,6 +84,7 @@ class WAMP:
         )
         cli.init_app(app, lambda: self.permissions)
         _show_logs()
+        app.jinja_env.globals["fragment"] = self.render_fragment
         app.before_request(_start)
         connect_when_served(client.start)
 
@@ -250,9 +255,77 @@ class WAMP:
 
         return declare
 
-    def _declare_live(self, thing: LiveThing[..., Any], procedure: str | None) -> None:
+    def fragment(
+        self,
+        template: str,
+        *,
+        allow: Iterable[str] | str,
+        of: Of | None = None,
+        per: Per = "all",
+        row: str | None = None,
+        key: str = "id",
+        name: str | None = None,
+        every: float | None = None,
+    ) -> Callable[[Callable[P, R]], Fragment[P, R]]:
+        """Decorator: make a template a piece of a page that stays true, shown by ``{{ fragment(name, …) }}``.
+
+        The function returns the template's variables; its arguments are the fragment's.
+
+        :param allow: the roles that may see it, or ``"everyone"``.
+        :param of: models whose rows it shows, with Flask-SQLAlchemy: a model, whose primary key is the only argument,
+            or a mapping from models to functions from a row to the arguments. Without it: ``changed()``.
+        :param per: ``all``, ``role`` or ``person``: see :class:`wampflask.live.LiveThing`.
+        :param row: the fragment is a list: the function returns rows, and the template renders one, by this name.
+        :param key: a row's attribute that tells it from the others.
+        :param name: what templates call it; by default the function's name.
+        :raises ConfigError: when nobody may see it, or the function cannot be called so.
+        """
+
+        def declare(read: Callable[P, R]) -> Fragment[P, R]:
+            options: dict[str, Any] = {"allow": self._roles(allow), "per": per, "every": every}
+            options["name"] = name or getattr(read, "__name__", "")
+            made: Fragment[P, R] = (
+                Fragment(template, read, **options)
+                if row is None
+                else ListFragment(template, read, row=row, key=key, **options)
+            )
+            self._declare_fragment(made)
+            if of is not None:
+                from .changes import follow  # SQLAlchemy is there only where this is used
+
+                follow(made, of)
+            return made
+
+        return declare
+
+    def _declare_fragment(self, fragment: Fragment[..., Any]) -> None:
+        if fragment.name in self._fragments:
+            raise AlreadyDeclared(f"Two fragments are called {fragment.name!r}: give one of them another name=.")
+        if not self._fragments:
+            self._declare(live_calls.fetch_procedure(self._fragments))
+            self.permit(Permission.of_library(FETCH, call=PAGES))
+        self._fragments[fragment.name] = fragment
+        self._announce_live(fragment)
+
+    def render_fragment(self, name: str, /, **args: Any) -> Markup:
+        """``{{ fragment(name, …) }}`` of templates.
+
+        :raises ConfigError: when there is no such fragment.
+        """
+        found = self._fragments.get(name)
+        if found is None:
+            known = ", ".join(sorted(self._fragments)) or "none"
+            raise ConfigError(f"There is no fragment {name!r}; declared are: {known}.")
+        return found.render(**args)
+
+    def _announce_live(self, thing: LiveThing[..., Any]) -> None:
+        if not self._live:
+            self.permit(Permission.of_library(WORKER_LOST, subscribe=PAGES))
         self._live.append(thing)
-        self.permit(thing.permission)
+        self.permit(*thing.permissions())
+
+    def _declare_live(self, thing: Addressed[..., Any], procedure: str | None) -> None:
+        self._announce_live(thing)
         for declaration in live_calls.procedures(thing, procedure):
             self._declare(declaration)
         if procedure is not None:
@@ -273,8 +346,8 @@ class WAMP:
         :raises InvalidURI: when no live thing has this URI.
         """
         for thing in self._live:
-            if thing.pattern.read(uri) is not None:
-                thing.mark(uri, keys)
+            if isinstance(thing, Addressed) and (args := thing.pattern.read(uri)) is not None:
+                thing.mark(args, keys)
                 return
         raise InvalidURI(f"No live thing has the URI {uri!r}: declare it with @wamp.value or @wamp.rows.")
 
@@ -365,13 +438,13 @@ class AfterCommit:
         self._when_committed(current_client().publish_latest, _message(topic, args, kwargs, options))
 
     def changed(self, thing: LiveThing[..., Any], *keys: str | int, **args: Any) -> None:
-        """Say that a live thing has changed when the transaction commits; :meth:`LiveThing.changed` has the arguments."""
+        """What the thing's own ``changed`` does, when the transaction commits."""
         from .transactions import when_committed
 
-        client, topic = current_client(), thing.pattern.build(**args)
-        values = thing.pattern.read(topic) or {}
+        client, topic = current_client(), thing.topic(args)
         names = tuple(map(str, keys))
-        when_committed(self._session, lambda: client.changed(thing, topic, values, names))
+        client.expect_change()
+        when_committed(self._session, lambda: client.changed(thing, topic, args, names))
 
     def _when_committed(self, send: Callable[[Message], None], message: Message) -> None:
         from .transactions import when_committed  # SQLAlchemy is there only where this is used

@@ -27,6 +27,8 @@ from .patterns import Pattern
 from .permissions import Permission
 
 if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
     from .caller import Caller
 
 __all__ = ["LiveThing", "Per", "Rows", "Value"]
@@ -34,6 +36,9 @@ __all__ = ["LiveThing", "Per", "Rows", "Value"]
 Per = Literal["all", "role", "person"]
 P = ParamSpec("P")
 R = TypeVar("R")
+
+WORKER_LOST = "wampflask.live.worker_lost"
+"""The topic that tells pages to ask again: a worker has died, perhaps between a commit and saying so."""
 
 NO_ROLE = ""
 """Stands for the role where one state is for all."""
@@ -43,82 +48,98 @@ States = dict[str, Any]
 
 
 class LiveThing(Generic[P, R]):
-    """What :meth:`wampflask.WAMP.value` and :meth:`~wampflask.WAMP.rows` make of a function; call it as the function.
+    """Something that pages show true: a function that reads its state, and who may see it. Call it as the function.
 
-    :param pattern: its URI; the names in it are the function's arguments.
+    :param label: what messages call it.
+    :param names: the arguments that tell one from another, such as ``item``.
     :param read: the function: it returns the state, read afresh.
     :param allow: the roles that may see it.
     :param per: ``all``: read without any person, sent to everybody who may see it. ``role``: read once for each role,
         the argument ``role``. ``person``: never sent; each page asks for itself, the argument ``viewer``.
     :param every: seconds between readings while somebody listens, for what changes without anybody saying so.
+    :raises ConfigError: when nobody may see it, or the function cannot be called with these arguments.
     """
 
     def __init__(
-        self, pattern: Pattern, read: Callable[P, R], *, allow: tuple[str, ...], per: Per, every: float | None
+        self,
+        label: str,
+        names: tuple[str, ...],
+        read: Callable[P, R],
+        *,
+        allow: tuple[str, ...],
+        per: Per = "all",
+        every: float | None = None,
     ) -> None:
-        self.pattern = pattern
+        self.label = f"{label} ({getattr(read, '__qualname__', read)})"
+        self.names = names
         self.function = read
+        self.allow = allow
         self.per: Per = per
         self.every = every
-        self.name = f"{pattern.text} ({getattr(read, '__qualname__', read)})"
-        self.allow = allow
-        self._arguments = self._check()
         self.__doc__ = read.__doc__
+        self._arguments = self._check()
 
     def _check(self) -> frozenset[str]:
         if self.per not in get_args(Per):
-            raise ConfigError(f"{self.name}: per={self.per!r} is not one of all, role, person.")
+            raise ConfigError(f"{self.label}: per={self.per!r} is not one of all, role, person.")
         if not self.allow:
-            raise ConfigError(f'{self.name} does not say who may see it: allow="everyone", or the roles that may.')
+            raise ConfigError(f'{self.label} does not say who may see it: allow="everyone", or the roles that may.')
         if self.every is not None and not self.every > 0:
-            raise ConfigError(f"{self.name}: every={self.every!r} is not a number of seconds above 0.")
+            raise ConfigError(f"{self.label}: every={self.every!r} is not a number of seconds above 0.")
         taken = signature(self.function).parameters
         if any(parameter.kind is parameter.VAR_KEYWORD for parameter in taken.values()):
-            return frozenset({*self.pattern.names, *self._offered})
-        unknown = [name for name in taken if name not in (*self.pattern.names, *self._offered)]
-        missing = [name for name in self.pattern.names if name not in taken]
+            return frozenset({*self.names, *self.offered})
+        unknown = [name for name in taken if name not in (*self.names, *self.offered)]
+        missing = [name for name in self.names if name not in taken]
         if unknown or missing:
-            offered = ", ".join((*self.pattern.names, *self._offered)) or "no arguments"
-            raise ConfigError(f"{self.name} can be given {offered}; its arguments are {', '.join(taken) or 'none'}.")
+            offered = ", ".join((*self.names, *self.offered)) or "no arguments"
+            raise ConfigError(f"{self.label} can be given {offered}; its arguments are {', '.join(taken) or 'none'}.")
         return frozenset(taken)
 
     @property
-    def _offered(self) -> tuple[str, ...]:
-        """What the function may take besides the URI's names."""
+    def offered(self) -> tuple[str, ...]:
+        """What the function may take besides the names."""
         return {"all": (), "role": ("role",), "person": ("viewer",)}[self.per]
 
-    @property
-    def permission(self) -> Permission:
+    def topic(self, args: Mapping[str, Any]) -> str:
+        """Where the states go for these values of the names."""
+        raise NotImplementedError
+
+    def permissions(self) -> list[Permission]:
         """Who may call and subscribe it."""
-        return Permission(self.pattern.permission, call=self.allow, subscribe=self.allow)
+        raise NotImplementedError
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         return self.function(*args, **kwargs)
 
     def changed(self, **args: Any) -> None:
-        """Say that the state has changed: it is read and sent soon, in a transaction after its end.
+        """Say that the state has changed: it is read and sent soon; in a transaction, after its end.
 
-        Needs an app context; any thread. Costs nothing while nobody listens.
+        The transaction that counts is the one of the current app's Flask-SQLAlchemy session. Costs nothing while
+        nobody listens. Needs an app context; any thread but the reactor's.
 
-        :param args: the values of the names in the URI.
+        :param args: the values of the names.
         """
-        self.mark(self.pattern.build(**args))
+        self.mark(args)
 
-    def mark(self, topic: str, keys: Iterable[str | int] = ()) -> None:
-        """What :meth:`changed` does, for a whole URI.
+    def mark(self, args: Mapping[str, Any], keys: Iterable[str | int] = (), session: Session | None = None) -> None:
+        """What :meth:`changed` does.
 
-        The transaction that counts is the one of the current app's Flask-SQLAlchemy session.
+        :param keys: of rows that have changed; none for any.
+        :param session: whose transaction counts.
         """
         client = current_client()
-        args = self.pattern.read(topic) or {}
-        names = tuple(map(str, keys))
+        topic, names = self.topic(args), tuple(map(str, keys))
+        client.expect_change()
         database = current_app.extensions.get("sqlalchemy")
-        if database is None or not database.session.registry.has():
+        if session is None and database is not None and database.session.registry.has():
+            session = database.session()
+        if session is None:
             client.changed(self, topic, args, names)
             return
         from .transactions import when_ended  # SQLAlchemy is there only where this is used
 
-        when_ended(database.session(), lambda: client.changed(self, topic, args, names))
+        when_ended(session, lambda: client.changed(self, topic, args, names))
 
     # -- reading, in a thread of the engine's
 
@@ -134,7 +155,7 @@ class LiveThing(Generic[P, R]):
         def read() -> States:
             return {role: self.state(args, {"role": role}, keys) for role in wanted}
 
-        return impersonal.run(app, self.name, read)
+        return impersonal.run(app, self.label, read)
 
     def state_for(self, args: Mapping[str, Any], viewer: Caller) -> Any:
         """Read the state for one person, in the context of their call."""
@@ -142,22 +163,41 @@ class LiveThing(Generic[P, R]):
 
     def state(self, args: Mapping[str, Any], offered: Mapping[str, Any], keys: Iterable[str] | None) -> Any:
         """One reading, as strict JSON."""
-        return payload.clean_value(self._call({**args, **offered, "keys": keys}), self.pattern.text)
+        return payload.clean_value(self._call({**args, **offered, "keys": keys}), self.label)
 
     def _call(self, offered: Mapping[str, Any]) -> Any:
         given = {name: value for name, value in offered.items() if name in self._arguments}
         return cast("Callable[..., Any]", self.function)(**given)
 
-    def event(self, state: Any, keys: Iterable[str] | None) -> Any:  # noqa: ARG002 - rows need the keys
-        """What an event carries in front of the number."""
+    def event(self, topic: str, role: str, state: Any, keys: Iterable[str] | None) -> Any:  # noqa: ARG002 - for others than values
+        """What an event carries in front of the number. Reactor thread.
+
+        :param keys: of rows that have changed; None for all.
+        """
         return state
 
 
-class Value(LiveThing[P, R]):
+class Addressed(LiveThing[P, R]):
+    """A live thing with a URI of its own."""
+
+    def __init__(self, pattern: Pattern, read: Callable[P, R], **options: Any) -> None:
+        self.pattern = pattern
+        super().__init__(pattern.text, pattern.names, read, **options)
+
+    def topic(self, args: Mapping[str, Any]) -> str:
+        """The URI."""
+        return self.pattern.build(**args)
+
+    def permissions(self) -> list[Permission]:
+        """Call and subscribe, for the roles that may see it."""
+        return [Permission(self.pattern.permission, call=self.allow, subscribe=self.allow)]
+
+
+class Value(Addressed[P, R]):
     """A live thing whose newest state is all there is to know."""
 
 
-class Rows(LiveThing[P, R]):
+class Rows(Addressed[P, R]):
     """A keyed set: rows appear, change and go. The function returns rows, or a mapping from keys to them.
 
     It may take ``keys``, the keys that have changed or None for all, so as to read no more than these.
@@ -170,15 +210,16 @@ class Rows(LiveThing[P, R]):
         super().__init__(pattern, read, **options)
 
     @property
-    def _offered(self) -> tuple[str, ...]:
-        return (*super()._offered, "keys")
+    def offered(self) -> tuple[str, ...]:
+        """The keys, too."""
+        return (*super().offered, "keys")
 
     def changed(self, *keys: str | int, **args: Any) -> None:
         """Say that rows have changed, appeared or gone.
 
         :param keys: which; none means any.
         """
-        self.mark(self.pattern.build(**args), keys)
+        self.mark(args, keys)
 
     def state(self, args: Mapping[str, Any], offered: Mapping[str, Any], keys: Iterable[str] | None) -> dict[str, Any]:
         """The rows by their keys."""
@@ -186,12 +227,12 @@ class Rows(LiveThing[P, R]):
         found = self._call({**args, **offered, "keys": None if wanted is None else sorted(wanted)})
         rows = found if isinstance(found, Mapping) else {row[self.key]: row for row in found}
         return {
-            str(key): payload.clean_value(row, self.pattern.text)
+            str(key): payload.clean_value(row, self.label)
             for key, row in rows.items()
             if wanted is None or str(key) in wanted
         }
 
-    def event(self, state: Any, keys: Iterable[str] | None) -> Any:
+    def event(self, topic: str, role: str, state: Any, keys: Iterable[str] | None) -> Any:  # noqa: ARG002 - rows are the same to all
         """The rows that changed, and the keys of those that are gone."""
         if keys is None:
             return {"rows": state, "all": True}

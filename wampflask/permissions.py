@@ -65,6 +65,13 @@ class Permission:
         self.subscribe = _check_roles(uri, subscribe)
         self.disclose = disclose
 
+    @classmethod
+    def of_library(cls, uri: str, *, call: Iterable[str] = (), subscribe: Iterable[str] = ()) -> Permission:
+        """For the library's own URIs below ``wampflask.``, which an app cannot declare."""
+        made = cls("wampflask_" + uri.partition(".")[2], call=call, subscribe=subscribe)
+        made.uri = uri
+        return made
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Permission) and self.as_rule() == other.as_rule()
 
