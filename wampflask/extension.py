@@ -23,6 +23,9 @@ from .options import DEFAULT_CALL, DEFAULT_PUBLISH, CallOptions, PublishOptions
 from .outbox import Message
 from .patterns import Pattern
 from .permissions import EVERYONE, PAGES, Permission
+from .presence import Describe, Person, Presence, online
+from .router.plugin.roster import CHANGED as PEOPLE_CHANGED
+from .router.plugin.roster import LAST
 from .servers import connect_when_served, is_loaded_by_command
 from .status import Status
 from .tickets import Identify
@@ -267,9 +270,10 @@ class WAMP:
         name: str | None = None,
         every: float | None = None,
     ) -> Callable[[Callable[P, R]], Fragment[P, R]]:
-        """Decorator: make a template a piece of a page that stays true, shown by ``{{ fragment(name, …) }}``.
+        """Decorator: make a template a piece of a page that stays true.
 
-        The function returns the template's variables; its arguments are the fragment's.
+        Templates show it by ``{{ fragment(name, …) }}``. The function returns the template's variables; its arguments
+        are the fragment's.
 
         :param allow: the roles that may see it, or ``"everyone"``.
         :param of: models whose rows it shows, with Flask-SQLAlchemy: a model, whose primary key is the only argument,
@@ -317,6 +321,37 @@ class WAMP:
             known = ", ".join(sorted(self._fragments)) or "none"
             raise ConfigError(f"There is no fragment {name!r}; declared are: {known}.")
         return found.render(**args)
+
+    def presence(self, uri: str, *, allow: Iterable[str] | str) -> Callable[[Describe], Presence]:
+        """Decorator: make known who is here; the function describes a person to the others.
+
+        :param uri: what pages follow, such as ``todo.team.{team}``.
+        :param allow: the roles that may be here, and see who is.
+        :raises InvalidURI: for a URI that is not strict.
+        """
+
+        def declare(describe: Describe) -> Presence:
+            _pattern(uri)
+            presence = Presence(uri, describe, allow=self._roles(allow))
+            if not any(isinstance(thing, Presence) for thing in self._live):
+                self._declare(Procedure(PEOPLE_CHANGED, self._people_changed))
+            self._declare_live(presence, None)
+            return presence
+
+        return declare
+
+    def _people_changed(self, news: list[tuple[str, list[str], list[str]]]) -> None:
+        for topic, came, left in news:
+            for thing in self._live:
+                if isinstance(thing, Presence):
+                    thing.people_changed(topic, came, left)
+
+    def online(self, uri: str) -> list[Person]:
+        """Who is here, such as in ``todo.team.7``; needs an app context.
+
+        :raises NotConnected: there is no session. :raises WampTimeout: the router did not answer.
+        """
+        return online(f"{uris.check(uri)}.{LAST}")
 
     def _announce_live(self, thing: LiveThing[..., Any]) -> None:
         if not self._live:

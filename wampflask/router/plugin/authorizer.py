@@ -12,7 +12,8 @@ from typing import Any
 from autobahn.twisted.wamp import ApplicationSession
 from txaio.tx import make_logger
 
-from . import stamps, tuning
+from . import tuning
+from .live import Live
 from .pace import Pace
 from .rules import DENY, PROCEDURE, Rules, Session
 
@@ -30,17 +31,13 @@ class Authorizer(ApplicationSession):
         self._pace = Pace(**extra["pace"])
         tuning.apply(**extra["tuning"])
         await self.register(self.authorize, PROCEDURE)
-        await self.register(stamps.Stamps(self._subscriptions_to).stamp, stamps.PROCEDURE)
+        self._live = Live(self)
+        await self._live.begin()
         log.warn(  # noqa: G010 - txaio has no warning(); see tuning for the level
             "wampflask: {count} permissions guard the realm {realm}",
             count=len(extra["rules"]),
             realm=self.config.realm,
         )
-
-    def _subscriptions_to(self, topic: str) -> Any:
-        """Crossbar's subscriptions that events of ``topic`` go to."""
-        transport: Any = self._transport
-        return transport._router._broker._subscription_map.match_observations(topic)  # noqa: SLF001 - Crossbar offers no other
 
     def authorize(self, details: Mapping[str, Any], uri: str, action: str, options: Mapping[str, Any]) -> Answer:
         """Crossbar's question, for every role but backend."""
@@ -51,6 +48,8 @@ class Authorizer(ApplicationSession):
         except Exception:  # a boundary: an error in here must deny and tell the client nothing
             log.failure("wampflask: cannot decide, so denied: {log_failure.value}")
             decision = DENY
+        if decision.allow and action == "subscribe":
+            self._live.allowed(uri)
         answer = {"allow": decision.allow, "cache": False}
         if action in ("call", "publish"):
             answer["disclose"] = decision.disclose
