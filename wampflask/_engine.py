@@ -151,7 +151,8 @@ class Engine:
 
     def __len__(self) -> int:
         """Topics that are due or being read. Any thread."""
-        return len(self._entries)
+        with self._lock:
+            return sum(entry.busy for entry in self._entries.values())
 
     # -- what makes a topic due
 
@@ -258,7 +259,7 @@ class Engine:
         try:
             states = self._states(entry, marks, roles)
         except (CallFailed, NotAuthorized) as error:
-            self._submit(self._refuse, entry, marks, error)
+            self._submit(self._refuse, entry, marks, number, error)
         except Exception as error:
             self._submit(self._failed_to_read, entry, marks, self._internal(entry, error))
         else:
@@ -269,12 +270,12 @@ class Engine:
             return {}
         return entry.thing.states(self._app, entry.args, sorted(roles), marks.read_keys)
 
-    def _refuse(self, entry: Entry, marks: Marks, error: WampError) -> None:
+    def _refuse(self, entry: Entry, marks: Marks, number: int, error: WampError) -> None:
         """The function says that there is no such state, or none for them: pages are to ask, and learn the same."""
         for asker in marks.askers:
             asker.refuse(error)
         if marks.changed:
-            self._send(entry, [None], DEFAULT_PUBLISH)
+            self._send(entry, [None, number], DEFAULT_PUBLISH)
         self._done(entry)
 
     def _publish(self, entry: Entry, marks: Marks, session: int, number: int, states: States) -> None:
@@ -315,11 +316,17 @@ class Engine:
 
     def _done(self, entry: Entry) -> None:
         with self._lock:
-            if not entry.marks:
-                entry.busy = False
+            entry.busy = bool(entry.marks)
+        if entry.busy:
+            self._due(entry)
+        else:
+            self._reactor.callLater(max(0.0, entry.rested - self._reactor.seconds()), self._forget, entry)
+
+    def _forget(self, entry: Entry) -> None:
+        """Once it has rested: anybody may ask for any number of topics."""
+        with self._lock:
+            if not entry.busy and entry.rested <= self._reactor.seconds() + 0.001:
                 self._entries.pop(entry.topic, None)
-                return
-        self._due(entry)
 
     # -- when something is in the way
 
