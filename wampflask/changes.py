@@ -77,6 +77,6 @@ def _note(session: Session, rows: list[Any]) -> None:
                 if args is None or (mark := (thing, *sorted(args.items()))) in marked:
                     continue
                 if not marked:
-                    when_ended(session, session.info[_SEEN].clear)
+                    when_ended(session, _SEEN, session.info[_SEEN].clear)
                 marked.add(mark)
                 thing.mark(args, session=session)

@@ -139,7 +139,7 @@ class LiveThing(Generic[P, R]):
             return
         from .transactions import when_ended  # SQLAlchemy is there only where this is used
 
-        when_ended(session, lambda: client.changed(self, topic, args, names))
+        when_ended(session, (topic, names), lambda: client.changed(self, topic, args, names))
 
     # -- reading, in a thread of the engine's
 

@@ -6,7 +6,7 @@ rolled back.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,27 +41,30 @@ def when_committed(session: Session | scoped_session[Any], send: Callable[[], No
     waiting.append(_Waiting(send, real.get_nested_transaction() or real.get_transaction()))
 
 
-def when_ended(session: Session, function: Callable[[], None]) -> None:
-    """Call ``function`` once when the current transaction of ``session`` has ended, however it ends.
+def when_ended(session: Session, key: Hashable, function: Callable[[], None]) -> None:
+    """Call ``function`` when the current transaction of ``session`` has ended, however it ends.
 
-    It runs in the thread that ends it, after the commit if it is one; at once when there is no transaction.
+    Where none has begun yet it is called at once, and once more when the next one has ended: what is announced before
+    the first statement may well be about that transaction. It runs in the thread that ends it, after the commit if it
+    is one; it must not mind being called twice.
+
+    :param key: of several functions with the same key one is called.
     """
-    transaction = session.get_transaction()
-    if transaction is None:
-        function()
-        return
     if _ENDING not in session.info:
-        session.info[_ENDING] = []
+        session.info[_ENDING] = {}
         event.listen(session, "after_transaction_end", _ended)
-    session.info[_ENDING].append((transaction, function))
+    session.info[_ENDING][key] = function
+    if not session.in_transaction():
+        function()
 
 
 def _ended(session: Session, transaction: SessionTransaction) -> None:
-    waiting: list[tuple[SessionTransaction, Callable[[], None]]] = session.info[_ENDING]
-    session.info[_ENDING] = [item for item in waiting if item[0] is not transaction]
-    for which, function in waiting:
-        if which is transaction:
-            function()
+    if transaction.parent is not None:
+        return
+    waiting: dict[Hashable, Callable[[], None]] = session.info[_ENDING]
+    session.info[_ENDING] = {}
+    for function in waiting.values():
+        function()
 
 
 def _send(session: Session) -> None:
