@@ -109,21 +109,21 @@ class Dispatcher:
 
     def run_for(self, caller: Caller, function: Callable[[], Done], done: Callable[[Done | None], None]) -> None:
         """Run something of the library's own for a caller, in the pool; ``done(result)`` follows, None if it failed."""
-
-        def task() -> None:
-            try:
-                with _handler_context(self._app, caller):
-                    result = function()
-            except Exception:
-                self._app.logger.exception("What %s asked for could not be read", caller.uri)
-                done(None)
-            else:
-                done(result)
-
         try:
-            self._pool.submit(task)
+            self._pool.submit(lambda: self.run_for_here(caller, function, done))
         except WampError:
             done(None)
+
+    def run_for_here(self, caller: Caller, function: Callable[[], Done], done: Callable[[Done | None], None]) -> None:
+        """What :meth:`run_for` does, in this thread."""
+        try:
+            with _handler_context(self._app, caller):
+                result = function()
+        except Exception:
+            self._app.logger.exception("What %s asked for could not be read", caller.uri)
+            done(None)
+        else:
+            done(result)
 
     def run(self, function: Callable[[], Any]) -> None:
         """Run something of the library's own, such as signal receivers, in the pool and in an app context."""

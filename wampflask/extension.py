@@ -17,7 +17,7 @@ from ._registry import INVOKE_POLICIES, Handler, Invoke, Procedure, Registry, Su
 from .config import Config
 from .errors import AlreadyDeclared, ConfigError, InvalidURI, WampError
 from .fragments import FETCH, Fragment, ListFragment
-from .live import WORKER_LOST, Addressed, LiveThing, P, Per, R, Rows, Value
+from .live import WORKER_LOST, Addressed, LiveThing, Log, P, Per, R, Rows, Value
 from .locks import Lock
 from .options import DEFAULT_CALL, DEFAULT_PUBLISH, CallOptions, PublishOptions
 from .outbox import Message
@@ -254,6 +254,23 @@ class WAMP:
         def declare(read: Callable[P, R]) -> Rows[P, R]:
             thing = Rows(_pattern(uri), read, key=key, allow=self._roles(allow), per=per, every=every)
             self._declare_live(thing, None)
+            return thing
+
+        return declare
+
+    def log(self, uri: str, *, allow: Iterable[str] | str) -> Callable[[Callable[P, R]], Log[P, R]]:
+        """Decorator: make what is numbered and only grows live: each item once, in order, also after an outage.
+
+        The function returns the stored items after ``since``; the result's ``append(item)`` sends a new one.
+
+        :param uri: such as ``chat.room.<label>.message``.
+        :param allow: the roles that may see it, or ``"everyone"``.
+        """
+
+        def declare(read: Callable[P, R]) -> Log[P, R]:
+            thing = Log(_pattern(uri), read, allow=self._roles(allow))
+            self._announce_live(thing)
+            self._declare(live_calls.history(thing))
             return thing
 
         return declare

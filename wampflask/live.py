@@ -23,6 +23,8 @@ from flask import Flask, current_app
 from . import impersonal, payload
 from ._current import current_client
 from .errors import ConfigError
+from .options import DEFAULT_PUBLISH
+from .outbox import Message
 from .patterns import Pattern
 from .permissions import Permission
 
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 
     from .caller import Caller
 
-__all__ = ["LiveThing", "Per", "Rows", "Value"]
+__all__ = ["LiveThing", "Log", "Per", "Rows", "Value"]
 
 Per = Literal["all", "role", "person"]
 P = ParamSpec("P")
@@ -241,3 +243,37 @@ class Rows(Addressed[P, R]):
             "rows": {key: row for key, row in state.items() if key in wanted},
             "gone": sorted(wanted - set(state)),
         }
+
+
+class Log(Addressed[P, R]):
+    """What is numbered and only grows. The function returns the items after ``since``, oldest first.
+
+    An item is a mapping with an ``id`` that grows; the function may return no more than a page's worth of them, and is
+    asked again for the rest. It runs for the caller, with :data:`wampflask.caller` set.
+    """
+
+    offered = ("since",)
+
+    def __init__(self, pattern: Pattern, read: Callable[P, R], *, allow: tuple[str, ...]) -> None:
+        super().__init__(pattern, read, allow=allow, per="person")
+
+    def append(self, item: Mapping[str, Any], **args: Any) -> None:
+        """Send an item that has been stored; in a transaction, when it commits.
+
+        :param args: the values of the names in the URI.
+        """
+        client = current_client()
+        message = Message(self.topic(args), [payload.clean_value(item, self.label)], {}, DEFAULT_PUBLISH)
+        client.expect_change()
+        database = current_app.extensions.get("sqlalchemy")
+        if database is None or not database.session.registry.has() or not database.session().in_transaction():
+            client.publish_later(message)
+            return
+        from .transactions import when_committed  # SQLAlchemy is there only where this is used
+
+        when_committed(database.session(), lambda: client.publish_later(message))
+
+    def items(self, args: Mapping[str, Any], since: object) -> list[Any]:
+        """The items after ``since``; None for the newest page."""
+        found: list[Any] = payload.clean_value(list(self._call({**args, "since": since})), self.label)
+        return found

@@ -12,7 +12,7 @@ from ._registry import Procedure
 from .caller import Caller, current_caller
 from .errors import INTERNAL, CallFailed, InvalidURI, NotConnected, WampError
 from .fragments import FETCH, TOPICS, Fragment
-from .live import NO_ROLE, Addressed
+from .live import NO_ROLE, Addressed, Log
 from .options import CallResult
 from .router.plugin.stamps import PROCEDURE as STAMP
 
@@ -40,6 +40,16 @@ def _declare(thing: Addressed[..., Any], uri: str, topic_of: TopicOf) -> Procedu
     if thing.per == "person":
         return Procedure(uri, lambda *args: _answer_person(thing, topic_of, args))
     return Procedure(uri, thing.function, direct=_asker(thing, topic_of))
+
+
+def history(log: Log[..., Any]) -> Procedure:
+    """The declaration by which a page asks for what it missed: ``since`` as a keyword, the answer is the items."""
+
+    def items(since: object = None) -> list[Any]:
+        caller = current_caller.get()
+        return log.items(_read(log, caller.uri or log.pattern.uri), since)
+
+    return Procedure(log.pattern.uri, items, match=log.pattern.match)
 
 
 def _asker(thing: Addressed[..., Any], topic_of: TopicOf) -> Callable[..., None]:
