@@ -64,7 +64,7 @@ class Client:
         self._serves = serves
         self.config = config
         self._app = ref(app)
-        self._registry = registry
+        self.registry = registry
         self.tickets = Tickets(config.ticket_secret, config.realm, config.ticket_lifetime)
         self._lock = Lock()
         self._process: int | None = None
@@ -206,7 +206,7 @@ class Client:
         return Status(state, link.since, link.session_id, link.attempts, link.reason, link.pending, counters)
 
     def _declare_all(self) -> None:
-        for declaration in self._registry:
+        for declaration in self.registry:
             self.declare(declaration)
 
     def declare(self, declaration: Declaration) -> None:
@@ -373,7 +373,7 @@ class Client:
 
     def declarations(self) -> Sequence[Declaration]:
         """What is to be registered and subscribed."""
-        return list(self._registry) if self._serves else []
+        return list(self.registry) if self._serves else []
 
     def on_failed(self) -> None:
         """An attempt to connect failed."""

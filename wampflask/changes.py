@@ -8,15 +8,21 @@ is marked once for each of its arguments, however many rows are written. What st
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
-from flask import has_app_context
+from flask import current_app, has_app_context
 from sqlalchemy import event, inspect
 from sqlalchemy.orm import Session, UOWTransaction
 
+from ._current import KEY
+from ._registry import Registry
 from .errors import ConfigError
 from .live import LiveThing
 from .transactions import when_ended
+
+if TYPE_CHECKING:
+    from ._client import Client
 
 ArgsOf = Callable[[Any], Mapping[str, Any] | None]
 Of = type[Any] | Mapping[type[Any], ArgsOf]
@@ -25,20 +31,23 @@ Of = type[Any] | Mapping[type[Any], ArgsOf]
 _SEEN = "wampflask.changes"
 
 
-def follow(thing: LiveThing[..., Any], of: Of) -> None:
+def follow(registry: Registry, thing: LiveThing[..., Any], of: Of) -> None:
     """Mark ``thing`` whenever a transaction changed, made or deleted rows of these models.
 
+    :param registry: of the ``WAMP`` that it was declared on: another app's transactions are none of its business.
     :raises ConfigError: when a model's primary key cannot be the thing's argument.
     """
     models = of if isinstance(of, Mapping) else {of: _key_as_argument(thing, of)}
     for model, args_of in models.items():
-        _followers.setdefault(model, []).append((thing, args_of))
+        _followers.setdefault(registry, {}).setdefault(model, []).append((thing, args_of))
     if not event.contains(Session, "before_flush", _before_flush):
         event.listen(Session, "before_flush", _before_flush)
         event.listen(Session, "after_flush", _after_flush)
 
 
-_followers: dict[type[Any], list[tuple[LiveThing[..., Any], ArgsOf]]] = {}
+Followers = dict[type[Any], list[tuple[LiveThing[..., Any], ArgsOf]]]
+
+_followers: WeakKeyDictionary[Registry, Followers] = WeakKeyDictionary()
 
 
 def _key_as_argument(thing: LiveThing[..., Any], model: Any) -> ArgsOf:
@@ -67,12 +76,14 @@ def _after_flush(session: Session, _context: UOWTransaction) -> None:
 
 
 def _note(session: Session, rows: list[Any]) -> None:
-    if not has_app_context():  # a script without an app has nobody to tell
+    client: Client | None = current_app.extensions.get(KEY) if has_app_context() else None
+    followers = _followers.get(client.registry) if client is not None else None
+    if not followers:  # a script without an app has nobody to tell
         return
     marked: set[Any] = session.info.setdefault(_SEEN, set())
     for row in rows:
         for model in type(row).__mro__:
-            for thing, args_of in _followers.get(model, ()):
+            for thing, args_of in followers.get(model, ()):
                 args = args_of(row)
                 if args is None or (mark := (thing, *sorted(args.items()))) in marked:
                     continue

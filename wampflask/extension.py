@@ -314,7 +314,7 @@ class WAMP:
             if of is not None:
                 from .changes import follow  # SQLAlchemy is there only where this is used
 
-                follow(made, of)
+                follow(self._registry, made, of)
             return made
 
         return declare

@@ -120,12 +120,13 @@ class Fragment(LiveThing[P, R]):
         :raises Personal: when a fragment for all, or for a role, asks who somebody is.
         """
         clean = payload.clean_value(args, self.label)
+        key = self.key(clean, current_client().tickets)
         mark = secrets.token_hex(16)  # it cannot stand in a text that is shown
         html = self._inline(clean, mark) or ""
         attributes = {
             "name": self.name,
             "args": json.dumps(clean, separators=(",", ":")),
-            "key": self.key(clean, current_client().tickets),
+            "key": key,
             "have": self.have(html.replace(mark, "")),
         }
         text = " ".join(f'{name}="{escape(value)}"' for name, value in attributes.items())

@@ -65,7 +65,7 @@ class MemoryRealm(Client):
     """What :func:`in_memory` gives: everything that was published, and the other side's voice."""
 
     def __init__(self, app: Flask, real: Client) -> None:
-        super().__init__(app, real.config, real._registry)  # noqa: SLF001 - it stands in for that client
+        super().__init__(app, real.config, real.registry)
         self._prepare()
         self._others = Registry()
         self._locks: set[str] = set()

@@ -1,4 +1,4 @@
-"""A shop in two processes or more: what the tests of live things serve. ``SHOP_AHEAD`` sets its clock wrong, in seconds."""
+"""A shop in two processes or more: what the tests of live things serve. ``SHOP_AHEAD``: seconds its clock is wrong."""
 
 from __future__ import annotations
 
@@ -68,10 +68,11 @@ def create_app() -> Flask:
         return {"sold": True}
 
     @app.get("/die/<item>")
-    def die(item: str) -> None:
+    def die(item: str) -> dict[str, bool]:
         """Commit, and be killed before anybody is told."""
         event.listen(Session, "after_commit", lambda _: os.kill(os.getpid(), signal.SIGKILL))
         _sell(item)
+        return {"sold": True}
 
     return app
 
