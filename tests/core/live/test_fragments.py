@@ -52,7 +52,7 @@ def page(app: Flask, source: str, *, user: User | None = None) -> str:
     """A template, rendered in a request of somebody who is logged in, or of a visitor."""
     with app.test_request_context():
         if user is not None:
-            login_user(user)
+            login_user(user)  # type: ignore[no-untyped-call]  # Flask-Login has no types
         flash("a message for one person")
         text: str = app.jinja_env.from_string(source).render()
         return text
