@@ -125,6 +125,8 @@ def check_disk() -> None:
 
 def usable(venv: Path) -> bool:
     """Whether the environment's Python still runs, is new enough, has pip, and stands where it was made."""
+    if not (venv / "pyvenv.cfg").exists():  # without it, its Python is the system's, and pip would install there
+        return False
     code = "import sys, pip; sys.exit(sys.version_info < (3, 11))"
     try:
         runs = subprocess.run([str(python_of(venv)), "-c", code], check=False, capture_output=True).returncode == 0
@@ -138,6 +140,8 @@ def install(venv: Path, requirements: Path, stamp: Path, purpose: str) -> None:
     """Make the environment when there is none that works, and install the pinned packages."""
     stamp.unlink(missing_ok=True)
     if not usable(venv):
+        if venv.is_symlink():
+            raise SetupError(f"{venv} is a link to another checkout's environment; remove it and try again.")
         check_python()
         log = venv.parent / ".venv.log"
         run([sys.executable, "-m", "venv", "--clear", str(venv)], log, f"making {venv}")

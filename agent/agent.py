@@ -1,13 +1,19 @@
 #!/usr/bin/env python3
-"""The monitoring agent of wampflask: one file to copy to a host that shall be seen on the dashboard.
+# /// script
+# requires-python = ">=3.9"
+# dependencies = ["psutil>=7,<8", "autobahn[twisted]>=24.4,<27"]
+# ///
+"""The monitoring agent of wampflask: one file to copy to a host that is to be on the dashboard.
 
 ::
 
-    pip install psutil "autobahn[twisted]"
-    python agent.py --server http://hub:8080 --token <from the admin page>
+    python3 -m venv venv
+    venv/bin/pip install "psutil>=7,<8" "autobahn[twisted]>=24.4,<27"
+    venv/bin/python agent.py --server http://hub:8080 --token <from the admin page>
 
-Python 3.9 or newer (pip then takes autobahn 24.4; autobahn 26 needs Python 3.11). ``--check`` says what is wrong with
-the set-up, ``--once`` prints one sample, ``--systemd`` and ``--container`` print how to run it for good.
+The hub's page “Add a host” has these lines with the right address and a token; ``uv run agent.py`` reads the packages
+above. Python 3.9 or newer (pip then takes autobahn 24.4; autobahn 26 needs Python 3.11). ``--check`` says what is wrong
+with the set-up, ``--once`` prints one sample, ``--systemd`` and ``--container`` print how to run it for good.
 
 It enrols at the hub over HTTP, joins the hub's router over a WebSocket, publishes a sample each ``frequency`` seconds
 (each second while somebody looks), can be configured at any moment, and hands every sample over once more for the

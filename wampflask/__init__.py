@@ -1,6 +1,6 @@
 """Real time for ordinary, synchronous Flask, over WAMP: publish, call, and handlers by decorator."""
 
-from .caller import Caller, caller
+from .caller import Caller, caller, user_authid
 from .errors import (
     AlreadyDeclared,
     CallFailed,
@@ -18,9 +18,10 @@ from .errors import (
     WrongThread,
 )
 from .extension import WAMP
-from .options import CallOptions, CallResult, PublishOptions
+from .options import CallOptions, CallResult, OptionAsPayload, PublishOptions
 from .permissions import Permission
 from .status import State, Status
+from .tickets import Identity, prove
 
 __all__ = [
     "WAMP",
@@ -30,12 +31,14 @@ __all__ = [
     "CallResult",
     "Caller",
     "ConfigError",
+    "Identity",
     "InvalidPayload",
     "InvalidURI",
     "LockTaken",
     "NoSuchProcedure",
     "NotAuthorized",
     "NotConnected",
+    "OptionAsPayload",
     "Permission",
     "PublishOptions",
     "QueueFull",
@@ -46,4 +49,6 @@ __all__ = [
     "WampTimeout",
     "WrongThread",
     "caller",
+    "prove",
+    "user_authid",
 ]

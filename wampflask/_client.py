@@ -16,16 +16,19 @@ from weakref import ref
 
 from flask import Flask
 
-from . import _reactor, signals
+from . import _reactor, payload, signals
 from ._dispatch import Dispatcher
 from ._pool import Pool
 from ._registry import Declaration, Procedure, Registry, Subscription
 from .caller import Caller, current_caller
 from .config import Config
-from .errors import NotConnected, QueueFull, WampError, WampTimeout
+from .errors import NotConnected, QueueFull, UnsafeProcess, WampError, WampTimeout, as_sentence
 from .live import WORKER_LOST, LiveThing
 from .outbox import LatestBox, Message, Outbox
-from .status import State, Status
+from .permissions import Permission, differences
+from .router.plugin.rules import RULES
+from .router.render import Node
+from .status import COUNTERS, State, Status
 from .tickets import Tickets, desk_of
 
 REPORT_INTERVAL = 1.0
@@ -57,17 +60,33 @@ class InFlight:
 class Client:
     """Connects one app. Nothing is started before :meth:`start` or the first use.
 
-    :param serves: whether this process provides what was declared; a command only uses what others provide.
+    :param permissions: what the app has declared by now.
+    :param serves: whether this process provides what was declared; one that does not only sends.
+    :param may_serve: whether :meth:`serve` can change that.
     """
 
-    def __init__(self, app: Flask, config: Config, registry: Registry, *, serves: bool = True) -> None:
+    def __init__(
+        self,
+        app: Flask,
+        config: Config,
+        registry: Registry,
+        *,
+        permissions: Callable[[], Iterable[Permission]] = tuple,
+        serves: bool = True,
+        may_serve: bool = True,
+    ) -> None:
+        self._permissions = permissions
         self._serves = serves
+        self._may_serve = may_serve
         self.config = config
         self._app = ref(app)
         self.registry = registry
         self.tickets = Tickets(config.ticket_secret, config.realm, config.ticket_lifetime)
+        # until the router has said what it takes: what ours takes on its socket
+        self._message_max = config.message_max if config.url.startswith("ws") else Node().max_backend_message
         self._lock = Lock()
         self._process: int | None = None
+        self._unsafe: int | None = None
         self._since = time.time()
 
     def _prepare(self) -> None:
@@ -78,11 +97,12 @@ class Client:
         self._announced = 0
         self._in_flight = InFlight(self.config.in_flight_max)
         self._pool = Pool(self.config.handler_threads, self.config.handler_queue, f"wamp-{self.app.name}")
-        self._dispatcher = Dispatcher(self.app, self._pool)
+        self._dispatcher = Dispatcher(self.app, self._pool, lambda: self.registry.user_loader)
         self._signals = Pool(1, self.config.handler_queue, f"wamp-{self.app.name}-signals")
         self._dropped: Counter[tuple[str, str]] = Counter()
         self._on_join: list[Callable[[], None]] = []
         self._has_testament = False
+        self._has_warned = False
 
     @property
     def app(self) -> Flask:
@@ -144,20 +164,38 @@ class Client:
     def _count(self, what: str) -> None:
         self.counters[what] += 1
 
+    def begin(self, *, serve: bool) -> None:
+        """Begin to connect, and to serve, in the background of what this process is there for.
+
+        Where that cannot be the log says so, once, and pages that need no connection are served without it.
+        """
+        try:
+            if serve:
+                self.serve()
+            else:
+                self.start()
+        except UnsafeProcess as error:
+            if self._unsafe != os.getpid():
+                self._unsafe = os.getpid()
+                self.app.logger.error("Not connected to the router: %s", error)  # noqa: TRY400 - the remedy, not the stack
+
+    def serve(self) -> None:
+        """Provide what was declared from now on, if this process may, and begin to connect."""
+        if self._may_serve and not self._serves:
+            self._serves = True
+            self._declare_all()
+        self.start()
+
     def connect(self, timeout: float) -> None:
         """Serve from now on, and wait until every declaration is confirmed.
 
         :raises NotConnected: when that is not so after ``timeout`` seconds, with the reason.
         """
-        if not self._serves:
-            self._serves = True
-            self._declare_all()
-        self.start()
+        self.serve()
         if not self._ready.wait(timeout):
             status = self.status
-            why = status.reason or ", ".join(status.pending) or status.state.value
-            remedy = "" if status.session else f" Is the router running at {self.config.url}?"
-            raise NotConnected(f"Not ready after {timeout:g} s: {why.rstrip('.')}.{remedy}")
+            why = status.reason or ", ".join(status.pending) or f"still connecting to {self.config.url}"
+            raise NotConnected(f"Not ready after {timeout:g} s: {as_sentence(why)}")
 
     def stop(self) -> None:
         """Take back the registrations, let running handlers finish and queued publications go, say GOODBYE.
@@ -167,7 +205,7 @@ class Client:
         if self._process != os.getpid() or self.status.state in (State.STOPPING, State.STOPPED):
             return
         deadline = time.monotonic() + self.config.stop_timeout
-        self._flush(deadline)
+        self._wait_until_sent(deadline, self._is_hopeless)
         try:
             _reactor.wait(self.links[0].withdraw, timeout=1)
             self._pool.drain(max(0.0, deadline - time.monotonic()))
@@ -180,11 +218,46 @@ class Client:
         except WampError as error:
             self.app.logger.warning("The session was not closed cleanly: %s", error)
 
-    def _flush(self, deadline: float) -> None:
-        """Wait until the queues are empty, if they can become so."""
-        queues = (self.outbox, self.latest, self.engine)
-        while any(len(queue) for queue in queues) and time.monotonic() < deadline and not self._is_hopeless():
-            time.sleep(0.01)
+    def flush(self, timeout: float) -> None:
+        """See :meth:`WAMP.flush`."""
+        _reactor.refuse_reactor_thread("wamp.flush()")
+        if self._process != os.getpid() or self._wait_until_sent(time.monotonic() + timeout):
+            return
+        left = f"After {timeout:g} s, publications that still wait: {len(self.outbox) + len(self.latest)}"
+        if self.links[0].session_id is None:
+            why = as_sentence(self.links[0].reason or "still connecting")
+            raise NotConnected(f"{left}. No session with the router: {why}")
+        raise WampTimeout(f"{left}. The router has not acknowledged them.")
+
+    def flush_unserved(self) -> None:
+        """At the end of an app context: let what was queued leave, where the process may end without notice.
+
+        Job queues' workers and children of multiprocessing end by ``os._exit``. A process that serves goes on, and
+        sends in its own time. Waits for the first attempt to connect; not for a router that is away.
+        """
+        if self._serves or self._process != os.getpid() or not self._is_waiting() or _reactor.is_reactor_thread():
+            return
+        self._settled.wait(self.config.connect_timeout)
+        sent = self._wait_until_sent(time.monotonic() + self.config.publish_timeout, self._is_hopeless)
+        if not sent and not self._has_warned:
+            self._has_warned = True
+            self.app.logger.warning(
+                "Publications still wait at the end of an app context (%s); they are lost if this process ends now.",
+                self.links[0].reason or "the router has not acknowledged them",
+            )
+
+    def _is_waiting(self) -> bool:
+        return bool(len(self.outbox) or len(self.latest) or len(self.engine))
+
+    def _wait_until_sent(self, deadline: float, is_enough: Callable[[], bool] = lambda: False) -> bool:
+        """Wait until the queues are empty, and whether they are; end at the deadline, or when it is enough."""
+        pause = 0.001
+        while self._is_waiting():
+            if time.monotonic() > deadline or is_enough():
+                return False
+            time.sleep(pause)
+            pause = min(2 * pause, 0.02)
+        return True
 
     def _is_hopeless(self) -> bool:
         return self._settled.is_set() and self.links[0].session_id is None
@@ -197,7 +270,7 @@ class Client:
         if self._process != os.getpid():
             return Status(State.IDLE, self._since)
         link = self.links[0]
-        counters = dict(self.counters)
+        counters = dict.fromkeys(COUNTERS, 0) | self.counters
         counters["waiting_later"] = len(self.outbox)
         counters["waiting_latest"] = len(self.latest)
         counters["waiting_handlers"] = self._pool.waiting
@@ -243,7 +316,7 @@ class Client:
         """See :meth:`WAMP.call`."""
         self._use("wamp.call()")
         seconds = self.config.call_timeout if timeout is None else timeout
-        with self._in_flight:
+        with self._in_flight, self._pool.calling(procedure):
             self.counters["called"] += 1
             late = f"{procedure} had not answered"
             return _reactor.wait(self.links[0].call, procedure, args, kwargs, timeout=seconds, late=late)
@@ -261,14 +334,24 @@ class Client:
                 send, message.topic, message.args, message.kwargs, message.options, timeout=seconds, late=late
             )
 
+    def check_size(self, message: Message) -> None:
+        """Refuse what is to be queued and could never be sent. Any thread.
+
+        :raises InvalidPayload: naming both sizes.
+        """
+        known = self.links[0].message_max if self._process == os.getpid() else None
+        payload.check_size(message.topic, message.args, message.kwargs, known or self._message_max)
+
     def publish_later(self, message: Message) -> None:
         """See :meth:`WAMP.publish_later`."""
+        self.check_size(message)
         if self._process != os.getpid():
             self.start()
         self.outbox.put(message)
 
     def publish_latest(self, message: Message) -> None:
         """See :meth:`WAMP.publish_latest`."""
+        self.check_size(message)
         if self._process != os.getpid():
             self.start()
         self.latest.put(message)
@@ -382,6 +465,7 @@ class Client:
     def on_joined(self, session: int) -> None:
         """A session was joined."""
         self.counters["joined"] += 1
+        self._has_warned = False
         self._settled.set()
         self.outbox.resume()
         self.latest.resume()
@@ -397,6 +481,18 @@ class Client:
         self._check_ready()
         if self._serves:
             self._send(signals.ready, session=session)
+            if self.app.debug:
+                self._dispatcher.run(self._compare_permissions)
+
+    def _compare_permissions(self) -> None:
+        """In development the app is loaded again at each change, and the router is not: say what it misses."""
+        try:
+            unknown = differences(self._permissions(), self.call(RULES, (), {}, None))
+        except (WampError, ValueError) as error:
+            self.app.logger.debug("The permissions were not compared with the router's: %s", error)
+            return
+        if unknown:
+            self.app.logger.warning("The running router has other permissions: %s. Start it again.", ", ".join(unknown))
 
     def on_lost(self, reason: str) -> None:
         """The session ended though nobody asked for it."""

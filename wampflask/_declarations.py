@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred, DeferredList
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ._registry import Declaration, Procedure, Subscription
@@ -19,7 +19,7 @@ RETRY = 0.5
 
 _TAKEN = "wamp.error.procedure_already_exists"
 
-log = Logger()
+log = logging.getLogger(__name__)
 
 
 class Handlers(Protocol):
@@ -135,8 +135,8 @@ class Declarations:
             self._unconfirmed.pop(declaration, None)
         else:
             why = str(error) if isinstance(error, CallFailed) else f"{error.uri}: {error}"
-            log_at = log.debug if self._unconfirmed.get(declaration) == why else log.error
-            log_at("The router refused {uri} ({why}); trying again", uri=declaration.uri, why=why)
+            level = logging.DEBUG if self._unconfirmed.get(declaration) == why else logging.ERROR
+            log.log(level, "The router refused %s (%s); trying again", declaration.uri, why)
             self._unconfirmed[declaration] = why
         self._retry(self._ask, session, declaration)
         self._on_change()

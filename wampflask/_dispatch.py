@@ -6,7 +6,6 @@ What a handler raises leaves as itself only where it is meant for the caller (:c
 
 from __future__ import annotations
 
-import io
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,10 +16,12 @@ from flask import Flask
 
 from . import payload
 from ._pool import Pool
-from ._registry import Procedure, Subscription, place
+from ._registry import Declaration, Procedure, Subscription, place
 from .caller import Caller, current_caller
 from .errors import INTERNAL, CallFailed, InvalidPayload, NotAuthorized, WampError
+from .logins import UserLoader, has_logins, user_context
 from .options import CallResult
+from .permissions import BACKEND
 
 Done = TypeVar("Done")
 
@@ -34,11 +35,14 @@ class Dispatcher:
     """Hands invocations and events of one app to its handlers.
 
     :meth:`invoke` and :meth:`deliver` may be called in any thread and return at once.
+
+    :param user_loader: the app's own way to find a user, if it has one.
     """
 
-    def __init__(self, app: Flask, pool: Pool) -> None:
+    def __init__(self, app: Flask, pool: Pool, user_loader: Callable[[], UserLoader | None] = lambda: None) -> None:
         self._app = app
         self._pool = pool
+        self._user_loader = user_loader
 
     def invoke(
         self,
@@ -60,7 +64,8 @@ class Dispatcher:
                 answer(result)
 
         try:
-            self._pool.submit(task)
+            # Of pages' calls none goes first: they cannot be what a handler waits for.
+            self._pool.submit(task, caller.uri if caller.role == BACKEND else None)
         except WampError as error:
             refuse(error)
 
@@ -76,7 +81,7 @@ class Dispatcher:
         clean_args, clean_kwargs = payload.clean(args, kwargs)
         _check_arguments(procedure, clean_args, clean_kwargs)
         try:
-            with _handler_context(self._app, caller):
+            with _handler_context(self._app, caller, self._user_loader()):
                 return _clean_result(procedure.handler(*clean_args, **clean_kwargs))
         except (CallFailed, NotAuthorized):
             raise
@@ -98,11 +103,12 @@ class Dispatcher:
         """Run the handler in this thread; what it raises is logged."""
         try:
             clean_args, clean_kwargs = payload.clean(args, kwargs)
-        except InvalidPayload as error:
-            self._app.logger.warning("An event of %s is not JSON and was not handled: %s", caller.uri, error)
+            _check_arguments(subscription, clean_args, clean_kwargs)
+        except (InvalidPayload, CallFailed) as error:
+            self._app.logger.warning("An event of %s was not handled: %s", caller.uri, error)
             return
         try:
-            with _handler_context(self._app, caller):
+            with _handler_context(self._app, caller, self._user_loader()):
                 subscription.handler(*clean_args, **clean_kwargs)
         except Exception as error:
             self._internal(subscription.uri, subscription.handler, error)
@@ -117,7 +123,7 @@ class Dispatcher:
     def run_for_here(self, caller: Caller, function: Callable[[], Done], done: Callable[[Done | None], None]) -> None:
         """What :meth:`run_for` does, in this thread."""
         try:
-            with _handler_context(self._app, caller):
+            with _handler_context(self._app, caller, self._user_loader()):
                 result = function()
         except Exception:
             self._app.logger.exception("What %s asked for could not be read", caller.uri)
@@ -159,42 +165,20 @@ def _authorize(procedure: Procedure, caller: Caller) -> None:
         raise NotAuthorized(f"{procedure.uri} is for the roles {', '.join(procedure.roles)}.")
 
 
-def _check_arguments(procedure: Procedure, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+def _check_arguments(declared: Declaration, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
     """Wrong arguments are the caller's mistake, not the handler's: say so, and keep the log quiet."""
     try:
-        signature(procedure.handler).bind(*args, **kwargs)
+        signature(declared.handler).bind(*args, **kwargs)
     except TypeError as error:
         raise CallFailed("wamp.error.invalid_argument", str(error)) from None
 
 
 @contextmanager
-def _handler_context(app: Flask, caller: Caller) -> Iterator[None]:
-    """The app's context with :data:`wampflask.caller` set.
-
-    Flask-Login gives ``current_user`` only in a request, so an app that uses it gets an otherwise empty one.
-    """
+def _handler_context(app: Flask, caller: Caller, user_loader: UserLoader | None) -> Iterator[None]:
+    """The app's context with :data:`wampflask.caller` set, and ``current_user`` where there is Flask-Login."""
     token = current_caller.set(caller)
     try:
-        with app.request_context(_empty_environ()) if hasattr(app, "login_manager") else app.app_context():
+        with user_context(app, caller, user_loader) if has_logins(app) else app.app_context():
             yield
     finally:
         current_caller.reset(token)
-
-
-def _empty_environ() -> dict[str, Any]:
-    return {
-        "REQUEST_METHOD": "GET",
-        "SCRIPT_NAME": "",
-        "PATH_INFO": "/",
-        "QUERY_STRING": "",
-        "SERVER_NAME": "localhost",
-        "SERVER_PORT": "80",
-        "SERVER_PROTOCOL": "HTTP/1.1",
-        "wsgi.version": (1, 0),
-        "wsgi.url_scheme": "http",
-        "wsgi.input": io.BytesIO(),
-        "wsgi.errors": io.StringIO(),
-        "wsgi.multithread": True,
-        "wsgi.multiprocess": True,
-        "wsgi.run_once": False,
-    }

@@ -7,6 +7,7 @@ calls hang when the router goes (docs/decisions.md). So this opens the transport
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import Mapping, Sequence
 from time import time
@@ -14,17 +15,17 @@ from typing import Any, Protocol
 
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ._declarations import Declarations, Handlers
 from ._registry import Declaration
-from ._session import Session, transport
+from ._session import Session, transport, why_closed
 from .config import Config
-from .errors import NotConnected, WampTimeout
+from .errors import NotConnected, WampTimeout, as_sentence
 from .options import PublishOptions
 from .router.plugin.tuning import replace_colours
 from .status import State
+from .tickets import explain_refusal
 
 FIRST_DELAY = 0.05
 GROWTH = 1.6
@@ -33,7 +34,7 @@ HANDSHAKE_TIMEOUT = 5.0
 STEADY = 2.0
 """Seconds a session must have lasted for the next attempts to be quick again: some routers welcome and then drop."""
 
-log = Logger()
+log = logging.getLogger(__name__)
 _jitter = random.SystemRandom()
 
 
@@ -67,9 +68,11 @@ class Link:
         self._tries = 0
         self._joined_at = 0.0
         self._ended_because = ""
+        self._is_explained = False
         self.state = State.IDLE
         self.since = time()
         self.attempts = 0
+        self.message_max: int | None = None
 
     @property
     def session_id(self) -> int | None:
@@ -101,6 +104,7 @@ class Link:
 
     def _attempt(self) -> None:
         self._again = None
+        self._is_explained = False
         endpoint, factory = transport(self._reactor, self._config, self._new_session)
         connecting = endpoint.connect(factory)
         connecting.addTimeout(HANDSHAKE_TIMEOUT, self._reactor)
@@ -112,24 +116,30 @@ class Link:
     def _opened(self, protocol: Any) -> None:
         self._protocol = protocol
         guard = self._reactor.callLater(HANDSHAKE_TIMEOUT, self._give_up, protocol)
-        protocol.is_closed.addBoth(lambda _: self._closed(guard))
+        protocol.is_closed.addBoth(lambda _: self._closed(protocol, guard))
 
     def _give_up(self, protocol: Any) -> None:
         if self._session is None and self._protocol is protocol:
-            self._ended_because = f"no session within {HANDSHAKE_TIMEOUT:g} s of connecting"
+            self._explain(f"no session within {HANDSHAKE_TIMEOUT:g} s of connecting to {self._config.url}")
             protocol.transport.abortConnection()
 
     def _failed(self, failure: Failure) -> None:
-        why = failure.getErrorMessage() or type(failure.value).__name__
-        self._ended_because = f"cannot reach {self._config.url}: {why}"
+        why = (failure.getErrorMessage() or type(failure.value).__name__).rstrip(".")
+        self._explain(f"cannot reach {self._config.url}: {why}. Is the router running?")
         self._try_again()
 
-    def _closed(self, guard: Any) -> None:
+    def _explain(self, reason: str) -> None:
+        self._ended_because = reason
+        self._is_explained = True
+
+    def _closed(self, protocol: Any, guard: Any) -> None:
         if guard.active():
             guard.cancel()
         self._protocol = None
         if self._session is not None:
             self.left(self._session, "wamp.close.transport_lost: the connection was lost")
+        elif not self._is_explained:
+            self._explain(f"cannot join the router at {self._config.url}: {why_closed(protocol)}")
         if self.state is not State.STOPPED:
             self._try_again()
 
@@ -139,10 +149,8 @@ class Link:
         self.attempts += 1
         self._tries += 1
         self._owner.on_failed()
-        log_at = log.warn if self._tries in (1, 10, 100) else log.debug
-        log_at(
-            "No session with the router ({reason}); attempt {n} follows", reason=self._ended_because, n=self._tries + 1
-        )
+        level = logging.WARNING if self._tries in (1, 10, 100) else logging.DEBUG
+        log.log(level, "No session with the router (%s); attempt %d follows", self._ended_because, self._tries + 1)
         ceiling = min(FIRST_DELAY * GROWTH ** min(self._tries, 64), self._config.reconnect_max)
         self._again = self._reactor.callLater(_jitter.uniform(ceiling / 2, ceiling), self._attempt)
 
@@ -157,15 +165,16 @@ class Link:
         self._session = session
         self._joined_at = self._reactor.seconds()
         self.attempts = 0
+        self.message_max = session.message_max
         self._set_state(State.JOINED)
-        log.info("Joined realm {realm} as session {id}", realm=self._config.realm, id=session.number)
+        log.info("Joined realm %s as session %d", self._config.realm, session.number)
         self._declarations.begin(session, self._owner.declarations())
         self._owner.on_joined(session.number)  # sends what was queued: after our own subscriptions, which hear it so
         self._check_ready()
 
     def left(self, session: Session, reason: str) -> None:
         """The session has ended, or was refused, for whatever reason."""
-        self._ended_because = reason
+        self._explain(explain_refusal(reason, self._config.url))
         if session is not self._session:
             return
         self._session = None
@@ -192,7 +201,7 @@ class Link:
 
     def _require(self) -> Session:
         if self._session is None:
-            raise NotConnected(f"No session with the router: {self.reason or 'still connecting'}.")
+            raise NotConnected(f"No session with the router: {as_sentence(self.reason or 'still connecting')}")
         return self._session
 
     def call(self, procedure: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Deferred[Any]:

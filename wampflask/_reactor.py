@@ -34,8 +34,16 @@ _processes = {os.getpid(): _Process()}
 
 def _after_fork() -> None:
     _processes.clear()
-    has_reactor = "twisted.internet.reactor" in sys.modules
-    _processes[os.getpid()] = _Process(os.getppid() if has_reactor else None)
+    _this_process()
+
+
+def _this_process() -> _Process:
+    """Of the process that asks; uWSGI forks its workers without Python's hooks, so a new one may be met anywhere."""
+    process = _processes.get(os.getpid())
+    if process is None:
+        has_reactor = "twisted.internet.reactor" in sys.modules
+        process = _processes.setdefault(os.getpid(), _Process(os.getppid() if has_reactor else None))
+    return process
 
 
 os.register_at_fork(after_in_child=_after_fork)
@@ -48,10 +56,11 @@ def start() -> Any:
 
     :raises UnsafeProcess: under gevent, or when the reactor was loaded before this process was forked.
     """
-    process = _processes[os.getpid()]
+    process = _this_process()
     with process.lock:
         if process.reactor is None:
             _refuse_gevent()
+            _refuse_threadless_uwsgi()
             _refuse_inherited(process)
             _start_for_good()
             process.reactor = _reactor()
@@ -108,6 +117,16 @@ def _refuse_gevent() -> None:
         )
 
 
+def _refuse_threadless_uwsgi() -> None:
+    uwsgi = sys.modules.get("uwsgi")
+    options = getattr(uwsgi, "opt", None)
+    if options is not None and not {b"enable-threads", b"threads", "enable-threads", "threads"} & set(options):
+        raise UnsafeProcess(
+            "uWSGI runs no threads of Python between requests, and the connection lives in one: "
+            "start it with --enable-threads (or --threads 8)."
+        )
+
+
 def _refuse_inherited(process: _Process) -> None:
     if process.inherited_from is not None:
         raise UnsafeProcess(
@@ -119,11 +138,11 @@ def _refuse_inherited(process: _Process) -> None:
 
 def on_stop(stopper: Callable[[], None]) -> None:
     """Have ``stopper`` called, in a thread of its own, when the process ends and before the reactor stops."""
-    _processes[os.getpid()].stoppers.append(stopper)
+    _this_process().stoppers.append(stopper)
 
 
 def _stop_all() -> None:
-    stoppers = _processes[os.getpid()].stoppers
+    stoppers = _this_process().stoppers
     threads = [threading.Thread(target=stopper, name="wampflask-stop", daemon=True) for stopper in stoppers]
     for thread in threads:
         thread.start()
@@ -139,7 +158,7 @@ def _stop_in_hosted_reactor() -> Any:
 
 def is_reactor_thread() -> bool:
     """Whether the caller runs in the reactor's thread."""
-    return _processes[os.getpid()].reactor is not None and bool(threadable.isInIOThread())
+    return _this_process().reactor is not None and bool(threadable.isInIOThread())
 
 
 def refuse_reactor_thread(what: str) -> None:
@@ -153,7 +172,7 @@ def refuse_reactor_thread(what: str) -> None:
 
 def submit(function: Callable[..., Any], *args: Any) -> None:
     """Run ``function`` in the reactor's thread soon; do not wait. Any thread, after :func:`start`."""
-    _processes[os.getpid()].reactor.callFromThread(function, *args)
+    _this_process().reactor.callFromThread(function, *args)
 
 
 def wait(function: Callable[..., Any], *args: Any, timeout: float, late: str = "the reactor did not answer") -> Any:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import inspect
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any, Literal
 
 from . import uris
-from .errors import AlreadyDeclared
+from .errors import AlreadyDeclared, ConfigError
+from .permissions import BACKEND, ROLES
 from .uris import Match
 
 Invoke = Literal["single", "first", "last", "roundrobin", "random"]
@@ -64,6 +66,7 @@ class Registry:
         self._lock = Lock()
         self._declarations: list[Declaration] = []
         self._places: dict[tuple[str, str], Procedure] = {}
+        self.user_loader: Callable[[str], Any] | None = None
 
     def add(self, declaration: Declaration) -> None:
         """Keep ``declaration``.
@@ -86,6 +89,38 @@ class Registry:
     def __iter__(self) -> Iterator[Declaration]:
         with self._lock:
             return iter(tuple(self._declarations))
+
+
+def check_handler(handler: Handler) -> None:
+    """See that calling ``handler`` runs it: handlers are plain functions, run in threads.
+
+    :raises ConfigError: for one that is asynchronous, or a generator.
+    """
+    kinds = {
+        "async def": (inspect.iscoroutinefunction, inspect.isasyncgenfunction),
+        "a generator (it has a yield)": (inspect.isgeneratorfunction,),
+    }
+    call = getattr(type(handler), "__call__", None)  # noqa: B004 - an object's own __call__ may be asynchronous
+    for kind, tests in kinds.items():
+        if any(test(handler) or test(call) for test in tests):
+            raise ConfigError(
+                f"The handler {place(handler)} is {kind}: calling it would run nothing. Handlers have threads and may "
+                "block: write a plain def that returns its result; asyncio.run(...) in it runs what is asynchronous."
+            )
+
+
+def check_roles(uri: str, roles: Iterable[str]) -> tuple[str, ...]:
+    """``roles`` of a procedure, when all of them exist.
+
+    :raises ConfigError: for one that does not, which would refuse everybody.
+    """
+    if isinstance(roles, str):
+        raise ConfigError(f"The roles of {uri!r} are a tuple: write roles=({roles!r},).")
+    named = tuple(roles)
+    for role in named:
+        if role not in (*ROLES, BACKEND):
+            raise ConfigError(f"{uri!r} is for the role {role!r}; the roles are {', '.join((*ROLES, BACKEND))}.")
+    return named
 
 
 def place(handler: Handler) -> str:

@@ -6,8 +6,11 @@ in the reactor's thread, and every Deferred fails with one of our errors.
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -22,22 +25,29 @@ from autobahn.wamp.exception import (
     SerializationError,
     TransportLost,
 )
-from autobahn.wamp.serializer import JsonSerializer
-from autobahn.wamp.types import CallResult as _CallResult
 from autobahn.wamp.types import CloseDetails, ComponentConfig, RegisterOptions, SubscribeOptions
 from autobahn.wamp.types import PublishOptions as _PublishOptions
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint, wrapClientTLS
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ._registry import Procedure, Subscription
 from .caller import Caller
 from .config import Config
-from .errors import CallFailed, InvalidPayload, InvalidURI, NotConnected, WampError, WampTimeout, from_wire
+from .errors import (
+    INTERNAL,
+    CallFailed,
+    InvalidPayload,
+    InvalidURI,
+    NoSuchProcedure,
+    NotConnected,
+    WampError,
+    WampTimeout,
+    from_wire,
+)
 from .options import DEFAULT_PUBLISH, CallResult, PublishOptions
+from .router.plugin.guard import Refused, StrictSerializer
 
-_DETAILS = "_wampflask_details"
 _KEEPALIVE = {"autoPingInterval": 10, "autoPingTimeout": 5, "autoPingSize": 12, "openHandshakeTimeout": 5}
 
 Answer = Callable[[Any], None]
@@ -45,7 +55,7 @@ Refuse = Callable[[WampError], None]
 OnInvocation = Callable[[Sequence[Any], Mapping[str, Any], Caller, Answer, Refuse], None]
 OnEvent = Callable[[Sequence[Any], Mapping[str, Any], Caller], None]
 
-log = Logger()
+log = logging.getLogger(__name__)
 
 
 class Listener(Protocol):
@@ -66,14 +76,21 @@ class Session(ApplicationSession):
         super().__init__(ComponentConfig(realm=realm))
         self._listener = listener
         self._soon = soon
+        self._running: dict[int, Deferred[Any]] = {}
         self.number = 0
+
+    @property
+    def message_max(self) -> int | None:
+        """Bytes of a message that the router takes; None where it did not say."""
+        transport: Any = self._transport
+        found = getattr(transport, "_max_len_send", None) or getattr(transport.factory, "message_max", None)
+        return int(found) if found else None
 
     # -- what we do
 
     def call_procedure(self, procedure: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Deferred[Any]:
         """Call; cancelling the Deferred cancels the call."""
-        calling = _deferred(self.call, procedure, *args, options=None, **kwargs)
-        return calling.addCallbacks(_result, _raise_ours)
+        return _deferred(self.call, procedure, *args, options=None, **kwargs).addErrback(_raise_ours)
 
     def publish_event(
         self, topic: str, args: Sequence[Any], kwargs: Mapping[str, Any], options: PublishOptions
@@ -94,38 +111,32 @@ class Session(ApplicationSession):
     def provide(self, procedure: Procedure, on_invocation: OnInvocation) -> Deferred[Any]:
         """Register; the result is the registration, with ``active`` and ``unregister()``."""
 
-        def endpoint(*args: Any, **kwargs: Any) -> Deferred[Any]:
-            details = kwargs.pop(_DETAILS)
-            uri = details.procedure or procedure.uri
-            caller = Caller(details.caller, details.caller_authid, details.caller_authrole, uri)
+        def endpoint(msg: message.Invocation) -> Deferred[Any]:
+            uri = msg.procedure or procedure.uri
+            caller = Caller(msg.caller, msg.caller_authid, msg.caller_authrole, uri)
             done: Deferred[Any] = Deferred()
-            answer = partial(self._soon, self._settle, done)
-            on_invocation(args, kwargs, caller, answer, lambda error: answer(Failure(_to_wire(error))))
+            answer, refuse = partial(self._soon, done.callback), partial(self._soon, done.errback)
+            on_invocation(msg.args or (), msg.kwargs or {}, caller, answer, refuse)
             return done
 
-        options = RegisterOptions(match=procedure.match, invoke=procedure.invoke, details_arg=_DETAILS)
+        options = RegisterOptions(match=procedure.match, invoke=procedure.invoke)
         return _deferred(self.register, endpoint, procedure.uri, options=options).addErrback(_raise_ours)
-
-    def _settle(self, done: Deferred[Any], result: Any) -> None:
-        if self.is_attached():  # an answer to a caller whose session is gone has nowhere to go
-            done.callback(_CallResult(*result.args, **result.kwargs) if isinstance(result, CallResult) else result)
 
     def hear(self, subscription: Subscription, on_event: OnEvent) -> Deferred[Any]:
         """Subscribe; the result is the subscription, with ``unsubscribe()``."""
 
-        def handler(*args: Any, **kwargs: Any) -> None:
-            details = kwargs.pop(_DETAILS)
-            topic = details.topic or subscription.uri
-            caller = Caller(details.publisher, details.publisher_authid, details.publisher_authrole, topic)
-            on_event(args, kwargs, caller)
+        def handler(msg: message.Event) -> None:
+            topic = msg.topic or subscription.uri
+            caller = Caller(msg.publisher, msg.publisher_authid, msg.publisher_authrole, topic)
+            on_event(msg.args or (), msg.kwargs or {}, caller)
 
-        options = SubscribeOptions(match=subscription.match, details_arg=_DETAILS)
+        options = SubscribeOptions(match=subscription.match)
         return _deferred(self.subscribe, handler, subscription.uri, options=options).addErrback(_raise_ours)
 
     def claim(self, uri: str) -> Deferred[Any]:
         """Register ``uri`` for this session alone; fails while another has it, and is freed with the session."""
         options = RegisterOptions(invoke="single")
-        return _deferred(self.register, lambda: True, uri, options=options).addErrback(_raise_ours)
+        return _deferred(self.register, lambda _msg: succeed(True), uri, options=options).addErrback(_raise_ours)
 
     # -- what autobahn tells
 
@@ -142,7 +153,68 @@ class Session(ApplicationSession):
     def onMessage(self, msg: Any) -> None:
         if self.number and self._session_id is None:
             return  # it has ended: the router's last words about what was pending, which autobahn takes for an attack
-        super().onMessage(msg)
+        handle = _FROM_OTHERS.get(type(msg)) if self.number else None
+        if handle is None:
+            super().onMessage(msg)
+            return
+        try:
+            handle(self, msg)
+        except Exception:  # a boundary: nothing that others send may end the session
+            log.exception("A message of the kind %s could not be handled", type(msg).__name__)
+            if isinstance(msg, message.Invocation):
+                self._answer(Failure(CallFailed(INTERNAL)), msg.request)
+
+    # -- what others send, by the router. autobahn's own would pass their keyword arguments on as its functions' own,
+    # -- and end the session for what it does not expect.
+
+    def _on_invocation(self, msg: message.Invocation) -> None:
+        registration = self._registrations.get(msg.registration)
+        if registration is None:
+            self._answer(Failure(NoSuchProcedure("It was just taken back.")), msg.request)
+            return
+        done = self._running[msg.request] = registration.endpoint.fn(msg)
+        done.addBoth(self._answer, msg.request).addErrback(_log_failure)
+
+    def _answer(self, result: Any, request: int) -> None:
+        self._running.pop(request, None)
+        if isinstance(result, Failure):
+            error: Any = result.value
+            self._send(_error(request, error))
+        elif isinstance(result, CallResult):
+            self._send(message.Yield(request, args=result.args, kwargs=result.kwargs or None))
+        else:
+            self._send(message.Yield(request, args=[result]))
+
+    def _send(self, msg: Any) -> None:
+        if self._transport is not None and self.is_attached():  # an answer to a session that is gone goes nowhere
+            self._transport.send(msg)
+
+    def _on_interrupt(self, msg: message.Interrupt) -> None:
+        if msg.request in self._running:
+            self._running[msg.request].cancel()
+
+    def _on_event(self, msg: message.Event) -> None:
+        for subscription in tuple(self._subscriptions.get(msg.subscription, ())):
+            _deferred(subscription.handler.fn, msg).addErrback(_log_failure)
+
+    def _on_result(self, msg: message.Result) -> None:
+        request = None if msg.progress else self._call_reqs.pop(msg.request, None)
+        if request is None:
+            log.debug("Nobody asked for the result %s", msg.request)
+        elif not request.on_reply.called:  # it is when the call was cancelled
+            request.on_reply.callback(_result(msg))
+
+    def _on_error(self, msg: message.Error) -> None:
+        request = getattr(self, _PENDING.get(msg.request_type, ""), {}).pop(msg.request, None)
+        if request is None:
+            log.debug("Nobody waits for the error %s of %s", msg.error, msg.request)
+        elif not request.on_reply.called:
+            request.on_reply.errback(from_wire(msg.error, msg.args or (), msg.kwargs))
+
+    def _on_refused(self, msg: Refused) -> None:
+        log.warning("A message from the router was refused: %s", msg.why)
+        if msg.answer is not None:
+            self._send(msg.answer)
 
     def onLeave(self, details: Any) -> Any:
         reason = f"{details.reason}: {details.message}" if details.message else str(details.reason)
@@ -153,7 +225,8 @@ class Session(ApplicationSession):
     def onUserError(self, fail: Any, msg: str) -> None:
         """Our own errors were logged where they arose; say only what we did not expect."""
         if not isinstance(fail.value, ApplicationError | CancelledError | TransportLost):
-            log.failure("Unexpected error in a session: {msg}", failure=fail, msg=msg)
+            about = (fail.type, fail.value, fail.getTracebackObject())
+            log.error("Unexpected error in a session: %s", msg, exc_info=about)
 
 
 def transport(reactor: Any, config: Config, new_session: Callable[[], Session]) -> tuple[Any, Any]:
@@ -167,20 +240,52 @@ def transport(reactor: Any, config: Config, new_session: Callable[[], Session]) 
     host = parts.hostname or "localhost"
     if parts.scheme == "rs":
         return HostnameEndpoint(reactor, host, parts.port or 0), _rawsocket(new_session)
-    factory = WampWebSocketClientFactory(new_session, url=config.url, serializers=[JsonSerializer()])
+    factory = WampWebSocketClientFactory(new_session, url=config.url, serializers=[StrictSerializer()])
     factory.protocol = _WebSocket
     factory.message_max = config.message_max  # type: ignore[attr-defined]  # for _WebSocket
     factory.setProtocolOptions(**_KEEPALIVE)
     endpoint = HostnameEndpoint(reactor, host, parts.port or (443 if parts.scheme == "wss" else 80))
     if parts.scheme == "wss":
-        from twisted.internet.ssl import optionsForClientTLS  # needs pyOpenSSL, which only this address does
-
-        return wrapClientTLS(optionsForClientTLS(host), endpoint), factory  # type: ignore[arg-type]  # it is one
+        return wrapClientTLS(_tls(host, config.ca), endpoint), factory  # type: ignore[arg-type]  # it is one
     return endpoint, factory
 
 
+def _tls(host: str, ca: str) -> Any:
+    from twisted.internet import ssl  # needs pyOpenSSL, which only this address does
+
+    if not ca:
+        return ssl.optionsForClientTLS(host)
+    found = re.findall(r"-+BEGIN CERTIFICATE-+.*?-+END CERTIFICATE-+", Path(ca).read_text(encoding="utf-8"), re.DOTALL)
+    trusted = ssl.trustRootFromCertificates([ssl.Certificate.loadPEM(text) for text in found])
+    return ssl.optionsForClientTLS(host, trustRoot=trusted)
+
+
+def why_closed(protocol: Any) -> str:
+    """Why a connection ended before there was a session, in words for people."""
+    failure = protocol.lost
+    error = failure.value if failure else None
+    origin = type(error).__module__.partition(".")[0]
+    if origin == "service_identity":
+        return "its TLS certificate is for another host: use the name that it has in WAMP_URL"
+    if origin == "OpenSSL":
+        return (
+            f"its TLS certificate is not accepted ({_tls_words(error)}). Set WAMP_CA to the file of the authority that "
+            "signed it, in PEM format"
+        )
+    said = getattr(protocol, "wasNotCleanReason", None) or (failure.getErrorMessage() if failure else "")
+    return str(said or "the connection was closed").rstrip(".")
+
+
+def _tls_words(error: Any) -> str:
+    """Of OpenSSL's ``[('SSL routines', '', 'certificate verify failed')]`` the last part; else the error's name."""
+    try:
+        return str(error.args[0][0][-1])
+    except (IndexError, TypeError):
+        return type(error).__name__
+
+
 def _rawsocket(new_session: Callable[[], Session]) -> WampRawSocketClientFactory:
-    factory = WampRawSocketClientFactory(new_session, JsonSerializer())
+    factory = WampRawSocketClientFactory(new_session, StrictSerializer())
     factory.protocol = _RawSocket
     return factory
 
@@ -188,8 +293,14 @@ def _rawsocket(new_session: Callable[[], Session]) -> WampRawSocketClientFactory
 class _Answering:
     """For a transport: an answer that cannot be sent is replaced by an error that can, or its caller waits for ever.
 
-    autobahn tries that too, but puts the unsendable result into the error's text.
+    autobahn tries that too, but puts the unsendable result into the error's text. And it keeps why it ended.
     """
+
+    lost: Failure | None = None
+
+    def connectionLost(self, reason: Failure) -> None:
+        self.lost = reason
+        super().connectionLost(reason)  # type: ignore[misc]  # the transport's
 
     def send(self, msg: Any) -> None:
         try:
@@ -201,7 +312,7 @@ class _Answering:
             super().send(message.Error(message.Invocation.MESSAGE_TYPE, msg.request, uri, [str(error)]))  # type: ignore[misc]
 
 
-class _RawSocket(_Answering, WampRawSocketClientProtocol):
+class _RawSocket(_Answering, WampRawSocketClientProtocol):  # type: ignore[misc]  # Twisted's parameter has a default
     pass
 
 
@@ -221,9 +332,9 @@ def _publish_options(options: PublishOptions, acknowledge: bool) -> _PublishOpti
     return _PublishOptions(
         acknowledge=acknowledge,
         exclude_me=options.exclude_me,
-        eligible_authid=list(options.eligible_authid) if options.eligible_authid is not None else None,
-        exclude_authid=list(options.exclude_authid) if options.exclude_authid is not None else None,
-        eligible_authrole=list(options.eligible_authrole) if options.eligible_authrole is not None else None,
+        eligible_authid=options.receivers,
+        exclude_authid=options.others,
+        eligible_authrole=options.roles,
     )
 
 
@@ -240,8 +351,15 @@ def _deferred(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Deferr
     return result if isinstance(result, Deferred) else succeed(result)
 
 
-def _result(value: Any) -> Any:
-    return CallResult(list(value.results), dict(value.kwresults or {})) if isinstance(value, _CallResult) else value
+def _result(msg: message.Result) -> Any:
+    args = msg.args or ()
+    if msg.kwargs or len(args) > 1:
+        return CallResult(list(args), dict(msg.kwargs or {}))
+    return args[0] if args else None
+
+
+def _log_failure(failure: Failure) -> None:
+    log.error("A message could not be handled", exc_info=failure.value)
 
 
 def _raise_ours(failure: Failure) -> None:
@@ -267,6 +385,27 @@ def _to_ours(error: BaseException | None) -> WampError:  # noqa: PLR0911 - a tab
             return CallFailed("wamp.error.runtime_error", f"{type(error).__name__}: {error}")
 
 
-def _to_wire(error: WampError) -> ApplicationError:
-    kwargs = error.kwargs if isinstance(error, CallFailed) else {}
-    return ApplicationError(error.uri or "wamp.error.runtime_error", *error.args, **kwargs)
+def _error(request: int, error: BaseException) -> message.Error:
+    """The answer to an invocation that failed."""
+    ours = CallFailed("wamp.error.canceled") if isinstance(error, CancelledError) else _to_ours(error)
+    kwargs = ours.kwargs if isinstance(ours, CallFailed) else None
+    uri = ours.uri or "wamp.error.runtime_error"
+    return message.Error(message.Invocation.MESSAGE_TYPE, request, uri, list(ours.args), kwargs)
+
+
+_FROM_OTHERS: dict[type, Callable[[Session, Any], None]] = {
+    message.Invocation: Session._on_invocation,  # noqa: SLF001 - its own
+    message.Interrupt: Session._on_interrupt,  # noqa: SLF001
+    message.Event: Session._on_event,  # noqa: SLF001
+    message.Result: Session._on_result,  # noqa: SLF001
+    message.Error: Session._on_error,  # noqa: SLF001
+    Refused: Session._on_refused,  # noqa: SLF001
+}
+_PENDING = {
+    message.Call.MESSAGE_TYPE: "_call_reqs",
+    message.Publish.MESSAGE_TYPE: "_publish_reqs",
+    message.Subscribe.MESSAGE_TYPE: "_subscribe_reqs",
+    message.Unsubscribe.MESSAGE_TYPE: "_unsubscribe_reqs",
+    message.Register.MESSAGE_TYPE: "_register_reqs",
+    message.Unregister.MESSAGE_TYPE: "_unregister_reqs",
+}

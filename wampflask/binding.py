@@ -23,9 +23,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from flask import current_app, has_app_context
-from sqlalchemy import event, inspect, select
+from sqlalchemy import Connection, event, inspect, select
 from sqlalchemy.exc import DataError, IntegrityError
-from sqlalchemy.orm import Mapper, ORMExecuteState, Session, UOWTransaction, scoped_session
+from sqlalchemy.orm import Mapper, ORMExecuteState, Session, UOWTransaction, object_session, scoped_session
 from sqlalchemy.orm.exc import StaleDataError
 
 from . import columns, uris
@@ -51,8 +51,6 @@ INVALID = "tables.error.invalid"
 CanRead = Callable[[Caller, Any], bool]
 CanWrite = Callable[[Caller, str, Any], bool]
 Sessions = Callable[[], Any]
-
-_FLUSHED = "wampflask.binding.flushed"
 
 
 def permissions_for(
@@ -104,25 +102,38 @@ class Binding:
         self._version = _version_of(mapper)
         self._columns = columns.of(mapper, self.fields)
         self._key = columns.key_of(mapper)
+        self._noted = f"wampflask.binding.{self.table}.noted"
+        self._made = f"wampflask.binding.{self.table}.made"
         uris.check(f"tables.{self.table}.snapshot")
 
     def watch(self) -> None:
         """Listen to all sessions, and register the procedures."""
-        for name, listener in self._listeners():
+        for name, listener in self._of_sessions():
             event.listen(Session, name, listener)
+        for name, noter in self._of_rows():
+            event.listen(self._model, name, noter, propagate=True)
         for name in ("snapshot", "row", "create", "update", "delete"):
             self._wamp.register(f"tables.{self.table}.{name}")(getattr(self, name))
 
     def unwatch(self) -> None:
         """Hear nothing of sessions any more: for tests that bind models of their own."""
-        for name, listener in self._listeners():
+        for name, listener in self._of_sessions():
             event.remove(Session, name, listener)
+        for name, noter in self._of_rows():
+            event.remove(self._model, name, noter)
 
-    def _listeners(self) -> tuple[tuple[str, Callable[..., None]], ...]:
+    def _of_sessions(self) -> tuple[tuple[str, Callable[..., None]], ...]:
         return (
-            ("after_flush", self._after_flush),
+            ("before_flush", self._before_flush),
             ("after_flush_postexec", self._after_flush_postexec),
             ("do_orm_execute", self._before_statement),
+        )
+
+    def _of_rows(self) -> tuple[tuple[str, Callable[..., None]], ...]:
+        return (
+            ("after_insert", self._after_insert),
+            ("before_update", self._before_update),
+            ("after_delete", self._after_delete),
         )
 
     # -- to the pages
@@ -145,25 +156,35 @@ class Binding:
             "values": {name: column.to_json(getattr(row, name)) for name, column in self._columns.items()},
         }
 
-    def _after_flush(self, session: Session, _context: UOWTransaction) -> None:
-        """Note what changed; what a row has now is known only when the flush is over."""
-        if not has_app_context():  # a script without an app has nobody to tell
-            return
-        noted: list[tuple[Binding, str, Any]] = session.info.setdefault(_FLUSHED, [])
-        noted += [(self, "created", row) for row in session.new if isinstance(row, self._model)]
-        dirty = [row for row in session.dirty if isinstance(row, self._model)]
-        noted += [(self, "updated", row) for row in dirty if session.is_modified(row, include_collections=False)]
-        noted += [(self, "deleted", self._obituary(row)) for row in session.deleted if isinstance(row, self._model)]
+    def _before_flush(self, session: Session, _context: UOWTransaction, _instances: object) -> None:
+        """Begin anew: a flush before this one may have failed half-way."""
+        session.info[self._noted] = []
+
+    def _after_insert(self, _mapper: Mapper[Any], _connection: Connection, row: Any) -> None:
+        self._note("created", row)
+
+    def _before_update(self, _mapper: Mapper[Any], _connection: Connection, row: Any) -> None:
+        """Ask before the statement: a value set by an expression is expired afterwards, and counts as unchanged."""
+        session = object_session(row)
+        if session is not None and session.is_modified(row, include_collections=False):
+            self._note("updated", row)
+
+    def _after_delete(self, _mapper: Mapper[Any], _connection: Connection, row: Any) -> None:
+        self._note("deleted", self._obituary(row), object_session(row))
+
+    def _note(self, kind: str, what: Any, session: Session | None = None) -> None:
+        """What a row has now is known only when the flush is over."""
+        session = session or object_session(what)
+        if session is not None and has_app_context():  # a script without an app has nobody to tell
+            session.info.setdefault(self._noted, []).append((kind, what))
 
     def _after_flush_postexec(self, session: Session, _context: UOWTransaction) -> None:
-        everything: list[tuple[Binding, str, Any]] = session.info.get(_FLUSHED, [])
-        mine = [(kind, row) for binding, kind, row in everything if binding is self]
-        session.info[_FLUSHED] = [item for item in everything if item[0] is not self]
-        if len(mine) > MANY:
+        noted: list[tuple[str, Any]] = session.info.pop(self._noted, [])
+        if len(noted) > MANY:
             self.announce(session)
             return
-        for kind, row in mine:
-            self._tell(session, kind, row)
+        for kind, what in noted:
+            self._tell(session, kind, what)
 
     def _tell(self, session: Session, kind: str, row: Any) -> None:
         # Deletions go in order and certainly; of changes only the newest of each row matters.
@@ -171,10 +192,22 @@ class Binding:
         if kind == "deleted":
             after.publish_later(f"tables.{self.table}.{row['pk']}.deleted", row)
             return
-        state = {**self.describe(row), "kind": kind}
+        state = self.describe(row)
+        state["kind"] = self._kind(session, kind, state["pk"])
         if self._can_read is not None:
             del state["values"]
         after.publish_latest(f"tables.{self.table}.{state['pk']}.changed", state)
+
+    def _kind(self, session: Session, kind: str, pk: Any) -> str:
+        """A row that was made and then changed in one transaction is a created one."""
+        transaction = session.get_transaction()
+        of, made = session.info.get(self._made, (None, set()))
+        if of is not transaction:
+            made = set()
+            session.info[self._made] = (transaction, made)
+        if kind == "created":
+            made.add(pk)
+        return "created" if pk in made else kind
 
     def _before_statement(self, state: ORMExecuteState) -> None:
         if not (state.is_insert or state.is_update or state.is_delete) or not has_app_context():

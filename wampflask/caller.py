@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import cast
 
 from werkzeug.local import LocalProxy
+
+USER = "user"
+NAME_MAX = 100
+"""Characters after an authid's kind."""
+
+_PLAIN = frozenset(b"0123456789abcdefghijklmnopqrstuvwxyz")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +30,33 @@ class Caller:
     authid: str | None = None
     role: str | None = None
     uri: str | None = None
+
+    @property
+    def user_id(self) -> str | None:
+        """The id of the person who is logged in, as it was given to :func:`user_authid`; None for everybody else."""
+        kind, _, name = (self.authid or "").partition(":")
+        return _decode(name) if kind == USER and name else None
+
+
+def user_authid(user_id: object) -> str:
+    """The authid of a person who is logged in: ``user:`` and their id, so written that it can stand in a URI.
+
+    Digits and lower-case letters stay as they are; every other byte becomes ``_`` and its two hexadecimal digits.
+
+    :param user_id: of any kind: a number, a UUID, an e-mail address; what Flask-Login's ``get_id()`` returns.
+    :raises ValueError: it is empty, or takes more than 100 characters when written so.
+    """
+    name = "".join(chr(byte) if byte in _PLAIN else f"_{byte:02x}" for byte in str(user_id).encode())
+    if not name or len(name) > NAME_MAX:
+        raise ValueError(f"The user id {user_id!r} is empty, or too long for an authid ({NAME_MAX} characters).")
+    return f"{USER}:{name}"
+
+
+def _decode(name: str) -> str | None:
+    try:
+        return re.sub(rb"_(..?)?", lambda found: bytes.fromhex(found[1].decode()), name.encode()).decode()
+    except (ValueError, AttributeError):  # it was not made by user_authid
+        return None
 
 
 current_caller: ContextVar[Caller] = ContextVar("wampflask.caller")

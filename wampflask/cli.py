@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import ssl
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -12,15 +13,15 @@ import click
 from flask import Flask, current_app
 from flask.cli import with_appcontext
 
+from . import origins
 from .config import Config
-from .permissions import Permission
+from .permissions import Permission, differences
 from .router import node as nodes
 from .router.lint import lint
-from .router.render import PLUGIN_PATH, Node, Realm, origins_for
-from .router.wire import Wire, WireError
-from .tickets import KEY_FILE, REVOKED_FILE, desk_of, ensure_key
-
-PAGES_PORT = 8080
+from .router.plugin.rules import RULES
+from .router.render import PLUGIN_PATH, Node, Realm
+from .router.wire import Refused, Wire, WireError
+from .tickets import KEY_FILE, REVOKED_FILE, desk_of, ensure_key, explain_refusal
 
 _PERMISSIONS = "wampflask_permissions"
 
@@ -56,14 +57,16 @@ def node_of(app: Flask, config: Config, folder: Path) -> Node:
         realms=(realm,),
         socket=_relative(socket, folder),
         port=config.port,
-        origins=(*_own_origins(config), *config.origins.split()),
+        interface=config.interface,
+        origins=origins.of_app(app, config),
         plugin_path=_relative(PLUGIN_PATH, folder),
         remote_backend=remote,
+        rate=config.rate_limit,
+        burst=config.rate_burst,
+        byte_rate=config.rate_limit_bytes,
+        byte_burst=config.rate_burst_bytes,
+        max_unread=config.unread_max,
     )
-
-
-def _own_origins(config: Config) -> tuple[str, ...]:
-    return origins_for(port=int(os.environ.get("PORT") or PAGES_PORT), public_url=config.public_url)
 
 
 def _relative(path: Path, folder: Path) -> str:
@@ -83,7 +86,7 @@ def router() -> None:
 def _render(folder: Path) -> Path:
     app = current_app
     config = app.extensions["wamp"].config
-    ensure_key(Path(app.instance_path), str(app.config.get("WAMP_TICKET_SECRET") or ""))
+    ensure_key(Path(app.instance_path), config.ticket_secret)
     try:
         return nodes.write_config(folder, node_of(app, config, folder))
     except (nodes.RouterError, ValueError) as error:
@@ -119,7 +122,6 @@ def run_command(folder: Path | None, loglevel: str) -> None:
     """Render, and become the router: this process is Crossbar from then on."""
     file = _render(folder or _default_folder())
     try:
-        nodes.check_port(current_app.extensions["wamp"].config.port)
         nodes.become(file.parent, loglevel=loglevel)
     except nodes.RouterError as error:
         raise click.ClickException(str(error)) from None
@@ -134,7 +136,7 @@ def run_command(folder: Path | None, loglevel: str) -> None:
 @click.option("--crossbar/--no-crossbar", default=True, help="Let Crossbar check it too.")
 @with_appcontext
 def check_command(config: Path | None, crossbar: bool) -> None:
-    """Check the router's configuration: by our rules, and by Crossbar's own."""
+    """Check the router's configuration: by our rules, by Crossbar's own, and whether the running router has it."""
     file = config or _render(_default_folder())
     try:
         problems = lint(json.loads(file.read_text(encoding="utf-8")))
@@ -146,7 +148,22 @@ def check_command(config: Path | None, crossbar: bool) -> None:
         raise click.ClickException(str(error)) from None
     if problems:
         raise click.ClickException(f"{len(problems)} problem{'s' * (len(problems) != 1)} in {file}")
+    if not config and (unknown := _unknown_to_router(current_app)):
+        raise click.ClickException(f"The running router has other permissions: {', '.join(unknown)}. Start it again.")
     click.echo(f"{file}: no problem found")
+
+
+def _unknown_to_router(app: Flask) -> list[str]:
+    """What the running router does not know of the app's permissions; nothing when none can be asked."""
+    config = app.extensions["wamp"].config
+    declared: Declared = app.extensions[_PERMISSIONS]
+    try:
+        with Wire(config.url, timeout=config.connect_timeout, ca=config.ca) as wire:
+            wire.join(config.realm, desk_of().mint_backend())
+            return differences(declared(), wire.call(RULES))
+    except (OSError, WireError) as error:
+        click.echo(f"Not compared with a running router: {error}")
+        return []
 
 
 @wamp.command("status")
@@ -158,6 +175,10 @@ def status_command(as_json: bool) -> None:
     found: dict[str, Any] = {"url": config.url, "realm": config.realm}
     try:
         found |= _look(config)
+    except Refused as error:
+        found |= {"joined": False, "error": explain_refusal(str(error), config.url)}
+    except ssl.SSLCertVerificationError as error:
+        found |= {"joined": False, "error": f"The router's certificate is not trusted: {error}. Set WAMP_CA."}
     except (OSError, WireError) as error:
         found |= {"joined": False, "error": f"{error}. Is the router running? flask wamp router run starts it."}
     if as_json:
@@ -170,7 +191,7 @@ def status_command(as_json: bool) -> None:
 
 
 def _look(config: Config) -> dict[str, Any]:
-    with Wire(config.url, timeout=config.connect_timeout) as wire:
+    with Wire(config.url, timeout=config.connect_timeout, ca=config.ca) as wire:
         wire.join(config.realm, desk_of().mint_backend())
         registrations = wire.call("wamp.registration.list")
         subscriptions = wire.call("wamp.subscription.list")

@@ -1,4 +1,5 @@
-"""The library's configuration: every ``WAMP_*`` key, read once in ``init_app``.
+"""The library's configuration: every ``WAMP_*`` key, read once in ``init_app``: from the app's config, else from the
+environment.
 
 Each field of :class:`Config` is one key: ``call_timeout`` is ``WAMP_CALL_TIMEOUT``. docs/configuration.md
 describes them for users; a test holds the two together.
@@ -6,9 +7,12 @@ describes them for users; a test holds the two together.
 
 from __future__ import annotations
 
+import os
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from importlib.util import find_spec
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,6 +23,8 @@ from .tickets import ensure_key
 
 MIN_SECRET = 16
 """Characters of a ticket secret, at least."""
+
+PAGES_PORT = 8080
 
 Bounds = tuple[float, float]
 
@@ -33,12 +39,16 @@ class Config:
 
     :param url: the router: ``unix:<path>`` (rawsocket), ``rs://host:port``, ``ws://…`` or ``wss://…``.
     :param realm: the realm all of this app's sessions join.
+    :param ca: file of the certificates to trust at a ``wss:`` address, in PEM format; empty for the system's.
+    :param interface: the address that the router listens on, for browsers and agents.
     :param ticket_secret: what tickets are signed with; the router's plugin reads the same from the instance folder.
     """
 
     url: str
     realm: str
     ticket_secret: str = field(repr=False)
+    ca: str = ""
+    interface: str = "127.0.0.1"
     port: int = _number(8081, 1, 65535)
     public_url: str = ""
     origins: str = ""
@@ -56,6 +66,11 @@ class Config:
     handler_queue: int = _number(1_000, 0, 1_000_000)
     live_threads: int = _number(2, 1, 64)
     stop_timeout: float = _number(1.2, 0, 60)
+    rate_limit: float = _number(50, 0, 1_000_000)
+    rate_burst: float = _number(500, 1, 1_000_000)
+    rate_limit_bytes: float = _number(262_144, 0, 1_000_000_000)
+    rate_burst_bytes: float = _number(4_194_304, 65_536, 1_000_000_000)
+    unread_max: int = _number(4_194_304, 2_097_152, 268_435_456)
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any], instance: Path) -> Config:
@@ -77,10 +92,31 @@ class Config:
             url=_read_url(given.get("WAMP_URL") or f"unix:{instance / 'crossbar' / 'backend.sock'}"),
             realm=_read_realm(given.get("WAMP_REALM", "wampflask")),
             ticket_secret=_read_secret(given.get("WAMP_TICKET_SECRET"), instance),
+            ca=_read_ca(given.get("WAMP_CA", "")),
+            interface=_read_interface(given.get("WAMP_INTERFACE") or "127.0.0.1"),
             public_url=_read_public_url(given.get("WAMP_PUBLIC_URL", "")),
             origins=str(given.get("WAMP_ORIGINS", "")),
             **numbers,
         )
+
+    @property
+    def listens_on_loopback(self) -> bool:
+        """Whether only programs of this machine reach the router."""
+        return ip_address(self.interface).is_loopback
+
+
+def environment(*prefixes: str) -> dict[str, str]:
+    """The environment's keys that begin with ``prefixes``; an empty value counts as none."""
+    return {key: value for key, value in os.environ.items() if value and key.startswith(prefixes)}
+
+
+def pages_port(values: Mapping[str, Any]) -> int:
+    """``PORT`` of ``values``, else of the environment, else 8080: where the pages are served.
+
+    :raises ConfigError: it is no port.
+    """
+    value = values.get("PORT") or os.environ.get("PORT") or PAGES_PORT
+    return int(_read_number("PORT", value, int, (1, 65535)))
 
 
 def key_of(name: str) -> str:
@@ -111,6 +147,25 @@ def _read_url(url: str) -> str:
     if parts.scheme == "wss" and find_spec("OpenSSL") is None:
         raise ConfigError(f"WAMP_URL={url!r} needs TLS: pip install 'twisted[tls]'.")
     return str(url)
+
+
+def _read_ca(file: Any) -> str:
+    try:
+        if file:
+            ssl.create_default_context(cafile=str(file))
+    except (OSError, ValueError) as error:  # a file without a certificate is an SSLError, which is an OSError
+        raise ConfigError(f"WAMP_CA={file!r} is not a file of certificates in PEM format: {error}") from None
+    return str(file)
+
+
+def _read_interface(interface: Any) -> str:
+    try:
+        return str(ip_address(str(interface)))
+    except ValueError:
+        raise ConfigError(
+            f"WAMP_INTERFACE={interface!r} is not an address of this machine: use 127.0.0.1 for this machine alone, "
+            "0.0.0.0 for every network."
+        ) from None
 
 
 def _read_public_url(url: str) -> str:

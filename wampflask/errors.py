@@ -98,7 +98,7 @@ class CallFailed(WampError):
     ``raise CallFailed("polls.error.closed", "Question 3 is closed.")``.
     """
 
-    def __init__(self, uri: str, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, uri: str, /, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args)
         self.uri = uri
         self.kwargs = kwargs
@@ -147,6 +147,11 @@ _BY_URI: dict[str, type[WampError]] = {
     "wamp.close.transport_lost": NotConnected,
     "wampflask.error.busy": QueueFull,
 }
+
+
+def as_sentence(text: str) -> str:
+    """``text`` with one full stop at its end, unless it is a question."""
+    return text if text.endswith("?") else f"{text.rstrip('.')}."
 
 
 def from_wire(uri: str, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None) -> WampError:

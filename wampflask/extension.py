@@ -8,25 +8,30 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from flask import Flask, current_app
 from flask.logging import default_handler
-from markupsafe import Markup
 
-from . import _reactor, cli, live_calls, payload, tickets, uris
+from . import _reactor, answers, cli, logins, origins, payload, tickets, uris
+from . import options as _options
 from ._client import Client
 from ._current import KEY, current_client
-from ._registry import INVOKE_POLICIES, Handler, Invoke, Procedure, Registry, Subscription
-from .config import Config
-from .errors import AlreadyDeclared, ConfigError, InvalidURI, WampError
-from .fragments import FETCH, Fragment, ListFragment
-from .live import WORKER_LOST, Addressed, LiveThing, Log, P, Per, R, Rows, Value
+from ._registry import (
+    INVOKE_POLICIES,
+    Handler,
+    Invoke,
+    Procedure,
+    Registry,
+    Subscription,
+    check_handler,
+    check_roles,
+)
+from .after_commit import AfterCommit
+from .config import Config, environment
+from .errors import ConfigError, WampError
+from .live_declarations import LiveDeclarations
 from .locks import Lock
+from .message import message
 from .options import DEFAULT_CALL, DEFAULT_PUBLISH, CallOptions, PublishOptions
-from .outbox import Message
-from .patterns import Pattern
-from .permissions import EVERYONE, PAGES, Permission
-from .presence import Describe, Person, Presence, online
-from .router.plugin.roster import CHANGED as PEOPLE_CHANGED
-from .router.plugin.roster import LAST
-from .servers import connect_when_served, is_loaded_by_command
+from .permissions import PAGES, Permission
+from .servers import connect_when_served, is_loaded_by_command, is_loaded_by_server
 from .status import Status
 from .tickets import Identify
 from .uris import Match
@@ -36,12 +41,12 @@ if TYPE_CHECKING:
 
     from .binding import Binding
     from .caller import Caller
-    from .changes import Of
 
 H = TypeVar("H", bound=Handler)
+U = TypeVar("U", bound=logins.UserLoader)
 
 
-class WAMP:
+class WAMP(LiveDeclarations):
     """Real time for a Flask app: publish and call as plain functions, handlers by decorator.
 
     One object may serve several apps; it keeps none of them. Declarations are made on it at any time, before or after
@@ -52,44 +57,64 @@ class WAMP:
     """
 
     def __init__(self, app: Flask | None = None) -> None:
+        super().__init__()
         self._registry = Registry()
         self._permissions: list[Permission] = []
-        self._live: list[LiveThing[..., Any]] = []
-        self._fragments: dict[str, Fragment[..., Any]] = {}
         self._clients: list[Client] = []
         self._identify: Identify | None = None
         if app is not None:
             self.init_app(app)
 
-    def init_app(self, app: Flask) -> None:
+    def init_app(self, app: Flask, *, serve: bool | None = None) -> None:
         """Prepare ``app``: read its ``WAMP_*`` configuration, once. Nothing connects yet.
 
         A worker of gunicorn or ``flask run`` connects as soon as it has loaded the app, anything else at its first
-        request, publication or call, or by :meth:`connect`. A command of ``flask`` provides none of the procedures
-        and hears none of the events that are declared, unless it calls :meth:`connect`: nobody's call should end up
-        in somebody's shell.
+        request, publication or call, or by :meth:`connect`.
 
+        Not every process that loads the app should answer calls: nobody's call should end up in somebody's shell or
+        nightly job. Those that do not serve only send: they publish and call, but provide none of the procedures
+        and hear none of the events that are declared.
+
+        :param serve: ``True``: this process serves from its first connection on. ``False``: it never does.
+            ``None``: workers of web servers do, from loading the app or from their first request on; commands,
+            scripts and workers of job queues (Celery, Huey, RQ) only send, unless they call :meth:`connect`.
         :raises ConfigError: naming the key with a wrong value.
         :raises WampError: when the app has a ``WAMP`` already.
         """
         if KEY in app.extensions:
             raise WampError("This app has a WAMP already. Import and use that one, and call init_app() once.")
-        config = Config.from_mapping(app.config, Path(app.instance_path))
-        client = Client(app, config, self._registry, serves=not is_loaded_by_command())
+        config = Config.from_mapping({**environment("WAMP_"), **app.config}, Path(app.instance_path))
+        serves = is_loaded_by_server() if serve is None else serve
+        client = Client(
+            app,
+            config,
+            self._registry,
+            permissions=lambda: self._permissions,
+            serves=serves,
+            may_serve=serve is not False,
+        )
         app.extensions[KEY] = client
         self._clients.append(client)
         tickets.init_app(
             app,
             tickets=client.tickets,
-            port=client.config.port,
-            public_url=client.config.public_url,
-            identify=lambda: self._identify() if self._identify else None,
+            port=config.port,
+            public_url=config.public_url,
+            pages=origins.Pages(Path(app.instance_path), config),
+            identify=lambda: self._identify() if self._identify else logins.identify(),
         )
+        answers.init_app(app)
         cli.init_app(app, lambda: self.permissions)
         _show_logs()
         app.jinja_env.globals["fragment"] = self.render_fragment
-        app.before_request(_start)
-        connect_when_served(client.start)
+        app.before_request(lambda: self._watch_log_outs(app))
+        app.before_request(_connect if is_loaded_by_command() else _serve)
+        app.teardown_appcontext(_flush)
+        connect_when_served(lambda: client.begin(serve=False))
+
+    def _watch_log_outs(self, app: Flask) -> None:
+        if self._identify is None:  # otherwise the app alone knows its users' authids
+            logins.revoke_at_log_out(app, self.revoke)
 
     # -- declaring
 
@@ -104,21 +129,25 @@ class WAMP:
     ) -> Callable[[H], H]:
         """Decorator: make a function a procedure that any session with permission may call.
 
-        It runs in a handler thread, in an app context, with :data:`wampflask.caller` and ``current_user`` set; what
-        it returns must be JSON. Raise :class:`CallFailed` to answer with an error of your own.
+        It runs in a handler thread, in an app context, with :data:`wampflask.caller` set and, where the app has
+        Flask-Login, ``current_user``; what it returns must be JSON. Raise :class:`CallFailed` to answer with an error
+        of your own. There is no HTTP request: ``request`` and ``session`` tell nothing of the caller (Flask-Login
+        makes Flask have an empty one).
 
         :param uri: a strict URI, or a pattern for ``match`` prefix or wildcard.
         :param invoke: which worker the router chooses: single, first, last, roundrobin, random.
         :param login_required: only people who are logged in (role user or admin) may call.
         :param roles: only these roles may call.
         :raises InvalidURI: for a URI that is not strict. :raises AlreadyDeclared: when it is declared twice.
+        :raises ConfigError: for a role that does not exist, and for a handler that is asynchronous or a generator.
         """
         uris.check_own(uri, match)
         if invoke not in INVOKE_POLICIES:
             raise ConfigError(f"invoke={invoke!r} is not one of {', '.join(INVOKE_POLICIES)}.")
+        allowed = check_roles(uri, roles)
 
         def declare(handler: H) -> H:
-            self._declare(Procedure(uri, handler, match, invoke, tuple(roles), login_required))
+            self._declare(Procedure(uri, handler, match, invoke, allowed, login_required))
             return handler
 
         return declare
@@ -145,6 +174,7 @@ class WAMP:
         return declare
 
     def _declare(self, declaration: Procedure | Subscription) -> None:
+        check_handler(declaration.handler)
         self._registry.add(declaration)
         for client in self._clients:
             client.declare(declaration)
@@ -161,10 +191,23 @@ class WAMP:
     def identify(self, who: Identify) -> Identify:
         """Decorator: say who asks for a ticket in the current request; ``None`` for a visitor.
 
-        :param who: returns an :class:`~wampflask.tickets.Identity`, or ``None``.
+        Without it, whoever is logged in by Flask-Login has the role user and the authid :func:`wampflask.user_authid`
+        of their ``get_id()``, and log-out ends their live sessions.
+
+        :param who: returns an :class:`~wampflask.Identity`, or ``None``.
         """
         self._identify = who
         return who
+
+    def user_loader(self, load: U) -> U:
+        """Decorator: find the person whom handlers have as Flask-Login's ``current_user``.
+
+        Without it, that is done by Flask-Login's own ``user_loader``.
+
+        :param load: takes what :func:`wampflask.user_authid` was given; returns a user, or ``None`` for nobody.
+        """
+        self._registry.user_loader = load
+        return load
 
     # -- sending
 
@@ -175,8 +218,9 @@ class WAMP:
         :raises WampTimeout: no acknowledgement in time; the event may have gone out.
         :raises InvalidPayload: a value is not JSON. :raises InvalidURI: ``topic`` is not strict.
         :raises QueueFull: ``WAMP_IN_FLIGHT_MAX`` others wait already. :raises WrongThread: in the reactor's thread.
+        :raises TypeError: ``options`` are no :class:`PublishOptions`.
         """
-        current_client().publish(_message(topic, args, kwargs, options))
+        current_client().publish(message("publish", topic, args, kwargs, options))
 
     def publish_later(self, topic: str, *args: Any, options: PublishOptions = DEFAULT_PUBLISH, **kwargs: Any) -> None:
         """Queue an event and return at once: sent in order, in batches, and kept through an outage.
@@ -184,11 +228,12 @@ class WAMP:
         Up to ``WAMP_OUTBOX_MAX`` are kept; while the router is away the oldest is dropped and counted. What was on
         its way when the router died is sent again, so an event may arrive twice.
 
-        :raises InvalidPayload: a value is not JSON. :raises InvalidURI: ``topic`` is not strict.
+        :raises InvalidPayload: a value is not JSON, or the payload larger than the router takes.
+        :raises InvalidURI: ``topic`` is not strict.
         :raises QueueFull: the router is there but took nothing for ``WAMP_PUBLISH_TIMEOUT``.
         """
         _reactor.refuse_reactor_thread("wamp.publish_later()")
-        current_client().publish_later(_message(topic, args, kwargs, options))
+        current_client().publish_later(message("publish_later", topic, args, kwargs, options))
 
     def publish_latest(self, topic: str, *args: Any, options: PublishOptions = DEFAULT_PUBLISH, **kwargs: Any) -> None:
         """Queue a value of which only the newest matters, and return at once.
@@ -196,10 +241,10 @@ class WAMP:
         Each topic has at most one event every ``WAMP_LATEST_INTERVAL`` seconds, whatever the number of calls; the last
         value always arrives, after an outage too.
 
-        :raises InvalidPayload: a value is not JSON. :raises InvalidURI: ``topic`` is not strict.
-        :raises QueueFull: ``WAMP_LATEST_MAX`` other topics wait.
+        :raises InvalidPayload: a value is not JSON, or the payload larger than the router takes.
+        :raises InvalidURI: ``topic`` is not strict. :raises QueueFull: ``WAMP_LATEST_MAX`` other topics wait.
         """
-        current_client().publish_latest(_message(topic, args, kwargs, options))
+        current_client().publish_latest(message("publish_latest", topic, args, kwargs, options))
 
     def call(self, procedure: str, *args: Any, options: CallOptions = DEFAULT_CALL, **kwargs: Any) -> Any:
         """Call a procedure, wherever it is registered, and wait for its result.
@@ -211,197 +256,10 @@ class WAMP:
         :raises QueueFull: ``WAMP_IN_FLIGHT_MAX`` others wait already. :raises WrongThread: in the reactor's thread.
         """
         uris.check(procedure)
+        timeout = _options.check(options, CallOptions).timeout
+        _options.warn_of_options("call", kwargs, CallOptions, 2)
         clean_args, clean_kwargs = payload.clean(args, kwargs)
-        return current_client().call(procedure, clean_args, clean_kwargs, options.timeout)
-
-    # -- live things
-
-    def value(
-        self,
-        uri: str,
-        *,
-        allow: Iterable[str] | str,
-        per: Per = "all",
-        every: float | None = None,
-        procedure: str | None = None,
-    ) -> Callable[[Callable[P, R]], Value[P, R]]:
-        """Decorator: make a function's result live: pages that show it are right, and become right again.
-
-        :param uri: such as ``shop.stock.<item>``; the names are the function's arguments.
-        :param allow: the roles that may see it, or ``"everyone"``.
-        :param per: ``all``, ``role`` or ``person``: see :class:`wampflask.live.LiveThing`.
-        :param every: seconds between readings while somebody listens; for what changes without ``changed``.
-        :param procedure: another procedure that answers with the state, taking the names as positional arguments.
-        :raises ConfigError: when the function cannot be called with these names, or nobody may see it.
-        :raises InvalidURI: for a URI that is not strict.
-        """
-
-        def declare(read: Callable[P, R]) -> Value[P, R]:
-            thing = Value(_pattern(uri), read, allow=self._roles(allow), per=per, every=every)
-            self._declare_live(thing, procedure)
-            return thing
-
-        return declare
-
-    def rows(
-        self, uri: str, *, allow: Iterable[str] | str, key: str = "id", per: Per = "all", every: float | None = None
-    ) -> Callable[[Callable[P, R]], Rows[P, R]]:
-        """Decorator: like :meth:`value`, for a keyed set of rows that appear, change and go.
-
-        :param key: the name of a row's key in it.
-        """
-
-        def declare(read: Callable[P, R]) -> Rows[P, R]:
-            thing = Rows(_pattern(uri), read, key=key, allow=self._roles(allow), per=per, every=every)
-            self._declare_live(thing, None)
-            return thing
-
-        return declare
-
-    def log(self, uri: str, *, allow: Iterable[str] | str) -> Callable[[Callable[P, R]], Log[P, R]]:
-        """Decorator: make what is numbered and only grows live: each item once, in order, also after an outage.
-
-        The function returns the stored items after ``since``; the result's ``append(item)`` sends a new one.
-
-        :param uri: such as ``chat.room.<label>.message``.
-        :param allow: the roles that may see it, or ``"everyone"``.
-        """
-
-        def declare(read: Callable[P, R]) -> Log[P, R]:
-            thing = Log(_pattern(uri), read, allow=self._roles(allow))
-            self._announce_live(thing)
-            self._declare(live_calls.history(thing))
-            return thing
-
-        return declare
-
-    def fragment(
-        self,
-        template: str,
-        *,
-        allow: Iterable[str] | str,
-        of: Of | None = None,
-        per: Per = "all",
-        row: str | None = None,
-        key: str = "id",
-        name: str | None = None,
-        every: float | None = None,
-    ) -> Callable[[Callable[P, R]], Fragment[P, R]]:
-        """Decorator: make a template a piece of a page that stays true.
-
-        Templates show it by ``{{ fragment(name, …) }}``. The function returns the template's variables; its arguments
-        are the fragment's.
-
-        :param allow: the roles that may see it, or ``"everyone"``.
-        :param of: models whose rows it shows, with Flask-SQLAlchemy: a model, whose primary key is the only argument,
-            or a mapping from models to functions from a row to the arguments. Without it: ``changed()``.
-        :param per: ``all``, ``role`` or ``person``: see :class:`wampflask.live.LiveThing`.
-        :param row: the fragment is a list: the function returns rows, and the template renders one, by this name.
-        :param key: a row's attribute that tells it from the others.
-        :param name: what templates call it; by default the function's name.
-        :raises ConfigError: when nobody may see it, or the function cannot be called so.
-        """
-
-        def declare(read: Callable[P, R]) -> Fragment[P, R]:
-            options: dict[str, Any] = {"allow": self._roles(allow), "per": per, "every": every}
-            options["name"] = name or getattr(read, "__name__", "")
-            made: Fragment[P, R] = (
-                Fragment(template, read, **options)
-                if row is None
-                else ListFragment(template, read, row=row, key=key, **options)
-            )
-            self._declare_fragment(made)
-            if of is not None:
-                from .changes import follow  # SQLAlchemy is there only where this is used
-
-                follow(self._registry, made, of)
-            return made
-
-        return declare
-
-    def _declare_fragment(self, fragment: Fragment[..., Any]) -> None:
-        if fragment.name in self._fragments:
-            raise AlreadyDeclared(f"Two fragments are called {fragment.name!r}: give one of them another name=.")
-        if not self._fragments:
-            self._declare(live_calls.fetch_procedure(self._fragments))
-            self.permit(Permission.of_library(FETCH, call=PAGES))
-        self._fragments[fragment.name] = fragment
-        self._announce_live(fragment)
-
-    def render_fragment(self, name: str, /, **args: Any) -> Markup:
-        """``{{ fragment(name, …) }}`` of templates.
-
-        :raises ConfigError: when there is no such fragment.
-        """
-        found = self._fragments.get(name)
-        if found is None:
-            known = ", ".join(sorted(self._fragments)) or "none"
-            raise ConfigError(f"There is no fragment {name!r}; declared are: {known}.")
-        return found.render(**args)
-
-    def presence(self, uri: str, *, allow: Iterable[str] | str) -> Callable[[Describe], Presence]:
-        """Decorator: make known who is here; the function describes a person to the others.
-
-        :param uri: what pages follow, such as ``todo.team.{team}``.
-        :param allow: the roles that may be here, and see who is.
-        :raises InvalidURI: for a URI that is not strict.
-        """
-
-        def declare(describe: Describe) -> Presence:
-            _pattern(uri)
-            presence = Presence(uri, describe, allow=self._roles(allow))
-            if not any(isinstance(thing, Presence) for thing in self._live):
-                self._declare(Procedure(PEOPLE_CHANGED, self._people_changed))
-            self._declare_live(presence, None)
-            return presence
-
-        return declare
-
-    def _people_changed(self, news: list[tuple[str, list[str], list[str]]]) -> None:
-        for topic, came, left in news:
-            for thing in self._live:
-                if isinstance(thing, Presence):
-                    thing.people_changed(topic, came, left)
-
-    def online(self, uri: str) -> list[Person]:
-        """Who is here, such as in ``todo.team.7``; needs an app context.
-
-        :raises NotConnected: there is no session. :raises WampTimeout: the router did not answer.
-        """
-        return online(f"{uris.check(uri)}.{LAST}")
-
-    def _announce_live(self, thing: LiveThing[..., Any]) -> None:
-        if not self._live:
-            self.permit(Permission.of_library(WORKER_LOST, subscribe=PAGES))
-        self._live.append(thing)
-        self.permit(*thing.permissions())
-
-    def _declare_live(self, thing: Addressed[..., Any], procedure: str | None) -> None:
-        self._announce_live(thing)
-        for declaration in live_calls.procedures(thing, procedure):
-            self._declare(declaration)
-        if procedure is not None:
-            self.permit(Permission(procedure, call=thing.allow))
-
-    def _roles(self, allow: Iterable[str] | str) -> tuple[str, ...]:
-        if isinstance(allow, str):
-            return PAGES if allow == EVERYONE else (allow,)
-        return tuple(allow)
-
-    def changed(self, uri: str, *keys: str | int) -> None:
-        """Say that a live thing has changed: it is read and sent soon; in a transaction, after its end.
-
-        Costs nothing while nobody listens. Any thread but the reactor's; needs an app context.
-
-        :param uri: the full URI, such as ``shop.stock.tea``.
-        :param keys: of rows that have changed; none means any.
-        :raises InvalidURI: when no live thing has this URI.
-        """
-        for thing in self._live:
-            if isinstance(thing, Addressed) and (args := thing.pattern.read(uri)) is not None:
-                thing.mark(args, keys)
-                return
-        raise InvalidURI(f"No live thing has the URI {uri!r}: declare it with @wamp.value or @wamp.rows.")
+        return current_client().call(procedure, clean_args, clean_kwargs, timeout)
 
     def after_commit(self, session: Session | scoped_session[Any]) -> AfterCommit:
         """The three publish functions for a transaction: sent when it commits, dropped when it rolls back."""
@@ -439,12 +297,27 @@ class WAMP:
     def connect(self, timeout: float | None = None) -> None:
         """Connect now, to serve what was declared, and wait until every declaration is confirmed.
 
+        After ``init_app(app, serve=False)`` it only connects.
+
         :param timeout: seconds, default ``WAMP_CONNECT_TIMEOUT``.
         :raises NotConnected: when that takes longer, with the reason.
         :raises UnsafeProcess: when a reactor cannot run in this process.
         """
         client = current_client()
         client.connect(client.config.connect_timeout if timeout is None else timeout)
+
+    def flush(self, timeout: float | None = None) -> None:
+        """Wait until the router has everything that :meth:`publish_later` and :meth:`publish_latest` queued.
+
+        A process that does not serve does this by itself at the end of each app context, and any process at its
+        orderly end. Call it before ``os._exit``, and where it matters that nothing was lost.
+
+        :param timeout: seconds, default ``WAMP_PUBLISH_TIMEOUT``.
+        :raises NotConnected: something still waits then, and there is no session. What waits is kept.
+        :raises WampTimeout: something still waits then. :raises WrongThread: in the reactor's thread.
+        """
+        client = current_client()
+        client.flush(client.config.publish_timeout if timeout is None else timeout)
 
     @property
     def status(self) -> Status:
@@ -471,53 +344,18 @@ class WAMP:
         return Lock(current_client(), name)
 
 
-class AfterCommit:
-    """What :meth:`WAMP.after_commit` returns. A payload that is not JSON is refused at once, before the commit."""
-
-    def __init__(self, session: Session | scoped_session[Any]) -> None:
-        self._session = session
-
-    def publish(self, topic: str, *args: Any, options: PublishOptions = DEFAULT_PUBLISH, **kwargs: Any) -> None:
-        """:meth:`WAMP.publish` when the transaction commits; what it raises then is logged."""
-        self._when_committed(current_client().publish, _message(topic, args, kwargs, options))
-
-    def publish_later(self, topic: str, *args: Any, options: PublishOptions = DEFAULT_PUBLISH, **kwargs: Any) -> None:
-        """:meth:`WAMP.publish_later` when the transaction commits."""
-        self._when_committed(current_client().publish_later, _message(topic, args, kwargs, options))
-
-    def publish_latest(self, topic: str, *args: Any, options: PublishOptions = DEFAULT_PUBLISH, **kwargs: Any) -> None:
-        """:meth:`WAMP.publish_latest` when the transaction commits."""
-        self._when_committed(current_client().publish_latest, _message(topic, args, kwargs, options))
-
-    def changed(self, thing: LiveThing[..., Any], *keys: str | int, **args: Any) -> None:
-        """What the thing's own ``changed`` does, when the transaction commits."""
-        from .transactions import when_committed
-
-        client, topic = current_client(), thing.topic(args)
-        names = tuple(map(str, keys))
-        client.expect_change()
-        when_committed(self._session, lambda: client.changed(thing, topic, args, names))
-
-    def _when_committed(self, send: Callable[[Message], None], message: Message) -> None:
-        from .transactions import when_committed  # SQLAlchemy is there only where this is used
-
-        when_committed(self._session, lambda: send(message))
+def _serve() -> None:
+    """Serve from the first request on: a process that answers requests is a web server's."""
+    current_client().begin(serve=True)
 
 
-def _pattern(uri: str) -> Pattern:
-    pattern = Pattern.parse(uri)
-    uris.check_own(pattern.uri, pattern.match)
-    return pattern
+def _connect() -> None:
+    """Connect at the first request."""
+    current_client().begin(serve=False)
 
 
-def _start() -> None:
-    """Connect with the first request where no server did so before."""
-    current_client().start()
-
-
-def _message(topic: str, args: tuple[Any, ...], kwargs: dict[str, Any], options: PublishOptions) -> Message:
-    uris.check_own(topic)
-    return Message(topic, *payload.clean(args, kwargs), options)
+def _flush(_error: BaseException | None) -> None:
+    current_client().flush_unserved()
 
 
 def _show_logs() -> None:

@@ -32,7 +32,7 @@ from .options import DEFAULT_PUBLISH, PublishOptions
 from .outbox import Message
 from .router.plugin.roster import PROCEDURE as ROSTER
 from .router.plugin.stamps import PROCEDURE as STAMP
-from .status import State, Status
+from .status import COUNTERS, State, Status
 from .uris import Match
 
 SESSION = 1
@@ -84,7 +84,9 @@ class MemoryRealm(Client):
     def invoke(self, procedure: str, *args: Any, caller: Caller | None = None, **kwargs: Any) -> Any:
         """Call one of the app's procedures as ``caller`` (default: a visitor).
 
-        :raises CallFailed: what the caller would get; :raises NoSuchProcedure: it is not declared.
+        :raises CallFailed: the handler's own error, or ``wampflask.error.internal`` with the id in the log.
+        :raises NotAuthorized: ``login_required`` or ``roles`` refuse the caller, or the handler does.
+        :raises InvalidPayload: an argument is not JSON. :raises NoSuchProcedure: it is not declared.
         """
         who = caller or Caller(session=2, authid="visitor:test", role="visitor", uri=procedure)
         return self._invoke(procedure, args, kwargs, who)
@@ -141,6 +143,19 @@ class MemoryRealm(Client):
     def start(self) -> None:
         """Nothing is to be started."""
 
+    def begin(self, *, serve: bool) -> None:
+        """It is there."""
+
+    def serve(self) -> None:
+        """It does."""
+
+    def flush(self, timeout: float) -> None:  # noqa: ARG002 - the client's signature
+        """Nothing waits."""
+        self._require()
+
+    def flush_unserved(self) -> None:
+        """Nothing waits."""
+
     def connect(self, timeout: float) -> None:  # noqa: ARG002 - the client's signature
         """Be there at once, or not."""
         self._require()
@@ -152,7 +167,8 @@ class MemoryRealm(Client):
     def status(self) -> Status:
         """Ready, unless :meth:`disconnect` was called."""
         state = State.READY if self.connected else State.CONNECTING
-        return Status(state, self._since, SESSION if self.connected else None, counters=dict(self.counters))
+        counters = dict.fromkeys(COUNTERS, 0) | self.counters
+        return Status(state, self._since, SESSION if self.connected else None, counters=counters)
 
     def declare(self, declaration: Declaration) -> None:
         """The registry has it; no router needs to know."""
@@ -177,6 +193,7 @@ class MemoryRealm(Client):
 
     def publish_later(self, message: Message) -> None:
         """Publish at once; an outage drops it."""
+        self.check_size(message)
         if self.connected:
             self.publish(message)
 

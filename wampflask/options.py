@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from math import isfinite
+from typing import Any, TypeVar
 
-__all__ = ["CallOptions", "CallResult", "PublishOptions"]
+__all__ = ["CallOptions", "CallResult", "OptionAsPayload", "PublishOptions"]
+
+_NOBODY = ("-",)
+"""No ticket has this authid. The router takes an empty list of receivers for "everybody"."""
+
+
+class OptionAsPayload(UserWarning):
+    """A keyword that reads like an option was sent as payload: options go into ``options=``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,9 +23,13 @@ class CallOptions:
     """Options of :meth:`WAMP.call`.
 
     :param timeout: seconds to wait for the result (default ``WAMP_CALL_TIMEOUT``); then the call is cancelled.
+    :raises TypeError: for a value of another type. :raises ValueError: for a time that is not above 0.
     """
 
     timeout: float | None = None
+
+    def __post_init__(self) -> None:
+        _check_timeout("CallOptions", self.timeout)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,20 +40,108 @@ class PublishOptions:
         only :meth:`WAMP.publish` waits.
     :param exclude_me: do not deliver to this process's own subscriptions. WAMP's default is true; ours is false,
         because one Flask worker's handlers should hear what another's would.
-    :param eligible_authid: deliver only to sessions of these authids.
+    :param eligible_authid: deliver only to sessions of these authids; to nobody when there are none.
     :param exclude_authid: do not deliver to sessions of these authids.
-    :param eligible_authrole: deliver only to sessions of these roles.
+    :param eligible_authrole: deliver only to sessions of these roles; to nobody when there are none.
+    :raises TypeError: for a value of another type, such as one authid that is not in a list.
+    :raises ValueError: for a time that is not above 0.
     """
 
     timeout: float | None = None
     exclude_me: bool = False
-    eligible_authid: Sequence[str] | None = None
-    exclude_authid: Sequence[str] | None = None
-    eligible_authrole: Sequence[str] | None = None
+    eligible_authid: Iterable[str] | None = None
+    exclude_authid: Iterable[str] | None = None
+    eligible_authrole: Iterable[str] | None = None
+
+    def __post_init__(self) -> None:
+        _check_timeout("PublishOptions", self.timeout)
+        if not isinstance(self.exclude_me, bool):
+            raise TypeError(f"PublishOptions(exclude_me={self.exclude_me!r}): use True or False.")
+        for name in ("eligible_authid", "exclude_authid", "eligible_authrole"):
+            object.__setattr__(self, name, _words(name, getattr(self, name)))
+
+    @property
+    def receivers(self) -> list[str] | None:
+        """``eligible_authid`` as the router reads it."""
+        return None if self.eligible_authid is None else list(self.eligible_authid) or list(_NOBODY)
+
+    @property
+    def roles(self) -> list[str] | None:
+        """``eligible_authrole`` as the router reads it."""
+        return None if self.eligible_authrole is None else list(self.eligible_authrole) or list(_NOBODY)
+
+    @property
+    def others(self) -> list[str] | None:
+        """``exclude_authid`` as the router reads it."""
+        return None if self.exclude_authid is None else list(self.exclude_authid)
+
+
+_EXAMPLES = {"eligible_authid": "user:17", "exclude_authid": "user:17", "eligible_authrole": "admin"}
+
+
+def _check_timeout(owner: str, value: object) -> None:
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{owner}(timeout={value!r}): use a number of seconds, or None for the configured one.")
+    if not (isfinite(value) and value > 0):
+        raise ValueError(f"{owner}(timeout={value!r}): use a number of seconds above 0.")
+
+
+def _words(name: str, value: object) -> tuple[str, ...] | None:
+    if value is None:
+        return None
+    if isinstance(value, str):
+        raise TypeError(f"PublishOptions({name}={value!r}) is one text where a list is meant: write [{value!r}].")
+    if not isinstance(value, Iterable) or isinstance(value, bytes | Mapping):
+        raise TypeError(f"PublishOptions({name}={value!r}): use a list such as [{_EXAMPLES[name]!r}].")
+    words = tuple(value)
+    for word in words:
+        if not isinstance(word, str) or not word:
+            raise TypeError(f"PublishOptions({name}=…) has {word!r}: use text such as {_EXAMPLES[name]!r}.")
+    return words
 
 
 DEFAULT_CALL = CallOptions()
 DEFAULT_PUBLISH = PublishOptions()
+
+Options = TypeVar("Options", CallOptions, PublishOptions)
+
+
+def check(options: object, kind: type[Options]) -> Options:
+    """``options``, when they are of their ``kind``.
+
+    :raises TypeError: naming what was meant.
+    """
+    if isinstance(options, kind):
+        return options
+    named = ", ".join(f"{name}=…" for name in options) if isinstance(options, Mapping) else "…"
+    raise TypeError(f"options={options!r} is {_article(type(options))}: write options={kind.__name__}({named}).")
+
+
+def _article(kind: type) -> str:
+    name = kind.__name__
+    return f"{'an' if name[:1] in 'aeiou' else 'a'} {name}"
+
+
+_NAMES = {kind: frozenset(item.name for item in fields(kind)) for kind in (CallOptions, PublishOptions)}
+_LIKE_OPTIONS = frozenset().union(*_NAMES.values()) | {"acknowledge", "eligible", "exclude", "retain"}
+
+
+def warn_of_options(verb: str, kwargs: Mapping[str, Any], kind: type[Any], stacklevel: int) -> None:
+    """Warn of keywords of a payload that read like options; Python shows a warning once a place.
+
+    :param verb: the function that was called.   :param stacklevel: of its caller, counted from here.
+    """
+    if not kwargs or _LIKE_OPTIONS.isdisjoint(kwargs):
+        return
+    for name in sorted(_LIKE_OPTIONS.intersection(kwargs)):
+        remedy = f"options={kind.__name__}({name}=…)" if name in _NAMES[kind] else f"see {kind.__name__}"
+        warnings.warn(
+            f"wamp.{verb}(…, {name}=…) sends {name} as part of the payload. If an option is meant: {remedy}.",
+            OptionAsPayload,
+            stacklevel=stacklevel + 1,
+        )
 
 
 @dataclass(frozen=True, slots=True)

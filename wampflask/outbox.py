@@ -25,6 +25,9 @@ _WHILE_CONNECTED = 7 * 24 * 3600.0
 """Seconds to wait for a batch's acknowledgement: a router that hangs has not lost it, and one that died is noticed."""
 
 
+Subject = tuple[str, PublishOptions]
+
+
 @dataclass(slots=True, eq=False)
 class Message:
     """One publication, cleaned and ready to be sent."""
@@ -33,6 +36,11 @@ class Message:
     args: list[Any]
     kwargs: dict[str, Any]
     options: PublishOptions
+
+    @property
+    def subject(self) -> Subject:
+        """What the message is the newest value of: two audiences of a topic have a value each."""
+        return self.topic, self.options
 
 
 class Sender(Protocol):
@@ -82,7 +90,8 @@ class Outbox:
         self._in_flight: deque[list[Message]] = deque()
 
     def __len__(self) -> int:
-        return len(self._queue) + sum(map(len, self._in_flight))
+        with self._room:
+            return len(self._queue) + sum(map(len, self._in_flight))
 
     def put(self, message: Message) -> None:
         """Queue ``message``. Any thread but the reactor's.
@@ -178,7 +187,7 @@ class Outbox:
 
 
 class LatestBox:
-    """``publish_latest``: the newest value of each topic, at most once an interval, the last one always.
+    """``publish_latest``: the newest value of each topic and audience, at most once an interval, the last one always.
 
     Parameters as :class:`Outbox`; :param interval: seconds, ``WAMP_LATEST_INTERVAL``;
     :param limit: topics with a value to send, ``WAMP_LATEST_MAX``;
@@ -205,12 +214,13 @@ class LatestBox:
         self._timeout = timeout
         self._counters = counters
         self._lock = Lock()
-        self._values: dict[str, Message] = {}
-        self._busy: set[str] = set()
+        self._values: dict[Subject, Message] = {}
+        self._busy: set[Subject] = set()
+        self._unacknowledged = 0
         self._away = True
 
     def __len__(self) -> int:
-        return len(self._values)
+        return len(self._values) + self._unacknowledged
 
     def put(self, message: Message) -> None:
         """Make ``message`` its topic's newest. Any thread.
@@ -218,19 +228,20 @@ class LatestBox:
         :raises QueueFull: when ``WAMP_LATEST_MAX`` other topics wait already.
         """
         with self._lock:
-            if message.topic in self._values:
+            subject = message.subject
+            if subject in self._values:
                 self._counters["conflated"] += 1
             elif len(self._values) >= self._limit:
                 raise QueueFull(
                     f"{self._limit} topics have a value waiting to be sent; {message.topic} was not queued. "
                     "Use fewer topics, or raise WAMP_LATEST_MAX."
                 )
-            self._values[message.topic] = message
-            wake = not self._away and message.topic not in self._busy
+            self._values[subject] = message
+            wake = not self._away and subject not in self._busy
             if wake:
-                self._busy.add(message.topic)
+                self._busy.add(subject)
         if wake:
-            self._submit(self._send, message.topic)
+            self._submit(self._send, subject)
 
     # -- the reactor's side
 
@@ -238,30 +249,34 @@ class LatestBox:
         """There is a session: send every topic's value."""
         with self._lock:
             self._away = False
-            waiting = [topic for topic in self._values if topic not in self._busy]
+            waiting = [subject for subject in self._values if subject not in self._busy]
             self._busy.update(waiting)
-        for topic in waiting:
-            self._send(topic)
+        for subject in waiting:
+            self._send(subject)
 
     def pause(self) -> None:
         """The session is gone."""
         with self._lock:
             self._away = True
 
-    def _send(self, topic: str) -> None:
+    def _send(self, subject: Subject) -> None:
         with self._lock:
-            message = None if self._away else self._values.pop(topic, None)
+            message = None if self._away else self._values.pop(subject, None)
             if message is None:
-                self._busy.discard(topic)
+                self._busy.discard(subject)
                 return
+            self._unacknowledged += 1
         sent_at = self._reactor.seconds()
-        sending = self._sender.publish_within(self._timeout, topic, message.args, message.kwargs, message.options)
+        topic, options = subject
+        sending = self._sender.publish_within(self._timeout, topic, message.args, message.kwargs, options)
         sending.addCallbacks(self._acknowledged, self._failed, errbackArgs=(message,))
-        sending.addBoth(lambda _: self._rest(topic, sent_at))
+        sending.addBoth(lambda _: self._rest(subject, sent_at))
 
-    def _rest(self, topic: str, sent_at: float) -> None:
+    def _rest(self, subject: Subject, sent_at: float) -> None:
+        with self._lock:
+            self._unacknowledged -= 1
         spent = self._reactor.seconds() - sent_at
-        self._reactor.callLater(max(0.0, self._interval - spent), self._send, topic)
+        self._reactor.callLater(max(0.0, self._interval - spent), self._send, subject)
 
     def _acknowledged(self, _result: Any) -> None:
         self._counters["published_latest"] += 1
@@ -272,4 +287,4 @@ class LatestBox:
             self._on_dropped(1, str(failure.value), message.topic)
             return
         with self._lock:
-            self._values.setdefault(message.topic, message)
+            self._values.setdefault(message.subject, message)

@@ -16,7 +16,7 @@ everything.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .router.plugin.rules import ACTIONS, RESERVED
@@ -107,6 +107,19 @@ def compile_rules(permissions: Iterable[Permission]) -> list[dict[str, Any]]:
         if rules.setdefault(shape, permission.as_rule()) != permission.as_rule():
             raise ValueError(f"Two permissions for {permission.uri!r}: declare one that grants both.")
     return [rules[shape] for shape in sorted(rules)]
+
+
+def differences(permissions: Iterable[Permission], running: Iterable[Mapping[str, Any]]) -> list[str]:
+    """What a router with the rules ``running`` does not know of ``permissions``: URIs, each with what is wrong.
+
+    :raises ValueError: when two permissions are for the same URI.
+    """
+    declared = {rule["uri"]: rule for rule in compile_rules(permissions)}
+    known = {rule["uri"]: rule for rule in running}
+    found = [f"{uri} (new)" for uri in declared.keys() - known.keys()]
+    found += [f"{uri} (taken back)" for uri in known.keys() - declared.keys()]
+    found += [f"{uri} (changed)" for uri in declared.keys() & known.keys() if declared[uri] != known[uri]]
+    return sorted(found)
 
 
 def _check_uri(uri: str) -> str:

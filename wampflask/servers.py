@@ -44,6 +44,12 @@ def is_loaded_by_command() -> bool:
     return loader is not None and _is_flask_loader(loader) and not _is_flask_run()
 
 
+def is_loaded_by_server() -> bool:
+    """Whether a web server is loading the app: gunicorn, or ``flask run``."""
+    loader = _find_loader(sys._getframe(1))
+    return loader is not None and (not _is_flask_loader(loader) or _is_flask_run())
+
+
 def _find_loader(frame: FrameType | None) -> FrameType | None:
     while frame is not None:
         if _is_flask_loader(frame) or _is_gunicorn_worker(frame) or _is_gunicorn_master(frame):

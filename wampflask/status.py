@@ -6,6 +6,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+COUNTERS = (
+    "joined",
+    "lost",
+    "called",
+    "published",
+    "published_later",
+    "published_latest",
+    "conflated",
+    "invoked",
+    "events",
+    "dropped",
+    "waiting_later",
+    "waiting_latest",
+    "waiting_handlers",
+    "running_handlers",
+)
+"""The names of :attr:`Status.counters`, all there from the start."""
+
 
 class State(Enum):
     """Where the session is on its way."""
@@ -42,7 +60,7 @@ class Status:
     attempts: int = 0
     reason: str = ""
     pending: tuple[str, ...] = ()
-    counters: Mapping[str, int] = field(default_factory=dict)
+    counters: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTERS, 0))
 
     @property
     def ready(self) -> bool:

@@ -22,7 +22,7 @@ from typing import Any, Self
 
 from .memory import Event, MemoryRealm, in_memory
 from .permissions import BACKEND, Permission
-from .router.node import Process, RouterError, check_port, is_free, write_config
+from .router.node import Process, RouterError, check_port, forget_killed, is_free, write_config
 from .router.plugin.tickets import Tickets
 from .router.render import Node, Realm
 from .router.wire import Wire, WireError, wait_until
@@ -150,6 +150,7 @@ class RouterNode:
         """
         if self._process is not None:
             raise RouterError("This node runs already: stop or kill it first.")
+        forget_killed(self.node_folder)
         check_port(self.port, self.spec.interface)
         with self.log_file.open("a", encoding="utf-8") as log:
             self._process = Process(self.node_folder, log, loglevel=self._loglevel)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from flask import Blueprint, Flask, Response, abort, after_this_request, current_app, jsonify, request
@@ -21,7 +22,15 @@ from itsdangerous import BadData, URLSafeSerializer
 
 from .permissions import BACKEND
 from .router.plugin import revoked as revocations
-from .router.plugin.tickets import TicketError, TicketExpired, TicketRevoked, Tickets
+from .router.plugin.tickets import (
+    ELSEWHERE,
+    FORGED,
+    TicketError,
+    TicketExpired,
+    TicketRevoked,
+    Tickets,
+    check_claims,
+)
 
 __all__ = [
     "Identity",
@@ -57,7 +66,7 @@ class Identity:
 
     :param role: visitor, user, admin or agent.
     :param authid: ``user:17``, ``visitor:9f…``, ``agent:web1``.
-    :param claims: words for ``{claim}`` components of permissions.
+    :param claims: words of ``[0-9a-z_]`` for ``{claim}`` components of permissions, one component each.
     """
 
     role: str
@@ -66,6 +75,14 @@ class Identity:
 
 
 Identify = Callable[[], Identity | None]
+
+
+class Pages(Protocol):
+    """What is known of pages by their origin: see :mod:`wampflask.origins`."""
+
+    def may_share(self, origin: str) -> bool: ...
+    def refused(self, origin: str) -> None: ...
+    def served(self, origin: str) -> None: ...
 
 
 @dataclass(slots=True, kw_only=True)
@@ -81,6 +98,7 @@ class TicketDesk:
     port: int = 8081
     public_url: str = ""
     identify: Identify | None = None
+    pages: Pages | None = None
 
     def mint_backend(self) -> str:
         """A ticket for this worker's own session. Any thread."""
@@ -110,6 +128,7 @@ def init_app(
     port: int = 8081,
     public_url: str = "",
     identify: Identify | None = None,
+    pages: Pages | None = None,
 ) -> TicketDesk:
     """Give ``app`` its desk and the route ``/wamp/ticket`` (endpoint ``wamp.ticket``)."""
     desk = TicketDesk(
@@ -118,6 +137,7 @@ def init_app(
         port=port,
         public_url=public_url,
         identify=identify,
+        pages=pages,
     )
     app.extensions[_EXTENSION] = desk
     app.register_blueprint(blueprint)
@@ -208,6 +228,22 @@ def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
+def explain_refusal(reason: str, url: str) -> str:
+    """Why the router at ``url`` refused a worker's ticket, and what to do.
+
+    The router tells nobody what is wrong with a ticket; but a worker's own has nothing wrong with it.
+
+    :param reason: what the router said: ``uri: text``.
+    """
+    key = "this app's WAMP_TICKET_SECRET is not the router's, which reads ticket.key in its own instance folder"
+    address = f"the router takes no workers at {url}: use its unix socket as WAMP_URL, or start it with this WAMP_URL"
+    remedies = {f"{TicketError.uri}: {FORGED}": key, f"{TicketError.uri}: {ELSEWHERE}": address}
+    why = remedies.get(reason)
+    if why is None and reason.startswith(TicketExpired.uri):
+        why = "the clocks of this machine and the router's differ by more than WAMP_TICKET_LIFETIME"
+    return f"{reason} ({why})" if why else reason
+
+
 def visitor_authid() -> str:
     """The current visitor's authid, from a signed cookie that the response sets when it is not there yet."""
     known = request.environ.get(_VISITOR)
@@ -253,7 +289,10 @@ def prove(**claims: str) -> str:
 
     Hand it to the page, which keeps it in its memory and shows it with each request for a ticket (header
     ``X-Wamp-Proof``; ``connection.proofs`` of the browser's wrapper). To anybody but who asks now it is worthless.
+
+    :raises ValueError: a claim is not one component of a URI.
     """
+    check_claims(claims)
     return str(_proof_signer().dumps({"authid": desk_of().whoever_asks().authid, "claims": claims}))
 
 
@@ -277,9 +316,14 @@ def _proven(who: Identity) -> dict[str, str]:
 @blueprint.get("/wamp/ticket")
 def ticket() -> Response:
     """A ticket for whoever asks, for one connect; pages of other sites are refused."""
-    if not _is_same_origin():
-        abort(403, "Tickets are for our own pages.")
     desk = desk_of()
+    page = request.headers.get("Origin") or request.host_url.rstrip("/")
+    if not _is_same_origin() and not _shared_origin(desk):
+        if desk.pages:
+            desk.pages.refused(page)
+        abort(403, "Tickets are for our own pages.")
+    if desk.pages:
+        desk.pages.served(page)
     who = desk.whoever_asks()
     response = jsonify(
         ticket=desk.tickets.mint(who.role, who.authid, **{**_proven(who), **who.claims}),
@@ -293,10 +337,28 @@ def ticket() -> Response:
     return response
 
 
+@blueprint.after_request
+def _let_read(response: Response) -> Response:
+    """Let pages of ``WAMP_ORIGINS`` read the answer, and send cookies and proofs."""
+    origin = _shared_origin(desk_of())
+    if origin:
+        response.headers["Access-Control-Allow-Origin"] = origin
+        response.headers["Access-Control-Allow-Credentials"] = "true"
+        response.headers["Access-Control-Allow-Headers"] = PROOF_HEADER
+        response.vary.add("Origin")
+    return response
+
+
+def _shared_origin(desk: TicketDesk) -> str | None:
+    """The origin of a page elsewhere that may have tickets."""
+    origin = request.headers.get("Origin")
+    return origin if origin and desk.pages and desk.pages.may_share(origin) else None
+
+
 def _is_same_origin() -> bool:
     """Whether the request comes from a page of ours, or from no page at all (typed, or a program's)."""
     site = request.headers.get("Sec-Fetch-Site")
     if site is not None and site not in ("same-origin", "none"):
         return False
     origin = request.headers.get("Origin")
-    return origin is None or urlsplit(origin).netloc == request.host
+    return origin is None or origin.partition("://")[2] == request.host

@@ -24,10 +24,13 @@ _ENDING = "wampflask.after_end"
 class _Waiting:
     send: Callable[[], None]
     transaction: SessionTransaction | None
+    subject: object
 
 
-def when_committed(session: Session | scoped_session[Any], send: Callable[[], None]) -> None:
+def when_committed(session: Session | scoped_session[Any], send: Callable[[], None], *, subject: object = None) -> None:
     """Call ``send`` once when the current transaction of ``session`` commits; never if it rolls back.
+
+    :param subject: of several that are queued for one subject, only the last that was not rolled back is sent.
 
     ``send`` runs in the committing thread, outside of the transaction; a :class:`WampError` of it is logged, because
     the commit has happened and its caller must learn so.
@@ -38,7 +41,7 @@ def when_committed(session: Session | scoped_session[Any], send: Callable[[], No
         event.listen(real, "after_commit", _send)
         event.listen(real, "after_soft_rollback", _drop)
     waiting: list[_Waiting] = real.info[_KEY]
-    waiting.append(_Waiting(send, real.get_nested_transaction() or real.get_transaction()))
+    waiting.append(_Waiting(send, real.get_nested_transaction() or real.get_transaction(), subject))
 
 
 def when_ended(session: Session, key: Hashable, function: Callable[[], None]) -> None:
@@ -72,7 +75,10 @@ def _send(session: Session) -> None:
         return
     waiting: list[_Waiting] = session.info[_KEY]
     session.info[_KEY] = []
+    last = {item.subject: item for item in waiting}
     for item in waiting:
+        if item.subject is not None and last[item.subject] is not item:
+            continue
         try:
             item.send()
         except WampError as error:

@@ -10,10 +10,11 @@ import re
 from typing import Literal
 
 from .errors import InvalidURI
+from .router.plugin import rules
 
 Match = Literal["exact", "prefix", "wildcard"]
 
-MAX_LENGTH = 255
+MAX_LENGTH = rules.MAX_LENGTH
 
 _EXACT = re.compile(r"(?:[0-9a-z_]+\.)*[0-9a-z_]+")
 _PREFIX = re.compile(r"(?:[0-9a-z_]+\.)*[0-9a-z_]*")

@@ -37,7 +37,7 @@ export function connect(bar) {
       later(GRACE.lost, () => show("lost", "Connection lost. Trying to reconnect…"));
     }
   };
-  const fail = () => show("lost", "Part of this page is not live. Reload to see the newest.");
+  const fail = () => show("lost", "Live updates stopped. Reload the page.");
   connection.addEventListener("change", change);
   connection.addEventListener("failure", fail);
   change();

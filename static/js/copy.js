@@ -1,15 +1,13 @@
 /**
- * Copies an address.
+ * Copies a text, also from a page without https, where browsers keep the clipboard to themselves.
  *
  * <button type="button" data-behaviour="copy" data-text="https://…" hidden>Copy the link</button>
  */
 export function connect(button) {
-  if (!navigator.clipboard) return () => {};
   const label = button.textContent;
   let timer = null;
   const copy = async () => {
-    await navigator.clipboard.writeText(button.dataset.text);
-    button.textContent = "Copied";
+    button.textContent = (await write(button.dataset.text)) ? "Copied" : "Copying is blocked";
     clearTimeout(timer);
     timer = setTimeout(() => { button.textContent = label; }, 2000);
   };
@@ -19,4 +17,30 @@ export function connect(button) {
     clearTimeout(timer);
     button.removeEventListener("click", copy);
   };
+}
+
+async function write(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    return writeSelected(text); // no clipboard in an insecure context, or not allowed
+  }
+}
+
+/** The way of old: a text that is selected is copied by a command. */
+function writeSelected(text) {
+  const focused = document.activeElement;
+  const area = document.createElement("textarea");
+  area.value = text;
+  area.readOnly = true;
+  area.className = "only-read";
+  document.body.append(area);
+  area.select();
+  try {
+    return document.execCommand("copy");
+  } finally {
+    area.remove();
+    focused?.focus();
+  }
 }

@@ -1,6 +1,7 @@
 /**
  * Sends a form without leaving the page: the answer's <main> takes the place of this one. When the network is down, the form stays as
- * it was filled in, and says so. Without this module it is an ordinary form.
+ * it was filled in, and says so. A form whose session has ended, or whose cookies are gone, gets a new token and is sent once more.
+ * Without this module it is an ordinary form.
  *
  * <form method="post" data-behaviour="in_place"> … <p role="alert" data-in-place="trouble" hidden></p> </form>
  */
@@ -14,25 +15,43 @@ function show(page, url) {
   if (url !== location.href) history.pushState(null, "", url);
   shown = address();
   scrollTo(0, 0);
-  main.focus({ preventScroll: true });
+  (main.querySelector("[autofocus]") ?? main).focus({ preventScroll: true }); // a refused form begins at its first error
+}
+
+/** The page as a new session gets it has the token that goes with its cookie. */
+async function renewToken(form) {
+  const answer = await fetch(location.href, { cache: "no-store", headers: { Accept: "text/html" }, signal: AbortSignal.timeout(15_000) });
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  form.elements.csrf_token.value = page.querySelector("main input[name=csrf_token]").value;
 }
 
 export function connect(form) {
   const trouble = form.querySelector('[data-in-place="trouble"]');
+  const complain = (text) => {
+    trouble.textContent = text;
+    trouble.hidden = false;
+  };
+  const post = (submitter) => {
+    const body = new URLSearchParams(new FormData(form, submitter));
+    return fetch(form.action, { method: "POST", body, headers: { Accept: "text/html" }, signal: AbortSignal.timeout(15_000) });
+  };
   const send = async (event) => {
     event.preventDefault();
     if (form.ariaBusy === "true") return;
     form.ariaBusy = "true";
     trouble.hidden = true;
     try {
-      const body = new URLSearchParams(new FormData(form, event.submitter));
-      const answer = await fetch(form.action, { method: "POST", body, headers: { Accept: "text/html" }, signal: AbortSignal.timeout(15_000) });
+      let answer = await post(event.submitter);
+      if (answer.status === 400) {
+        await renewToken(form);
+        answer = await post(event.submitter);
+      }
+      if (answer.status === 400) return complain("Your browser keeps no cookie of this site, and voting needs one. Allow cookies here, then try again.");
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       if (!page.querySelector("main")) throw new Error(`${answer.status} ${answer.statusText}`);
       show(page, answer.url);
     } catch {
-      trouble.textContent = "That did not get through. Your choice is still here: please try again.";
-      trouble.hidden = false;
+      complain("That did not get through. Your choice is still here: please try again.");
     } finally {
       form.ariaBusy = "false";
     }

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 import threading
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from flask_migrate import upgrade
+from sqlalchemy import text
 
 from wampflask import ConfigError
 from wampflask.apps import create_app
+from wampflask.apps.extensions import db
 from wampflask.apps.instance import read_secrets
+from wampflask.apps.player import media
+from wampflask.apps.serve import instance_of_its_own
 
 
 @pytest.fixture(autouse=True)
@@ -35,6 +42,26 @@ def test_secrets_are_generated_once_and_for_the_owner_alone(tmp_path: Path) -> N
         assert len(first.config[key]) >= 48
     other = create_app({"INSTANCE": tmp_path / "other"})
     assert other.config["SECRET_KEY"] != first.config["SECRET_KEY"]
+
+
+def test_everything_in_the_folder_is_for_its_owner_alone(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        folder = tmp_path / "instance"
+        with instance_of_its_own(folder):
+            app = create_app({"INSTANCE": folder})
+            with app.app_context():
+                upgrade()
+                db.session.execute(text("SELECT 1"))
+                media.save(folder / "media", "a.wav", BytesIO(b"RIFF\0\0\0\0WAVE"), 100)
+                db.session.rollback()
+                modes = {str(file.relative_to(folder)): mode(file) for file in folder.rglob("*") if file.is_file()}
+                db.engine.dispose()
+        assert {"wampflask.db", "wampflask.db-wal", "media/a.wav", "serve.lock", "secrets.json"} <= set(modes)
+        assert {name for name, bits in modes.items() if bits & 0o077} == set()
+        assert mode(folder) == 0o700
+    finally:
+        os.umask(before)
 
 
 def test_workers_that_start_together_have_the_same_secrets(tmp_path: Path) -> None:
@@ -100,6 +127,8 @@ def test_the_folder_comes_from_the_environment(tmp_path: Path, monkeypatch: pyte
         ("WAMPFLASK_DATABASE_URL", "nonsense", "not an address"),
         ("WAMPFLASK_SECRET_KEY", "short", "16 characters"),
         ("WAMPFLASK_PUBLIC_URL", "polls.example", "must begin with http"),
+        ("WAMPFLASK_HOSTS", "https://polls.example", "without http"),
+        ("WAMPFLASK_HOSTS", "polls.example:8080", "without http"),
         ("WAMPFLASK_COOKIE_SECURE", "perhaps", "neither 1 nor 0"),
         ("WAMPFLASK_PROXIES", "-1", "not between 0 and 10"),
         ("WAMPFLASK_PROXIES", "one", "not a whole number"),

@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from tests.apps.conftest import make
 from tests.apps.visiting import Visitor, ask
+from wampflask.apps import health
 from wampflask.apps.extensions import db
 from wampflask.memory import MemoryRealm, in_memory
 
@@ -161,9 +162,122 @@ def test_health(app: Flask, realm: MemoryRealm) -> None:
     assert answer.json == {"database": "ok", "wamp": "connecting"}
 
 
+def test_health_needs_room_for_the_database(
+    app: Flask, realm: MemoryRealm, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(health, "ROOM", 2**62)  # more than any disk has free
+    answer = app.test_client().get("/healthz")
+    assert answer.status_code == 503
+    assert answer.json == {"database": "full", "wamp": "ready"}
+    assert "bytes are free" in caplog.text
+
+
+def test_health_needs_a_database_that_can_be_written(instance: Path) -> None:
+    file = instance / "wampflask.db"
+    app = make(instance, WAMPFLASK_DATABASE_URL=f"sqlite:///file:{file}?mode=ro&uri=true")
+    with in_memory(app):
+        answer = app.test_client().get("/healthz")
+        assert app.test_client().get("/polls/").status_code == 200, "pages are shown"
+    assert answer.status_code == 503
+    assert answer.json == {"database": "read-only", "wamp": "ready"}
+
+
+def test_health_writes_nothing(app: Flask, instance: Path, realm: MemoryRealm) -> None:
+    client = app.test_client()
+    client.get("/healthz")
+    before = [(file.stat().st_size, file.stat().st_mtime_ns) for file in sorted(instance.glob("wampflask.db*"))]
+    for _ in range(20):
+        assert client.get("/healthz").status_code == 200
+    assert [(f.stat().st_size, f.stat().st_mtime_ns) for f in sorted(instance.glob("wampflask.db*"))] == before
+
+
 def test_health_without_a_database(instance: Path, tmp_path: Path) -> None:
     app = make(instance, WAMPFLASK_DATABASE_URL=f"sqlite:///{tmp_path / 'no' / 'such' / 'folder.db'}")
     with in_memory(app):
         answer = app.test_client().get("/healthz")
     assert answer.status_code == 503
     assert answer.json == {"database": "unavailable", "wamp": "ready"}
+
+
+@pytest.mark.filterwarnings("ignore:Yielding raw tuples from iter_choices:DeprecationWarning")  # Flask-Admin's
+@pytest.mark.filterwarnings("ignore:Passing SelectField choices as tuples:DeprecationWarning")
+def test_what_is_not_for_everybody_is_kept_by_nobody(app: Flask, admin: Visitor) -> None:
+    ask(app)
+    visitor = Visitor(app)
+    private = []
+    for rule in app.url_map.iter_rules():
+        path = rule.rule.replace("<int:question_id>", "1").replace("<export_type>", "csv")
+        if "GET" not in (rule.methods or set()) or "<" in path:
+            continue
+        refused = visitor.get(path)
+        if refused.status_code in (302, 401) and "/login" in refused.headers.get("Location", "/login"):
+            private.append(path)
+            for answer in (refused, admin.get(path)):
+                assert answer.headers.get("Cache-Control") == "private, no-store", path
+    assert {"/dashboard/", "/hosts/add", "/admin/", "/admin/user/", "/polls/new", "/change", "/metrics"} <= set(private)
+    for path in ("/login", "/hosts/nobody/", "/hosts/nobody/history.json"):
+        assert admin.get(path).headers["Cache-Control"] == "private, no-store", path
+
+
+def test_pages_that_everybody_sees_may_be_kept(visitor: Visitor) -> None:
+    assert "Cache-Control" not in visitor.get("/polls/").headers
+
+
+def test_every_cache_control_is_made_of_directives(app: Flask, admin: Visitor) -> None:
+    question, _ = ask(app)
+    pages = ("/login", "/change", "/", "/healthz", "/wamp/ticket", f"/polls/{question}/qr.svg", "/static/css/base.css")
+    directive = re.compile(r"(private|public|no-store|no-cache|max-age=\d+|immutable)")
+    for path in pages:
+        with admin.get(path) as answer:
+            values = answer.headers.get("Cache-Control", "no-cache").split(", ")
+            assert [value for value in values if not directive.fullmatch(value)] == [], path
+
+
+def test_the_icon(visitor: Visitor) -> None:
+    with visitor.get("/favicon.ico", follow_redirects=True) as answer:
+        assert answer.status_code == 200
+        assert answer.mimetype == "image/svg+xml"
+
+
+@pytest.mark.parametrize(
+    ("config", "taken", "refused"),
+    [
+        ({}, ["anything.example", "192.0.2.7", "localhost"], []),
+        ({"WAMP_PUBLIC_URL": "wss://live.example/ws"}, ["anything.example"], []),
+        (
+            {"WAMPFLASK_PUBLIC_URL": "https://polls.example"},
+            ["polls.example", "polls.example:8080", "POLLS.example", "localhost:8080", "127.0.0.1", "[::1]:8080"],
+            ["evil.example", "polls.example.evil.example", "xpolls.example", "192.0.2.7", "localhost.evil.example"],
+        ),
+        (
+            {"WAMPFLASK_HOSTS": "one.example [2001:db8::1] 192.0.2.7"},
+            ["one.example", "[2001:db8::1]:80", "192.0.2.7:8080"],
+            ["two.example", "[2001:db8::2]"],
+        ),
+    ],
+)
+def test_names_of_the_site(instance: Path, config: dict[str, str], taken: list[str], refused: list[str]) -> None:
+    app = make(instance, **config)
+    with in_memory(app):
+        ask(app)
+        client = app.test_client()
+        for path in ("/polls/1/present", "/polls/1/qr.svg", "/wamp/ticket", "/nowhere"):
+            for host in taken:
+                assert client.get(path, headers={"Host": host}).status_code in (200, 404), host
+            for host in refused:
+                answer = client.get(path, headers={"Host": host})
+                assert answer.status_code == 400, host
+                assert "ticket" not in (answer.json or {}) if answer.is_json else "WAMPFLASK_HOSTS" in answer.text
+
+
+def test_a_load_balancer_may_ask_by_any_name(instance: Path) -> None:
+    app = make(instance, WAMPFLASK_HOSTS="polls.example")
+    with in_memory(app):
+        assert app.test_client().get("/healthz", headers={"Host": "10.1.2.3:8080"}).status_code == 200
+
+
+def test_a_forwarded_name_is_checked_too(instance: Path) -> None:
+    app = make(instance, WAMPFLASK_PROXIES=1, WAMPFLASK_HOSTS="polls.example")
+    with in_memory(app):
+        for name, code in (("polls.example", 200), ("evil.example", 400)):
+            assert app.test_client().get("/", headers={"X-Forwarded-Host": name}).status_code == code

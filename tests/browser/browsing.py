@@ -117,6 +117,16 @@ def is_ready(page: Page) -> None:
     expect(page.locator("main [data-behaviour]:not([data-ready])")).to_have_count(0)
 
 
+def is_uncovered(place: Locator) -> None:
+    """Nothing lies over something that is in the window without scrolling: not at its middle, nor at its edges."""
+    expect(place).to_be_in_viewport(ratio=1)
+    assert place.evaluate("""(element) => {
+        const { left, top, width, height } = element.getBoundingClientRect();
+        const on = (down) => document.elementFromPoint(left + width / 2, top + height * down);
+        return [0.1, 0.5, 0.9].every((down) => element.contains(on(down)));
+    }""")
+
+
 CLOSING = 20.0
 """Seconds that Chromium has to close a context: now and then it never answers, whatever the page was."""
 

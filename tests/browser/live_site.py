@@ -50,8 +50,9 @@ class LiveSite:
         done = self._run("-m", "flask", "--app", "wsgi", *["site", "init", "--json", "--admin", "asker@example.org"])
         admin = json.loads(done)["admin"]
         self.admin_email, self.admin_password = admin["email"], admin["password"]
-        how = "--workers 2 --worker-class gthread --threads 8 --graceful-timeout 2 --no-control-socket"
-        command = [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{self.port}", *how.split(), "wsgi:app"]
+        how = "--worker-class wampflask.apps.worker.Worker --workers 2 --threads 8 --graceful-timeout 2"
+        command = [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{self.port}", *how.split()]
+        command += ["--no-control-socket", "wsgi:app"]
         with self.log_file.open("wb") as log:
             self._web = subprocess.Popen(command, cwd=ROOT, env=self._env(), stdout=log, stderr=log)
         assert wait_until(self.is_ready, 30), self.log_file.read_text()

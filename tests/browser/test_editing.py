@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from playwright.sync_api import expect
 
-from tests.browser.browsing import Troubles, choice, shows_count
+from tests.browser.browsing import Troubles, choice, is_ready, shows_count
 from tests.browser.conftest import OpenPage
 from tests.browser.live_site import Admin
 
@@ -42,13 +43,70 @@ def test_a_new_poll_without_javascript(open_page: OpenPage) -> None:
     expect(page.locator("[data-ballot=label]")).to_have_text(["Yes", "No"])
 
 
+def test_enter_goes_on_to_the_next_choice_and_backspace_back(open_page: OpenPage) -> None:
+    page = open_page("/polls/new", as_admin=True)
+    is_ready(page)
+    rows = page.locator(".rows__row")
+    page.get_by_label("Question").fill("Keys only?")
+    page.get_by_label("Choice 1", exact=True).focus()
+    for place, label in enumerate(("One", "Two", "Three", "Four", "Five")):
+        expect(page.get_by_label(f"Choice {place + 1}", exact=True)).to_be_focused()
+        page.keyboard.type(label)
+        page.keyboard.press("Enter")
+    expect(rows).to_have_count(6)
+    expect(page.get_by_label("Choice 6", exact=True)).to_be_focused()
+    page.keyboard.press("Enter")  # an empty last row is enough
+    expect(rows).to_have_count(6)
+    page.keyboard.press("Backspace")
+    expect(rows).to_have_count(5)
+    expect(page.get_by_label("Choice 5", exact=True)).to_be_focused()
+    page.keyboard.press("Backspace")
+    expect(page.get_by_label("Choice 5", exact=True)).to_have_value("Fiv")
+    page.get_by_label("Choice 2", exact=True).press("Enter")  # between two that are filled in
+    page.keyboard.type("Two and a half")
+    page.get_by_role("button", name="Save").click()
+    labels = page.locator("[data-ballot=label]")
+    expect(labels).to_have_text(["One", "Two", "Two and a half", "Three", "Four", "Fiv"])
+
+
+@pytest.mark.parametrize("scripted", [True, False])
+def test_a_refused_form_begins_at_its_first_error(open_page: OpenPage, troubles: Troubles, *, scripted: bool) -> None:
+    troubles.expect("422 (UNPROCESSABLE", "200 (OK)")
+    page = open_page("/polls/new", as_admin=True, java_script_enabled=scripted)
+    page.get_by_label("Choice 1", exact=True).fill("Alone")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_label("Question")).to_be_focused()
+    expect(page.locator("[autofocus]")).to_have_count(1)
+    page.get_by_label("Question").fill("Enough?")
+    page.get_by_role("button", name="Save").click()
+    second = page.get_by_label("Choice 2", exact=True)
+    expect(second).to_be_focused()
+    expect(second).to_have_accessible_description("Add at least two choices.")
+    second.fill("alone")
+    page.get_by_role("button", name="Save").click()
+    expect(second).to_be_focused()
+    expect(second).to_have_accessible_description("Two choices have the same text.")
+    second.fill("Together")
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator("[data-ballot=label]")).to_have_text(["Alone", "Together"])
+
+
+def test_a_failed_log_in_begins_at_the_error(open_page: OpenPage, troubles: Troubles) -> None:
+    troubles.expect("200 (OK)")
+    page = open_page("/login")
+    page.get_by_label("Email Address").fill("nobody@example.org")
+    page.get_by_label("Password").fill("not the password")
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("alert")).to_be_focused()
+
+
 def test_what_is_missing_is_said(open_page: OpenPage, troubles: Troubles) -> None:
     troubles.expect("422 (UNPROCESSABLE")
     page = open_page("/polls/new", as_admin=True)
     page.get_by_label("Choice 1", exact=True).fill("Alone")
     page.get_by_role("button", name="Save").click()
     expect(page.locator("#text")).to_have_attribute("aria-invalid", "true")
-    expect(page.get_by_text("Write at least 2 choices.")).to_be_visible()
+    expect(page.get_by_text("Add at least two choices.")).to_be_visible()
     expect(page.get_by_label("Choice 1", exact=True)).to_have_value("Alone")
 
 
@@ -91,7 +149,7 @@ def test_reset_asks_first(open_page: OpenPage, admin: Admin) -> None:
     page.get_by_role("link", name="Cancel").click()
     shows_count(voter, poll, 1)
     page.get_by_role("link", name="Reset…").click()
-    page.get_by_role("button", name="Forget the votes").click()
+    page.get_by_role("button", name="Delete all votes").click()
     shows_count(voter, poll, 0)
 
 

@@ -50,9 +50,9 @@ def edit(admin: Admin, agent: AgentProcess, **changes: str | None) -> str:
     page = f"/hosts/{agent.host}/"
     answer = admin.post(f"{page}settings", page, **{name: value for name, value in fields.items() if value is not None})
     assert answer.ok, answer.text()
-    found = re.search(r"Saved: [^<]*", answer.text())
+    found = re.search(r'id="saved"[^>]*>([^<]*)', answer.text())
     assert found, answer.text()
-    return found[0]
+    return found[1]
 
 
 def history(admin: Admin, site: LiveSite, agent: AgentProcess) -> list[float]:
@@ -82,9 +82,9 @@ def test_from_the_empty_page_to_a_live_host(site: LiveSite, admin: Admin, open_p
     is_live(page)
     expect(page.get_by_role("heading", name="No hosts yet")).to_be_visible()
     adding = open_page("/dashboard/", of=page)
-    adding.get_by_role("button", name="Show the command, with a token").click()
-    command = adding.locator(".steps code").last.inner_text()
-    assert command.startswith(f"python agent.py --server {site.url} --token ")
+    adding.get_by_role("button", name="Show the commands").click()
+    command = adding.locator('[data-way="terminal"]').inner_text().splitlines()[-1]
+    assert command.startswith(f"venv/bin/python agent.py --server {site.url} --token ")
     with agent_of(site, tmp_path / "agent", "db1") as agent:
         agent.start(command.split()[-1])
         expect(state(page, agent)).to_have_text("Online", timeout=30_000)
@@ -112,7 +112,7 @@ def test_a_switch_is_thrown_on_every_open_page_within_a_second(
     expect(figure(dashboard, agent, "cpu")).to_have_text(PERCENT)
     expect(page.locator('[data-chart="cpu"] canvas')).to_be_visible()
     began = time.monotonic()
-    assert edit(admin, agent, show_cpus=None).startswith("Saved: applied ")
+    assert edit(admin, agent, show_cpus=None).startswith("Applied ")
     said = time.monotonic()
     expect(figure(dashboard, agent, "cpu")).to_be_hidden(timeout=1000)
     expect(page.locator('[data-chart="cpu"]')).to_be_hidden(timeout=1000)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import expect
 
-from tests.browser.browsing import ROUTER_GONE, Troubles, choice, is_connected, shows_count
+from tests.browser.browsing import ROUTER_GONE, Troubles, choice, is_connected, is_uncovered, shows_count
 from tests.browser.conftest import OpenPage
 from tests.browser.live_site import Admin, LiveSite
 from tests.browser.test_following import freeze, thaw
@@ -17,13 +17,21 @@ def test_votes_go_on_while_the_router_is_gone(
     poll = admin.new_poll("Still counted?", "Yes", "No")
     voter, watcher = open_page(f"/polls/{poll}/"), open_page(f"/polls/{poll}/results")
     index, asleep = open_page("/polls/"), open_page(f"/polls/{poll}/results")
-    for page in (voter, watcher, index, asleep):
+    phone = {"viewport": {"width": 390, "height": 844}}
+    wall = open_page(f"/polls/{poll}/present", as_admin=True)
+    rooms = [open_page("/chat/outage/"), open_page("/chat/outage/", **phone)]
+    for page in (voter, watcher, index, asleep, wall, *rooms):
         is_connected(page)
     freeze(asleep)
     site.node.kill9()
     try:
-        for page in (voter, watcher, index):
+        for page in (voter, watcher, index, wall, *rooms):
             expect(page.get_by_role("status").filter(has_text="Connection lost")).to_be_visible()
+        is_uncovered(wall.locator(".stage__foot .tally"))
+        is_uncovered(wall.get_by_role("button", name="Close voting"))
+        for room in rooms:
+            is_uncovered(room.get_by_label("Message", exact=True))
+            is_uncovered(room.get_by_role("button", name="Send"))
         choice(voter, "Yes").check()
         voter.get_by_role("button", name="Vote").click()
         shows_count(voter, poll, 1)

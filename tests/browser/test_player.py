@@ -167,6 +167,28 @@ def test_two_remotes_and_a_hand_stay_in_step(open_player: OpenPlayer, open_remot
     expect(phone.part("title")).to_have_text("Running clock")
 
 
+def test_keys_and_buttons_move_by_seconds_and_fingers_precisely(
+    open_player: OpenPlayer, open_remote: OpenRemote
+) -> None:
+    player = open_player()
+    remote = open_remote(player, **PHONE)
+    remote.until("seek", "document.querySelector('[data-remote=seek]').max > 50")
+    remote.part("seek").press("ArrowRight")
+    player.until("v.currentTime === 5")
+    for _ in range(3):
+        remote.part("forward").tap()
+    player.until("v.currentTime === 35")
+    expect(remote.part("position")).to_have_text("0:35")
+    expect(remote.part("seek")).to_have_attribute("aria-valuetext", "0 minutes 35 seconds")
+    remote.part("seek").press("ArrowDown")
+    player.until("v.currentTime === 30")
+    for _ in range(5):
+        remote.part("back").tap()
+    player.until("v.currentTime === 0")
+    remote.set("seek", 12.3)
+    player.until("Math.abs(v.currentTime - 12.3) < 0.05")
+
+
 def test_an_item_that_ends_is_followed_by_the_next(open_player: OpenPlayer, open_remote: OpenRemote) -> None:
     player = open_player()
     remote = open_remote(player)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import expect
 
-from tests.browser.browsing import is_connected, shows_count
+from tests.browser.browsing import choice, is_connected, is_ready, shows_count
 from tests.browser.conftest import OpenPage
 from tests.browser.live_site import Admin, LiveSite, Person
 
@@ -30,6 +31,55 @@ def test_how_to_join_is_on_the_wall(
         "document.scrollingElement.scrollHeight <= innerHeight && document.scrollingElement.scrollWidth <= innerWidth"
     )
     assert fits, "nothing is below the fold of a projector"
+
+
+def test_the_presenters_own_vote_is_not_on_the_wall(open_page: OpenPage, admin: Admin) -> None:
+    poll = admin.new_poll("Mine?", "Yes", "No")
+    page = open_page(f"/polls/{poll}/")
+    choice(page, "Yes").check()
+    page.get_by_role("button", name="Vote").click()
+    expect(page.get_by_text("your vote")).to_be_visible()
+    page.context.add_init_script(
+        "document.addEventListener('poll:state', () => document.documentElement.setAttribute('data-told', ''))"
+    )
+    page.goto(f"/polls/{poll}/present")
+    expect(page.locator("html[data-told]")).to_be_attached()
+    shows_count(page, poll, 1)
+    expect(page.locator("[data-bar=mine]:visible")).to_have_count(0)
+
+
+LONGEST = ("Which of these changes will have made the greatest difference by the end of the year? " * 4)[:300]
+CHOICES = [
+    f"{number}: a choice with more words than fit into one line of a small projector, {number}" for number in range(8)
+]
+
+
+@pytest.mark.parametrize(("width", "height"), [(1024, 768), (1440, 900), (1920, 1080)])
+def test_the_longest_poll_fits_the_wall(open_page: OpenPage, admin: Admin, width: int, height: int) -> None:
+    poll = admin.new_poll(LONGEST, *CHOICES)
+    page = open_page(f"/polls/{poll}/present", as_admin=True, viewport={"width": width, "height": height})
+    is_connected(page)
+    is_ready(page)
+    seen = [page.get_by_role("img", name="QR code"), page.locator("h1"), page.locator(".bar").last]
+    seen += [page.locator(".stage__foot .tally"), page.get_by_role("button", name="Close voting")]
+    for part in seen:
+        expect(part).to_be_in_viewport(ratio=1)
+    assert page.evaluate("document.scrollingElement.scrollHeight <= innerHeight")
+
+
+def test_a_short_poll_uses_the_wall_and_an_edit_is_fitted(open_page: OpenPage, admin: Admin) -> None:
+    poll = admin.new_poll("Tea or coffee?", "Tea", "Coffee")
+    page = open_page(f"/polls/{poll}/present", viewport={"width": 1440, "height": 900})
+    is_connected(page)
+    size = "parseFloat(getComputedStyle(document.querySelector('.bar')).fontSize)"
+    assert page.evaluate(size) >= 48
+    tea, coffee = admin.choices(poll)
+    admin.edit_poll(poll, LONGEST, [(tea, CHOICES[0]), (coffee, CHOICES[1])])
+    expect(page.locator("h1")).to_have_text(LONGEST)
+    for part in (page.locator("h1"), page.locator(".bar").last):
+        expect(part).to_be_in_viewport(ratio=1)
+    box = page.locator(".stage__poll")
+    assert box.evaluate("(box) => box.scrollHeight <= box.clientHeight")
 
 
 def test_full_screen_by_button_and_key(open_page: OpenPage, admin: Admin) -> None:

@@ -58,7 +58,7 @@ def test_edited_in_one_browser_seen_in_all(open_page: OpenPage) -> None:
     value(row(ben, name)).press("Enter")
     expect(value(row(anna, name))).to_have_value("7")
     for _ in range(5):
-        row(anna, name).get_by_role("button", name="One more").click()
+        row(anna, name).get_by_role("button", name="Increase").click()
     expect(value(row(ben, name))).to_have_value("12")
     other = new_name()
     row(ben, name).locator("input[name=name]").fill(f"  {other} ")
@@ -140,11 +140,13 @@ def test_flask_admin_and_forms_reach_pages_too(open_page: OpenPage, admin: Admin
 def test_deleting_is_for_those_who_are_logged_in(open_page: OpenPage) -> None:
     name = new_name()
     anna, admin = enter(open_page), enter(open_page, as_admin=True)
-    admin.on("dialog", lambda dialog: dialog.accept())
     add(anna, name, 1)
     item = row(anna, name)
     expect(item.get_by_role("button", name="Delete this row")).to_have_count(0)
     row(admin, name).get_by_role("button", name="Delete this row").click()
+    dialog = admin.get_by_role("dialog")
+    expect(dialog).to_contain_text(f"Delete “{name}”?")
+    dialog.get_by_role("button", name="Delete").click()
     expect(item).to_have_count(0)
 
 
@@ -194,7 +196,7 @@ def test_without_javascript(open_page: OpenPage, troubles: Troubles) -> None:
     plain = page.locator(f"li[data-row='{key}']")
     plain.locator("input[name=value]").fill("3")
     plain.get_by_role("button", name="Save").click()
-    expect(page.locator("main")).to_contain_text("Somebody else changed that row meanwhile")
+    expect(page.locator("main")).to_contain_text("Someone else changed that row meanwhile")
     expect(plain).to_contain_text(f"{name} = 2")
     expect(plain.locator("input[name=value]")).to_have_value("3")
     plain.get_by_role("button", name="Save").click()

@@ -125,6 +125,68 @@ def test_when_the_network_is_bad_the_choice_stays(open_page: OpenPage, admin: Ad
     shows_count(page, poll, 1)
 
 
+def test_a_voter_whose_cookies_are_gone_votes_all_the_same(
+    open_page: OpenPage, admin: Admin, troubles: Troubles
+) -> None:
+    troubles.expect("400 (BAD REQUEST)")
+    poll = admin.new_poll("Forgetful?", "Yes", "No")
+    page = open_page(f"/polls/{poll}/")
+    is_ready(page)
+    choice(page, "Yes").check()
+    page.context.clear_cookies()
+    page.get_by_role("button", name="Vote").click()
+    expect(page.get_by_text("Your vote is counted.")).to_be_visible()
+    shows_count(page, poll, 1)
+
+
+def test_a_browser_that_keeps_no_cookies_is_told_so(open_page: OpenPage, admin: Admin, troubles: Troubles) -> None:
+    troubles.expect("400 (BAD REQUEST)")
+    poll = admin.new_poll("Without cookies?", "Yes", "No")
+    page = open_page(f"/polls/{poll}/")
+    is_ready(page)
+
+    def forget(route: Route) -> None:
+        page.context.clear_cookies()
+        route.continue_()
+
+    page.route("**/polls/**", forget)
+    choice(page, "Yes").check()
+    page.get_by_role("button", name="Vote").click()
+    expect(page.get_by_role("alert")).to_contain_text("Allow cookies")
+    expect(choice(page, "Yes")).to_be_checked()
+
+
+def test_every_page_shows_the_same_percentages(
+    open_page: OpenPage, admin: Admin, someone: Callable[[], Person]
+) -> None:
+    """1 of 8 is 12.5: whoever rounds by themselves shows something else."""
+    poll = admin.new_poll("One of eight?", "One", "Seven")
+    one, seven = admin.choices(poll)
+    assert someone().vote(poll, one).ok
+    for _ in range(6):
+        assert someone().vote(poll, seven).ok
+    pages = [open_page(f"/polls/{poll}/{path}") for path in ("results", "present")]
+    for page in pages:
+        shows_count(page, poll, 7)
+    assert someone().vote(poll, seven).ok
+    rendered = open_page(f"/polls/{poll}/results", java_script_enabled=False)
+    for page in (rendered, *pages):
+        shows_count(page, poll, 8)
+        expect(page.locator("[data-bar=percent]")).to_have_text(["12%", "88%"])
+
+
+def test_a_closed_ballot_promises_nothing(open_page: OpenPage, admin: Admin) -> None:
+    poll = admin.new_poll("Still open?", "Yes", "No")
+    live = open_page(f"/polls/{poll}/")
+    expect(live.get_by_text("You can change your vote later.")).to_be_visible()
+    admin.do(poll, "close")
+    for page in (live, open_page(f"/polls/{poll}/", java_script_enabled=False)):
+        expect(page.get_by_text("Voting has closed.")).to_be_visible()
+        expect(page.locator("[data-ballot=hint]")).to_be_hidden()
+    admin.do(poll, "open")
+    expect(live.get_by_text("You can change your vote later.")).to_be_visible()
+
+
 def test_a_vote_by_keyboard_alone(open_page: OpenPage, admin: Admin) -> None:
     poll = admin.new_poll("Mouse or keys?", "Mouse", "Keys")
     page = open_page(f"/polls/{poll}/")

@@ -136,6 +136,19 @@ def test_an_older_event_never_overwrites(page: Page, backend: Backend, counter: 
     assert page.evaluate("window.shown") == [[3, 2], [4, 3]]
 
 
+def test_without_a_version_the_order_of_arrival_decides(
+    page: Page, backend: Backend, counter: Counter, troubles: Troubles
+) -> None:
+    troubles.expect("a state has no version")
+    counter.held = {"votes": 1}
+    follow(page)
+    for votes in (2, 3, 2):
+        backend.publish(TOPIC, {"votes": votes})
+    page.wait_for_function("window.shown.length === 4")
+    assert page.evaluate("window.shown.map(([version, votes]) => votes)") == [1, 2, 3, 2]
+    assert len([text for text in troubles.found if "a state has no version" in text]) == 1
+
+
 def test_events_during_the_snapshot_are_applied_after_it(page: Page, backend: Backend, counter: Counter) -> None:
     counter.held = counter.state()
     page.evaluate(FOLLOW, TOPIC)
@@ -345,7 +358,7 @@ def test_what_cannot_be_live_is_told_to_the_reader(page: Page) -> None:
         const { live } = await import("/static/js/wamp/index.js");
         live("demo.secret", { snapshot: async () => ({ version: 1 }), apply() {} });
     }""")
-    page.get_by_text("Part of this page is not live.").wait_for()
+    page.get_by_text("Live updates stopped. Reload the page.").wait_for()
 
 
 def test_stop_ends_what_it_began(page: Page, backend: Backend, counter: Counter) -> None:

@@ -9,8 +9,18 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import Engine, LargeBinary, String, create_engine, delete, insert, text, update
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, scoped_session, sessionmaker, validates
+from sqlalchemy import Engine, ForeignKey, LargeBinary, String, create_engine, delete, insert, select, text, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    Mapped,
+    Session,
+    mapped_column,
+    relationship,
+    scoped_session,
+    sessionmaker,
+    validates,
+)
 
 from wampflask import WAMP, CallFailed, ConfigError
 from wampflask.binding import Binding
@@ -56,6 +66,24 @@ class Note(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     owner: Mapped[str]
     text: Mapped[str]
+    version: Mapped[int] = mapped_column()
+
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012
+
+
+class Whole(Base):
+    __tablename__ = "whole"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    parts: Mapped[list[Part]] = relationship(cascade="all, delete-orphan", order_by="Part.id")
+
+
+class Part(Base):
+    __tablename__ = "part"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    whole_id: Mapped[int] = mapped_column(ForeignKey("whole.id"))
     version: Mapped[int] = mapped_column()
 
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012
@@ -163,6 +191,121 @@ def test_what_is_rolled_back_is_not_told(things: Binding, realm: MemoryRealm, se
     session.rollback()
     session.commit()
     assert told(realm) == []
+
+
+def test_a_value_set_by_an_expression_is_told(things: Binding, realm: MemoryRealm, sessions: Sessions) -> None:
+    session = sessions()
+    thing = Thing(name="a", value=1)
+    session.add(thing)
+    session.commit()
+    told(realm)
+    thing.value = Thing.value + 1
+    session.commit()
+    (topic, state), *more = told(realm)
+    assert (topic, state["version"], state["values"]["value"], more) == ("tables.thing.1.changed", 2, 2, [])
+    thing.value = Thing.value + 1
+    session.flush()
+    session.rollback()
+    session.commit()
+    assert told(realm) == []
+
+
+def test_what_is_set_to_what_it_was_is_not_told(things: Binding, realm: MemoryRealm, sessions: Sessions) -> None:
+    session = sessions()
+    thing = Thing(name="a", value=1)
+    session.add(thing)
+    session.commit()
+    told(realm)
+    assert thing.value == 1
+    thing.value = 1
+    session.commit()
+    assert told(realm) == []
+
+
+def test_an_expression_in_a_savepoint_goes_with_it(things: Binding, realm: MemoryRealm, sessions: Sessions) -> None:
+    session = sessions()
+    session.add_all([Thing(name="a"), Thing(name="b")])
+    session.commit()
+    told(realm)
+    first, second = session.get_one(Thing, 1), session.get_one(Thing, 2)
+    first.value = Thing.value + 1
+    session.flush()
+    savepoint = session.begin_nested()
+    first.value = Thing.value + 10
+    second.value = Thing.value + 10
+    session.flush()
+    savepoint.rollback()
+    session.commit()
+    assert [(state["pk"], state["values"]["value"]) for _, state in told(realm)] == [(1, 1)]
+
+
+def test_a_row_is_told_once_a_transaction(things: Binding, realm: MemoryRealm, sessions: Sessions) -> None:
+    session = sessions()
+    thing = Thing(name="a")
+    session.add(thing)
+    for _ in range(3):
+        session.flush()
+        thing.value = Thing.value + 1
+    session.commit()
+    ((_, state),) = told(realm)
+    assert (state["kind"], state["version"], state["values"]["value"]) == ("created", 4, 3)
+    thing.value = 7
+    session.commit()
+    assert [state["kind"] for _, state in told(realm)] == ["updated"]
+
+
+def test_a_flush_that_failed_leaves_nothing_to_tell(things: Binding, realm: MemoryRealm, sessions: Sessions) -> None:
+    session = sessions()
+    session.add(Thing(name="taken"))
+    session.commit()
+    told(realm)
+    session.get_one(Thing, 1).value = 5
+    session.add(Thing(name="taken"))
+    with pytest.raises(IntegrityError):
+        session.commit()
+    session.rollback()
+    session.add(Thing(name="b"))
+    session.commit()
+    assert [state["values"]["name"] for _, state in told(realm)] == ["b"]
+
+
+def test_two_sessions_tell_their_own(things: Binding, realm: MemoryRealm, engine: Engine) -> None:
+    with Session(engine) as one:
+        one.add_all([Thing(name="a"), Thing(name="b")])
+        one.commit()
+    told(realm)
+    with Session(engine) as one, Session(engine) as two:
+        one.get_one(Thing, 1).value = 1
+        two.get_one(Thing, 2).value = Thing.value + 2
+        one.rollback()
+        two.commit()
+    assert [state["values"]["value"] for _, state in told(realm)] == [2]
+
+
+def test_many_rows_changed_by_an_expression_are_one_announcement(
+    things: Binding, realm: MemoryRealm, sessions: Sessions
+) -> None:
+    session = sessions()
+    session.add_all(Thing(name=f"n{number}") for number in range(2_000))
+    session.commit()
+    assert told(realm) == [("tables.thing.reset", {"reset": True})]
+    for thing in session.scalars(select(Thing)):
+        thing.value = Thing.value + 1
+    session.commit()
+    assert told(realm) == [("tables.thing.reset", {"reset": True})]
+
+
+def test_an_orphan_that_its_parent_deletes_is_told(wamp: WAMP, realm: MemoryRealm, sessions: Sessions) -> None:
+    parts = wamp.bind(Part, fields=("name",), session=sessions)
+    session = sessions()
+    whole = Whole(parts=[Part(name="a"), Part(name="b")])
+    session.add(whole)
+    session.commit()
+    told(realm)
+    whole.parts.pop()
+    session.commit()
+    assert [topic for topic, _ in told(realm)] == ["tables.part.2.deleted"]
+    parts.unwatch()
 
 
 def test_a_hidden_column_is_not_told_but_counts_as_a_version(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import stat
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from flask import Flask
 
 from wampflask import WAMP, ConfigError, WampError
 from wampflask.config import Config
+from wampflask.router.lint import lint
 
 SECRET = "s" * 32
 
@@ -40,6 +42,7 @@ def test_text_from_the_environment_is_read_as_numbers(tmp_path: Path) -> None:
         ("WAMP_CALL_TIMEOUT", "nan", "not between"),
         ("WAMP_URL", "http://localhost", "WAMP_URL='http://localhost' is not a router's address"),
         ("WAMP_URL", "rs://localhost", "not a router's address"),
+        ("WAMP_INTERFACE", "everywhere", "0.0.0.0 for every network"),
         ("WAMP_PUBLIC_URL", "http://x", "must begin with ws:// or wss://"),
         ("WAMP_REALM", "My Realm", "WAMP_REALM='My Realm'"),
         ("WAMP_TICKET_SECRET", "short", "16 characters or more"),
@@ -68,6 +71,56 @@ def test_init_app_reads_once_and_refuses_a_second_wamp(tmp_path: Path) -> None:
         assert wamp.status.state.value == "idle"
     with pytest.raises(WampError, match="has a WAMP already"):
         WAMP(app)
+
+
+def test_the_environment_counts_where_the_app_says_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WAMP_PORT", "9001")
+    monkeypatch.setenv("WAMP_REALM", "environment")
+    monkeypatch.setenv("WAMP_URL", "")
+    app = Flask(__name__, instance_path=str(tmp_path))
+    app.config["WAMP_REALM"] = "config"
+    WAMP(app)
+    config = app.extensions["wamp"].config
+    assert (config.port, config.realm, config.url) == (9001, "config", f"unix:{tmp_path}/crossbar/backend.sock")
+    monkeypatch.setenv("WAMP_PROT", "9001")
+    with pytest.raises(ConfigError, match="WAMP_PROT"):
+        WAMP(Flask(__name__, instance_path=str(tmp_path)))
+
+
+@pytest.mark.parametrize(
+    ("keys", "interface", "origins"),
+    [
+        ({}, "127.0.0.1", ["http://*:8080", "http://localhost:*", "http://127.0.0.1:*"]),
+        ({"PORT": 5000, "WAMP_INTERFACE": "0.0.0.0"}, "0.0.0.0", ["http://*:5000"]),
+        (
+            {"WAMP_INTERFACE": "0.0.0.0", "DEBUG": True, "WAMP_ORIGINS": "https://a.example"},
+            "0.0.0.0",
+            ["http://*:8080", "http://localhost:*", "http://127.0.0.1:*", "https://a.example:443"],
+        ),
+    ],
+)
+def test_the_router_listens_on_this_machine_and_lets_its_pages_in_unless_told_otherwise(
+    tmp_path: Path, keys: dict[str, Any], interface: str, origins: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLASK_DEBUG", str(int("DEBUG" in keys)))
+    app = Flask(__name__, instance_path=str(tmp_path))
+    app.config.update(keys)
+    WAMP(app)
+    result = app.test_cli_runner().invoke(args=["wamp", "router", "render"])
+    assert result.exit_code == 0, result.output
+    rendered = json.loads(Path(result.output.strip()).read_text())
+    browsers = rendered["workers"][0]["transports"][1]
+    assert browsers["endpoint"]["interface"] == interface
+    assert browsers["paths"]["ws"]["options"]["allowed_origins"] == origins
+    assert lint(rendered) == []
+
+
+def test_a_port_of_the_pages_that_is_none_is_refused(tmp_path: Path) -> None:
+    app = Flask(__name__, instance_path=str(tmp_path))
+    app.config["PORT"] = "http"
+    WAMP(app)
+    result = app.test_cli_runner().invoke(args=["wamp", "router", "render"])
+    assert (result.exit_code, "PORT='http' is not a whole number" in result.output) == (1, True)
 
 
 def test_an_app_without_wamp_is_told_what_is_missing() -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,11 @@ from wampflask import (
     NoSuchProcedure,
     NotAuthorized,
     NotConnected,
+    State,
+    Status,
     caller,
 )
+from wampflask.status import COUNTERS
 from wampflask.testing import Event, MemoryRealm, in_memory
 
 
@@ -164,6 +168,47 @@ def test_wrong_declarations_are_refused(wamp: WAMP) -> None:
         wamp.subscribe("demo.a", limit_calls=0)
 
 
+class AsyncCallable:
+    async def __call__(self) -> None: ...
+
+
+async def coroutine() -> None: ...
+
+
+async def stream() -> AsyncIterator[int]:
+    yield 1
+
+
+def generator() -> Iterator[int]:
+    yield 1
+
+
+@pytest.mark.parametrize("handler", [coroutine, stream, generator, partial(coroutine), AsyncCallable()])
+def test_handlers_that_calling_does_not_run_are_refused(wamp: WAMP, handler: Any) -> None:
+    for decorate in (wamp.register("demo.a"), wamp.subscribe("demo.a")):
+        with pytest.raises(ConfigError, match="write a plain def"):
+            decorate(handler)
+    wamp.register("demo.a")(lambda: None)
+
+
+@pytest.mark.parametrize("roles", [("amdin",), ("user", "Admin"), "admin", [""]])
+def test_roles_that_do_not_exist_are_refused(wamp: WAMP, roles: Any) -> None:
+    with pytest.raises(ConfigError, match="role"):
+        wamp.register("demo.a", roles=roles)
+
+
+def test_a_procedure_for_workers_alone(wamp: WAMP, realm: MemoryRealm) -> None:
+    wamp.register("demo.inside", roles=("backend",))(lambda: "yes")
+    assert wamp.call("demo.inside") == "yes"
+    with pytest.raises(NotAuthorized):
+        realm.invoke("demo.inside")
+
+
+def test_every_counter_is_there_from_the_start(wamp: WAMP, realm: MemoryRealm) -> None:
+    assert set(wamp.status.counters) == set(Status(State.IDLE, 0).counters) == set(COUNTERS)
+    assert wamp.status.counters["lost"] == 0
+
+
 def test_the_outside_answers_calls(wamp: WAMP, realm: MemoryRealm) -> None:
     realm.answer("agent.configure", lambda config: {"accepted": config["frequency"] > 0})
     assert wamp.call("agent.configure", {"frequency": 1}) == {"accepted": True}
@@ -175,6 +220,13 @@ def test_payloads_are_refused_before_anything_is_sent(wamp: WAMP, realm: MemoryR
     for send in (wamp.publish, wamp.publish_later, wamp.publish_latest, wamp.call):
         with pytest.raises(InvalidPayload, match=r"args\[0\]"):
             send("demo.a", {1, 2})
+    assert realm.published == []
+
+
+def test_what_is_too_large_is_refused_when_it_is_queued(wamp: WAMP, realm: MemoryRealm) -> None:
+    for send in (wamp.publish_later, wamp.publish_latest):
+        with pytest.raises(InvalidPayload, match=r"demo\.a has 30000\d\d bytes"):
+            send("demo.a", "x" * 3_000_000)
     assert realm.published == []
 
 

@@ -202,3 +202,22 @@ def test_latest_refuses_more_topics_than_its_bound(bench: Bench) -> None:
     latest.put(message(2, "a.a"))
     with pytest.raises(QueueFull, match="WAMP_LATEST_MAX"):
         latest.put(message(1, "a.b"))
+
+
+def test_latest_keeps_a_value_for_each_audience_of_a_topic(bench: Bench) -> None:
+    latest = bench.latest()
+    for number, who in enumerate(("user:1", "user:2", "user:1")):
+        latest.put(Message("a.b", [number], {}, PublishOptions(eligible_authid=[who])))
+    latest.resume()
+    bench.turn(1)
+    assert sorted(bench.numbers()) == [1, 2]
+
+
+def test_what_is_not_acknowledged_still_waits(bench: Bench) -> None:
+    latest = bench.latest()
+    latest.resume()
+    latest.put(message(1))
+    bench.turn()
+    assert len(latest) == 1
+    bench.link.acknowledge()
+    assert len(latest) == 0

@@ -74,3 +74,10 @@ def test_a_loop_is_refused_and_not_followed_for_ever() -> None:
     loop.append(loop)
     with pytest.raises(InvalidPayload, match="nested deeper than 64 levels"):
         payload.clean_value(loop)
+
+
+@pytest.mark.parametrize("text", ["x" * 990, "ä" * 495, "\x01" * 165, "😀" * 247])
+def test_a_payload_is_measured_as_it_travels(text: str) -> None:
+    payload.check_size("demo.a", [text], {}, 1000)
+    with pytest.raises(InvalidPayload, match=r"demo\.a has 1[0-9]+ bytes, and a message to the router 1000 at most"):
+        payload.check_size("demo.a", [text + text[:10] * 2], {}, 1000)

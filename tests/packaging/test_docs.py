@@ -12,6 +12,7 @@ import pytest
 
 from wampflask.apps import config as site_config
 from wampflask.config import Config, key_of
+from wampflask.status import COUNTERS
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("**/*.md")])
@@ -30,7 +31,9 @@ def test_every_key_of_the_library_is_documented_with_its_default() -> None:
     for item in fields(Config):
         key = key_of(item.name)
         assert key in table
-        if item.default not in (MISSING, ""):
+        if isinstance(item.default, str) and item.default:
+            assert table[key] == item.default, key
+        elif item.default not in (MISSING, ""):
             assert table[key] == f"{item.default:g}".replace("e+", "e") or table[key] == str(item.default), key
 
 
@@ -39,6 +42,16 @@ def test_every_key_of_the_site_is_documented_with_its_default() -> None:
     for key, default in site_config.KEYS.items():
         assert key in table
         assert table[key].startswith(default or "empty"), key
+
+
+def test_every_counter_is_documented() -> None:
+    table = (
+        (ROOT / "docs" / "limits.md")
+        .read_text(encoding="utf-8")
+        .partition("| counter | counts |")[2]
+        .partition("\n\n")[0]
+    )
+    assert set(re.findall(r"`([a-z_]+)`", table)) - {"publish_latest"} == set(COUNTERS)
 
 
 def test_no_key_is_documented_that_does_not_exist() -> None:

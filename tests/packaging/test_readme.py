@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -34,6 +35,7 @@ class Example:
     """The example app, and a router for it, each started by the README's own command line."""
 
     def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self.port, self.wamp_port = free_port(), free_port()
         crossbar = ROOT / ".crossbar" / "venv" / "bin" / "crossbar"
         self._env = {name: value for name, value in os.environ.items() if not name.startswith(("WAMP", "FLASK"))}
@@ -50,6 +52,17 @@ class Example:
         return subprocess.Popen(
             line.split(), cwd=folder, env=self._env, stdout=self._log, stderr=self._log, start_new_session=True
         )
+
+    def serve_by_two_workers(self) -> None:
+        """Have gunicorn serve the pages from now on."""
+        self.port = free_port()
+        server = f"gunicorn --no-control-socket --bind 127.0.0.1:{self.port} --workers 2 app:create_app()"
+        self._programs.append(self._start(server, self._folder))
+        self.wait("/wamp/ticket")
+        with Wire(str(self.request("/wamp/ticket")["url"]), origin=f"http://localhost:{self.port}") as page:
+            ticket = self.request("/wamp/ticket")
+            page.join(str(ticket["realm"]), str(ticket["ticket"]))
+            assert wire.wait_until(lambda: can_call(page), 10), self.log
 
     @property
     def log(self) -> str:
@@ -87,12 +100,11 @@ class Example:
     def close(self) -> None:
         for program in reversed(self._programs):
             program.terminate()
-            try:
-                program.wait(5)
-            finally:
-                if program.poll() is None:
-                    os.killpg(program.pid, signal.SIGKILL)
-                    program.wait()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                program.wait(10)
+            if program.poll() is None:
+                os.killpg(program.pid, signal.SIGKILL)
+                program.wait()
         self._log.close()
 
 
@@ -107,7 +119,7 @@ def example() -> Iterator[Example]:
 
 def test_the_example_has_about_twenty_lines() -> None:
     source = next(block for block in fences("python") if block.startswith("# app.py"))
-    assert len([line for line in source.splitlines() if line.strip()]) <= 22
+    assert len([line for line in source.splitlines() if line.strip()]) <= 24
 
 
 def can_call(page: Wire) -> bool:
@@ -123,7 +135,10 @@ def test_the_example_publishes_calls_and_is_called(example: Example) -> None:
     with example.page() as page:
         assert wire.wait_until(lambda: can_call(page), 10), example.log
         assert page.ask(wire.SUBSCRIBE, "shop.sold.tea")[0] == wire.SUBSCRIBED
-        assert example.request("/buy/tea", post=True) == {"item": "tea", "left": 11}
+        assert example.request("/buy/tea", post=True) == {"tea": 11}
         event = page.receive()
-        assert (event[0], event[5]) == (wire.EVENT, {"left": 11})
-        assert page.call("shop.stock", "tea") == {"item": "tea", "left": 11}
+        assert (event[0], event[4]) == (wire.EVENT, [{"tea": 11}])
+        assert page.call("shop.stock", "tea") == {"tea": 11}
+    example.serve_by_two_workers()
+    answers = [example.request("/buy/tea", post=True)["tea"] for _ in range(8)]
+    assert answers == list(range(10, 2, -1)), "both workers have one stock"

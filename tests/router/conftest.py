@@ -43,7 +43,7 @@ ALL = OWN + declared_by_the_site()
 
 @pytest.fixture(scope="session")
 def node() -> Iterator[RouterNode]:
-    """Every permission there is, no pace to keep; a second realm, ``other``, with one permission."""
+    """Every permission there is, no rate limit; a second realm, ``other``, with one permission."""
     realms = {"wampflask": ALL, "other": (Permission("elsewhere.read", call=("visitor",)),)}
     with RouterNode(realms, rate=0) as running:
         yield running

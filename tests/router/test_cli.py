@@ -8,6 +8,7 @@ import resource
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -145,6 +146,34 @@ def test_check_lets_crossbar_speak(runner: FlaskCliRunner, tmp_path: Path) -> No
     assert "enable_nothing" in result.output
 
 
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A folder with a short name: the path of the router's socket, seen from there, has 107 bytes at most."""
+    with tempfile.TemporaryDirectory(prefix="wf-") as name:
+        yield Path(name)
+
+
+def test_check_compares_with_the_running_router(node: RouterNode, short: Path) -> None:
+    app = Flask("cli_app", instance_path=str(short))
+    app.config.update(node.config)
+    wamp = WAMP(app)
+    realm = node.spec.realms[0]
+    first, second, *others = realm.permissions
+    wamp.permit(*others, Permission("brand.new", call=("user",)))
+    wamp.permit(Permission(first.uri, call=("admin",), register=("agent",), publish=("agent",)))
+    check = ["wamp", "check", "--no-crossbar"]
+    result = app.test_cli_runner().invoke(args=check)
+    assert result.exit_code == 1
+    for expected in ("brand.new (new)", f"{first.uri} (changed)", f"{second.uri} (taken back)", "Start it again."):
+        assert expected in result.output
+
+    same = Flask("cli_app", instance_path=str(short))
+    same.config.update(node.config)
+    WAMP(same).permit(*realm.permissions)
+    result = same.test_cli_runner().invoke(args=check)
+    assert (result.exit_code, "no problem found" in result.output) == (0, True), result.output
+
+
 def test_status_of_a_running_router(node: RouterNode, tmp_path: Path) -> None:
     app = Flask("cli_app", instance_path=str(tmp_path))
     app.config.update(node.config)
@@ -157,6 +186,21 @@ def test_status_of_a_running_router(node: RouterNode, tmp_path: Path) -> None:
     assert found["joined"] is True
     assert found["workers"] >= 1
     assert found["sessions"] >= found["workers"]
+
+
+def test_status_names_what_is_wrong_with_a_worker_and_not_the_router(node: RouterNode, tmp_path: Path) -> None:
+    wrong = {
+        "WAMP_URL": (node.ws_url, "takes no workers at ws://"),
+        "WAMP_TICKET_SECRET": ("x" * 16, "is not the router's"),
+    }
+    for key, (value, expected) in wrong.items():
+        app = Flask("cli_app", instance_path=str(tmp_path))
+        app.config.update({**node.config, key: value})
+        WAMP(app)
+        result = app.test_cli_runner().invoke(args=["wamp", "status"])
+        assert result.exit_code == 1
+        assert expected in result.output
+        assert "running" not in result.output
 
 
 def test_status_without_a_router(runner: FlaskCliRunner) -> None:

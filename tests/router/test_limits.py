@@ -1,4 +1,4 @@
-"""What keeps one bad client from harming all others: origins, sizes, numbers, silence, pace, pings."""
+"""What keeps one bad client from harming all others: origins, sizes, numbers, silence, rates, pings."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_who_does_not_log_in_is_sent_away(strict_node: RouterNode, page: Wire) -
     assert page.ask(w.CALL, "table.read", [])[4] == "wamp.error.no_such_procedure"
 
 
-def test_sessions_have_a_pace(strict_node: RouterNode, page: Wire) -> None:
+def test_sessions_have_a_rate_limit(strict_node: RouterNode, page: Wire) -> None:
     """After the first burst what comes too fast is denied, and after a pause allowed again; others are not held up."""
 
     def allowed(wire: Wire) -> bool:

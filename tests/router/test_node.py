@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import stat
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 
 from wampflask.permissions import PAGES, Permission
@@ -112,6 +114,23 @@ def test_killed_and_restarted(killable: RouterNode) -> None:
     assert not folder.exists()
 
 
+def test_a_worker_that_hangs_does_not_hold_the_port(killable: RouterNode) -> None:
+    """It cannot notice that its node is gone; the next start ends it."""
+    killable.start()
+    process, killable._process = killable._process, None
+    assert process is not None
+    node = psutil.Process(process.pid)
+    (worker,) = node.children()
+    worker.suspend()
+    node.kill()
+    process.wait()
+    assert worker.is_running()
+
+    killable.start()
+
+    assert not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE
+
+
 def test_a_start_that_fails_shows_the_log(killable: RouterNode) -> None:
     """Crossbar ends by itself; what it said is in the error."""
     file = killable.node_folder / "config.json"
@@ -175,6 +194,27 @@ def test_a_killed_nodes_pid_file_is_forgotten(tmp_path: Path) -> None:
         file.write_text(f'{{"pid": {other.pid}}}')
         forget_killed(tmp_path)
         assert file.exists()
+
+
+def test_a_folder_that_is_not_rendered_cannot_become_a_router(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "wampflask.router", tmp_path], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"Error: {tmp_path / 'config.json'} is no rendered configuration. 'flask wamp router render' writes it.\n"
+    )
+
+
+def test_a_rendered_folder_becomes_a_router_without_the_app(killable: RouterNode) -> None:
+    """As `make run` starts it again; Ctrl-C and SIGINT end it in order, with exit code 0."""
+    with subprocess.Popen([sys.executable, "-m", "wampflask.router", killable.node_folder]) as process:
+        try:
+            assert wait_until(lambda: process.poll() is not None or killable.joinable(), 60, interval=0.1)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(30) == 0
+        finally:
+            process.kill()
 
 
 def test_crossbars_environment_is_its_own(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""The parts of the plugin on their own: tickets, rules, pace, watched files, revocations, the authorizer's boundary."""
+"""The parts of the plugin on their own: tickets, rules, rate limit, watched files, revocations, authorizer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from wampflask.router.plugin import authorizer, revoked
-from wampflask.router.plugin.pace import Pace
+from wampflask.router.plugin.rate_limit import RateLimit
 from wampflask.router.plugin.rules import Decision, Rules, Session
 from wampflask.router.plugin.tickets import TicketError, TicketExpired, TicketRevoked, Tickets
 from wampflask.router.plugin.watched import Watched
@@ -80,6 +80,10 @@ def test_a_revoked_ticket_and_the_next(tickets: Tickets, clock: Clock) -> None:
         ("user", "user:1", {"host": 5}, "host"),
         ("user", "user:1", {"Host": "a"}, "Host"),
         ("user", "user:1", {"host": "a" * 256}, "host"),
+        ("user", "user:1", {"team": "1,2"}, "team='1,2' would match nothing"),
+        ("user", "user:1", {"team": "red-team"}, "team='red-team' would match nothing"),
+        ("user", "user:1", {"team": ""}, "would match nothing"),
+        ("user", "user:1", {"team": ["1", "2"]}, "Several values need several names"),
         ("user", "user:1", {f"claim{number}": uuid.uuid4().hex for number in range(200)}, "claims"),
     ],
 )
@@ -174,7 +178,7 @@ def test_an_error_in_the_authorizer_is_a_no(monkeypatch: pytest.MonkeyPatch) -> 
     """Whatever is wrong with the question: no permission, no exception to the client, a line in the log."""
     log = _Logged()
     monkeypatch.setattr(authorizer, "log", log)
-    session: Any = SimpleNamespace(_rules=Rules([]), _pace=Pace(0, 0))
+    session: Any = SimpleNamespace(_rules=Rules([]), _rate_limit=RateLimit())
     questions: list[Any] = [
         (None, "a.b", "call", {}),
         ({}, None, "call", {}),
@@ -189,7 +193,7 @@ def test_an_error_in_the_authorizer_is_a_no(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_answers_are_never_cached() -> None:
     session: Any = SimpleNamespace(
-        _rules=Rules([{"uri": "a.b", "call": ["user"], "subscribe": ["user"]}]), _pace=Pace(0, 0)
+        _rules=Rules([{"uri": "a.b", "call": ["user"], "subscribe": ["user"]}]), _rate_limit=RateLimit()
     )
     details = {"authrole": "user", "authid": "user:1", "session": 7}
 
@@ -219,33 +223,51 @@ def test_who_calls_a_stranger_is_not_told_whichever_rule_grants_it() -> None:
     assert not rules.decide(session, "film..play", "subscribe", {"match": "wildcard"}).allow
 
 
-# pace
+# rate limit
 
 
-def test_pace_is_a_bucket_for_each_session(clock: Clock) -> None:
-    pace = Pace(rate=2, burst=3, clock=clock)
+def test_the_rate_limit_is_a_bucket_for_each_session(clock: Clock) -> None:
+    limit = RateLimit(actions=2, actions_burst=3, clock=clock)
 
-    assert [pace.allows(1) for _ in range(5)] == [True, True, True, False, False]
-    assert pace.allows(2)
+    assert [limit.allows(1) for _ in range(5)] == [True, True, True, False, False]
+    assert limit.allows(2)
     clock.now += 0.5
-    assert [pace.allows(1) for _ in range(2)] == [True, False]
+    assert [limit.allows(1) for _ in range(2)] == [True, False]
     clock.now += 100
-    assert [pace.allows(1) for _ in range(4)] == [True, True, True, False]
+    assert [limit.allows(1) for _ in range(4)] == [True, True, True, False]
 
 
-def test_pace_forgets_whom_it_has_not_seen_for_long(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_rate_limit_counts_bytes(clock: Clock) -> None:
+    """A large message may go below nothing once; what is denied meanwhile does not make the wait longer."""
+    limit = RateLimit(octets=100, octets_burst=1000, clock=clock)
+
+    def sends(size: int) -> bool:
+        limit.count(1, size)
+        return limit.allows(1)
+
+    assert [sends(400) for _ in range(4)] == [True, True, False, False]
+    assert limit.allows(2)
+    clock.now += 2.1
+    assert [sends(9), sends(9)] == [True, False]
+    clock.now += 100
+    assert [sends(999), sends(1)] == [True, False]
+
+
+def test_the_rate_limit_forgets_whom_it_has_not_seen_for_long(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its memory has a bound, whatever the number of sessions."""
-    monkeypatch.setattr("wampflask.router.plugin.pace.MAX_SESSIONS", 10)
-    pace = Pace(rate=2, burst=3, clock=clock)
+    monkeypatch.setattr("wampflask.router.plugin.rate_limit.MAX_SESSIONS", 10)
+    limit = RateLimit(actions=2, actions_burst=3, clock=clock)
 
     for session in range(100):
-        assert pace.allows(session)
+        assert limit.allows(session)
 
-    assert len(pace._buckets) == 10
+    assert len(limit._sessions) == 10
 
 
-def test_no_pace() -> None:
-    assert all(Pace(rate=0, burst=0).allows(1) for _ in range(1000))
+def test_no_rate_limit() -> None:
+    limit = RateLimit()
+    limit.count(1, 10**9)
+    assert all(limit.allows(1) for _ in range(1000))
 
 
 # files

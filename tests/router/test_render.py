@@ -104,6 +104,7 @@ def test_the_origins_of_our_own_pages() -> None:
     """Every name of this machine at the pages' port, and the public one."""
     assert origins_for(port=8080) == ("http://*:8080",)
     assert origins_for(port=80, public_url="wss://polls.example/ws") == ("http://*:80", "https://polls.example")
+    assert origins_for(port=80, local=True) == ("http://*:80", "http://localhost:*", "http://127.0.0.1:*")
     assert origins_for(port=80, public_url="ws://lan.example:8081/ws") == ("http://*:80", "http://lan.example")
 
 

@@ -48,6 +48,7 @@ META = (
     "wamp.subscription.on_subscribe",
     "wamp",
     "wampflask.router.authorize",
+    "wampflask.router.rules",
     "wampflask.lock.any",
     "crossbar.get_info",
     "crossbar",

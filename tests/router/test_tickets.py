@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
-from wampflask import tickets
+from wampflask import WAMP, tickets
 from wampflask.router.plugin import revoked
 from wampflask.router.plugin.tickets import Tickets
+from wampflask.testing import MemoryRealm
 from wampflask.tickets import VISITOR_COOKIE, Identity, ensure_key, revoke
 
 SECRET = "a secret of enough length"
@@ -247,3 +249,75 @@ def test_processes_that_revoke_together_lose_nothing(tmp_path: Path) -> None:
     found = revoked.parse(file.read_text())
     assert {f"user:{worker}_{number}" for worker in range(4) for number in range(200)} <= set(found)
     assert json.dumps(found)
+
+
+# -- pages elsewhere
+
+
+def page_app(folder: Path, **config: Any) -> Flask:
+    app = Flask("pages_app", instance_path=str(folder))
+    app.config.update(config)
+    WAMP(app)
+    app.extensions["wamp"] = MemoryRealm(app, app.extensions["wamp"])  # requests connect to nothing
+    return app
+
+
+def ask_as(app: Flask, origin: str, method: str = "GET") -> TestResponse:
+    """As a browser's fetch of another origin does."""
+    headers = {"Origin": origin, "Sec-Fetch-Site": "cross-site"}
+    return app.test_client().open("/wamp/ticket", method=method, headers=headers)
+
+
+def test_pages_of_the_configured_origins_get_tickets(tmp_path: Path) -> None:
+    app = page_app(tmp_path, WAMP_ORIGINS="http://localhost:5173 https://*.example")
+    for origin in ("http://localhost:5173", "https://polls.example"):
+        answer = ask_as(app, origin)
+        assert answer.status_code == 200
+        assert answer.headers["Access-Control-Allow-Origin"] == origin
+        assert answer.headers["Access-Control-Allow-Credentials"] == "true"
+        assert "Origin" in answer.headers["Vary"]
+        asked = ask_as(app, origin, "OPTIONS")
+        assert asked.status_code == 200
+        assert asked.headers["Access-Control-Allow-Origin"] == origin
+        assert "X-Wamp-Proof" in asked.headers["Access-Control-Allow-Headers"]
+
+
+@pytest.mark.parametrize("origin", ["http://localhost:5174", "https://localhost:5173", "https://example.evil", "null"])
+def test_other_pages_get_none_and_the_log_names_the_remedy(
+    tmp_path: Path, origin: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = page_app(tmp_path, WAMP_ORIGINS="http://localhost:5173 https://*.example")
+    for _ in range(2):
+        answer = ask_as(app, origin)
+        assert answer.status_code == 403
+        assert "Access-Control-Allow-Origin" not in answer.headers
+    assert "Access-Control-Allow-Origin" not in ask_as(app, origin, "OPTIONS").headers
+    (record,) = caplog.records
+    assert origin in record.getMessage()
+    assert "WAMP_ORIGINS" in record.getMessage()
+
+
+def test_every_host_at_a_port_is_too_many_for_tickets(tmp_path: Path) -> None:
+    app = page_app(tmp_path, WAMP_ORIGINS="http://*:5173")
+    assert ask_as(app, "http://anybody:5173").status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("page", "refused"),
+    [("http://localhost:5000", False), ("http://10.0.0.7:8080", False), ("http://10.0.0.7:5000", True)],
+)
+def test_a_page_that_the_router_will_refuse_is_named_with_the_remedy(
+    tmp_path: Path, page: str, refused: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = page_app(tmp_path)
+    assert app.test_cli_runner().invoke(args=["wamp", "router", "render"]).exit_code == 0
+    for _ in range(2):
+        assert app.test_client().get("/wamp/ticket", base_url=page).status_code == 200
+    told = [record.getMessage() for record in caplog.records if "The router refuses" in record.getMessage()]
+    assert len(told) == int(refused)
+    assert not refused or f"WAMP_ORIGINS={page} " in told[0]
+
+
+def test_a_proof_of_what_matches_nothing_is_refused(app: Flask) -> None:
+    with app.test_request_context("/"), pytest.raises(ValueError, match="tab='a-b' would match nothing"):
+        tickets.prove(tab="a-b")

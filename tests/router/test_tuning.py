@@ -10,7 +10,7 @@ from typing import Any
 import autobahn.util
 import pytest
 
-from wampflask.router.plugin import discretion, tuning
+from wampflask.router.plugin import discretion, guard, heap, rate_limit, tuning
 from wampflask.testing import RouterNode
 
 
@@ -41,12 +41,26 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     log = SimpleNamespace(warn=lambda text, **values: lines.append(text.format(**values)))
     monkeypatch.setattr(tuning, "log", log)
     monkeypatch.setattr(discretion, "apply", lambda: None)
+    monkeypatch.setattr(guard, "apply", lambda _sessions: None)
+    monkeypatch.setattr(heap, "freeze", lambda: None)
     return lines
+
+
+def apply(*, colours: bool = False, join_timeout: float = 0) -> None:
+    tuning.apply(
+        colours=colours,
+        join_timeout=join_timeout,
+        unread={"reader": 10, "backend": 10, "total": 10},
+        limit=rate_limit.RateLimit(),
+    )
 
 
 def test_the_real_router_is_tuned_and_says_so(node: RouterNode) -> None:
     assert "wampflask: tuned: connections that do not log in are closed after 10 s" in node.log()
+    assert "wampflask: tuned: connections that leave 4194304 bytes unread are closed" in node.log()
+    assert "wampflask: tuned: the rate limit counts bytes, too" in node.log()
     assert "wampflask: tuned: callees and the router's insides are not told to clients" in node.log()
+    assert "wampflask: tuned: JSON is read strictly" in node.log()
     line = next(line for line in node.log().splitlines() if "colouring names replaced" in line)
     assert int(line.split("tuned: ")[1].split()[0]) > 40
 
@@ -72,16 +86,16 @@ def test_names_are_replaced_in_every_module(untouched: ModuleType) -> None:
 
 def test_a_second_time_changes_nothing(untouched: ModuleType, said: list[str]) -> None:
     for _ in range(2):
-        tuning.apply(colours=True, join_timeout=0)
+        apply(colours=True)
 
-    assert len(said) == 2
+    assert len(said) == 5
     assert untouched.hl("x") == "x"
 
 
 def test_it_can_be_switched_off(untouched: ModuleType, said: list[str]) -> None:
-    tuning.apply(colours=False, join_timeout=0)
+    apply()
 
-    assert said == ["wampflask: tuned: callees and the router's insides are not told to clients"]
+    assert not any("colouring" in line for line in said)
     assert untouched.hlval is autobahn.util.hlval
 
 
@@ -90,7 +104,7 @@ def test_without_colouring_it_says_so_and_goes_on(said: list[str], monkeypatch: 
     """A future autobahn that no longer has these functions."""
     monkeypatch.setattr(tuning, "COLOURING", ("autobahn.gone",))
 
-    tuning.apply(colours=True, join_timeout=0)
+    apply(colours=True)
 
     assert said[0].startswith("wampflask: untuned, going on without: autobahn.util has no colouring to replace")
 
@@ -103,9 +117,11 @@ def test_without_crossbars_session_it_says_so_and_goes_on(
     """A future Crossbar in which the class has another name."""
     monkeypatch.setitem(sys.modules, tuning.SESSIONS, module)
 
-    tuning.apply(colours=False, join_timeout=10)
+    apply(join_timeout=10)
 
     assert "untuned, going on without: crossbar.router.session.RouterSession.onOpen is not there" in said[0]
+    assert "untuned, going on without: crossbar.router.session.RouterSession.onOpen and onClose are not" in said[1]
+    assert "untuned, going on without: crossbar.router.protocol.WampWebSocketServerProtocol.onMessage" in said[2]
 
 
 def test_without_the_messages_fields_it_says_so() -> None:

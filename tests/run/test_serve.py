@@ -34,6 +34,11 @@ def test_empty_variables_mean_the_defaults(tmp_path: Path) -> None:
 def test_everything_at_a_place_is_told_its_ports_and_folder(tmp_path: Path) -> None:
     place = Place.from_environment({"PORT": "9000", "WAMP_PORT": "9001", "INSTANCE": "other"}, tmp_path)
     env = place.environment({"PATH": "/bin", "HOME": "/root"})
+    assert env["WAMP_INTERFACE"] == "0.0.0.0", "phones can join"
+    assert (
+        Place.from_environment({"WAMP_INTERFACE": "127.0.0.1"}, tmp_path).environment({})["WAMP_INTERFACE"]
+        == "127.0.0.1"
+    )
     assert (env["PORT"], env["WAMP_PORT"], env["INSTANCE"]) == ("9000", "9001", str(tmp_path / "other"))
     assert env["PATH"].endswith(":/bin")
     assert env["HOME"] == "/root"

@@ -15,7 +15,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from wampflask.apps.supervise import Supervisor
+from wampflask.apps import supervise
+from wampflask.apps.supervise import Program, Supervisor
 
 STUBBORN = (
     "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);print('deaf', flush=True); time.sleep(60)"
@@ -123,6 +124,70 @@ def test_a_condition_ends_the_wait(output: Output) -> None:
         assert not site.wait(0.1, until=lambda: False)
         site.request_stop()
         assert not site.wait()
+
+
+def test_what_ends_is_started_again_and_the_others_stay(output: Output) -> None:
+    """With the command for that; what it had started is gone by then."""
+    told: list[tuple[str, int | None]] = []
+    with Supervisor(dict(os.environ), Path.cwd(), output) as site:
+        site.start("one", f"exec {python(FAMILY)}", again="echo again; exec sleep 60")
+        site.start("two", "exec sleep 60")
+        output.wait_for(lambda lines: len(lines) == 1)
+        one, two = site.programs
+
+        def tell(program: Program) -> None:
+            told.append((program.name, program.exit_code))
+
+        def kill_then_stop() -> None:
+            os.kill(one.pid, signal.SIGKILL)
+            output.wait_for(lambda lines: ("one", "again") in lines)
+            site.request_stop()
+
+        with running(kill_then_stop):
+            assert site.keep_running(tell) is None
+        wait_gone(int(output.lines[0][1]))
+        assert site.programs[0].pid != one.pid
+        assert site.programs[1] is two
+        assert two.exit_code is None
+        assert told == [("one", -signal.SIGKILL)]
+
+
+def test_what_ends_too_often_is_given_up(output: Output, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a pause for each time it ended of late."""
+    monkeypatch.setattr(supervise, "PAUSES", (0.0, 0.01, 0.01))
+    told: list[str] = []
+    with supervisor(output, well="sleep 60", ill=python("print('reason'); raise SystemExit(3)")) as site:
+        given_up = site.keep_running(lambda program: told.append(program.name))
+        assert given_up is not None
+        given_up.finish_output()
+        assert (given_up.name, given_up.exit_code, list(given_up.last_lines)) == ("ill", 3, ["reason"])
+        assert site.programs[0].exit_code is None
+    assert told == ["ill"] * 3
+    assert output.lines.count(("ill", "reason")) == 4
+
+
+def test_what_ended_long_ago_does_not_count(output: Output, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervise, "PAUSES", (0.0, 60.0))
+    monkeypatch.setattr(supervise, "OF_LATE", 1e-6)
+    told: list[str] = []
+    with supervisor(output, ill="true") as site:
+
+        def tell(program: Program) -> None:
+            told.append(program.name)
+            if len(told) == 5:
+                site.request_stop()
+
+        assert site.keep_running(tell) is None
+    assert told == ["ill"] * 5
+
+
+@contextmanager
+def running(action: Callable[[], None]) -> Iterator[None]:
+    """Run ``action`` beside the block, in a thread."""
+    thread = threading.Thread(target=action)
+    thread.start()
+    yield
+    thread.join()
 
 
 def test_a_killed_supervisor_takes_its_programs_along(tmp_path: Path) -> None:

@@ -28,9 +28,12 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
         db,
         demo,
         errors,
+        focus,
         headers,
         health,
+        incoming,
         monitor,
+        network,
         pages,
         player,
         polls,
@@ -50,18 +53,22 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     site = site_config.load(app.config, folder, config)
     tickets.ensure_key(folder, str(app.config.get("WAMP_TICKET_SECRET") or ""))
     app.extensions["site"] = site
+    incoming.init_app(app)
     if site.proxies:
         hops = site.proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops, x_prefix=hops)  # type: ignore[method-assign]
+    network.init_app(app)
     db.init_app(app, database)
     migrate.init_app(app, database, directory=str(db.MIGRATIONS))
     csrf.init_app(app)
     limiter.init_app(app)
     wamp.init_app(app)
     errors.init_app(app)
+    focus.init_app(app)
     headers.init_app(app)
     app.register_blueprint(health.blueprint)
     app.add_url_rule("/", "home", pages.home)
+    app.add_url_rule("/favicon.ico", "favicon", pages.favicon)
     for feature in (accounts, polls, demo, monitor, chat, player, tables, admin, commands):
         feature.init_app(app)
     return app

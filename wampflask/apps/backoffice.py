@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from enum import StrEnum
 from typing import Any
 
-from flask import flash, url_for
+from flask import abort, current_app, flash, request, url_for
 from flask_admin import AdminIndexView
 from flask_admin.actions import action
 from flask_admin.contrib.sqla import ModelView
 from flask_admin.form import BaseForm
+from flask_admin.model.typefmt import BASE_FORMATTERS
 from flask_wtf import FlaskForm
+from sqlalchemy.exc import DataError, DBAPIError, InvalidRequestError, StatementError
+from werkzeug.exceptions import HTTPException
 
+from wampflask.apps.converter import Converter, Filters, enum_labels
+from wampflask.apps.extensions import db
 from wampflask.apps.guard import is_admin, refuse
+from wampflask.apps.headers import mark_private
+
+UNREADABLE = (ValueError, OverflowError, LookupError, StatementError, InvalidRequestError)
+"""What comes of a value that a column, a filter or a page's number cannot have."""
 
 
 class AdminForm(BaseForm):  # type: ignore[misc]
@@ -31,6 +42,7 @@ class ForAdmins:
 
     def is_accessible(self) -> bool:
         """Whether the current user may come in."""
+        mark_private()
         return is_admin()
 
     def inaccessible_callback(self, _name: str, **_kwargs: Any) -> Any:
@@ -42,6 +54,11 @@ class Home(ForAdmins, AdminIndexView):  # type: ignore[misc]
     """The first page, ``/admin/``."""
 
 
+def _enum_label(view: Any, value: StrEnum, name: str) -> str:
+    choices = ((view.form_args or {}).get(name) or {}).get("choices")
+    return str((choices or enum_labels(type(value)))[value.value])
+
+
 class SiteModelView(ForAdmins, ModelView):  # type: ignore[misc]
     """A model's pages.
 
@@ -49,6 +66,9 @@ class SiteModelView(ForAdmins, ModelView):  # type: ignore[misc]
     """
 
     form_base_class = AdminForm
+    model_form_converter = Converter
+    filter_converter = Filters()
+    column_type_formatters = {StrEnum: _enum_label, **BASE_FORMATTERS}  # noqa: RUF012 - Flask-Admin's way of declaring
     can_set_page_size = True
     page_size = 50
     refusals: tuple[type[Exception], ...] = ()
@@ -57,6 +77,19 @@ class SiteModelView(ForAdmins, ModelView):  # type: ignore[misc]
     def action_delete(self, ids: list[str]) -> None:
         """As Flask-Admin's, which asks the database for text where it has numbers: only SQLite forgives that."""
         super().action_delete([int(number) for number in ids if number.isdecimal()])
+
+    def _run_view(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """What no database can look for is not there: Flask-Admin hands on an address's numbers and words unseen."""
+        try:
+            return super()._run_view(fn, *args, **kwargs)
+        except HTTPException:
+            raise
+        except UNREADABLE as error:
+            if isinstance(error, DBAPIError) and not isinstance(error, DataError):
+                raise
+            db.session.rollback()
+            current_app.logger.warning("Not found: %s", request.full_path, exc_info=error)
+            abort(404)
 
     def handle_view_exception(self, exc: Exception) -> bool:
         """Show what a rule refused; anything else goes the way of every error."""

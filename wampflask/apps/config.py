@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from flask import Config
 from limits import parse_many
@@ -19,26 +20,34 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from wampflask import ConfigError
+from wampflask.config import environment
 
+from .counts import SCHEME as COUNTS
 from .instance import prepare, read_secrets
 
 KEYS = {
     "WAMPFLASK_DATABASE_URL": "",  # default: SQLite in the instance folder
     "WAMPFLASK_SECRET_KEY": "",  # default: generated, in the instance folder
     "WAMPFLASK_PUBLIC_URL": "",  # how phones reach the pages, for QR codes; default: this machine's LAN address
+    "WAMPFLASK_HOSTS": "",  # the names that this site is reached by; default: PUBLIC_URL's, and any where that is empty
     "WAMPFLASK_COOKIE_SECURE": "0",  # 1: cookies over https only
     "WAMPFLASK_PROXIES": "0",  # how many reverse proxies in front set X-Forwarded-*
-    "WAMPFLASK_LOGIN_ATTEMPTS": "10 per minute",  # failed ones, per address and worker process
+    "WAMPFLASK_LOGIN_ATTEMPTS": "10 per minute; 60 per hour",  # failed ones for an account, from one address
     "WAMPFLASK_BODY_MAX": "262144",  # bytes of a request
     "WAMPFLASK_MEDIA_MAX": "536870912",  # bytes of a file that an admin uploads for the player
+    "WAMPFLASK_CLIENT_TIMEOUT": "10",  # seconds that a client has for a request, and for taking the answer
+    "WAMPFLASK_CLIENT_RATE": "10000",  # bytes that give it one second more
     "WAMPFLASK_CHAT_RATE": "30 per minute",  # messages of one person, over all workers
     "WAMPFLASK_METRICS_TOKEN": "",  # what Prometheus sends for /metrics; default: admins alone may look
 }
 _OF_OTHERS = ("WAMPFLASK_CROSSBAR", "WAMPFLASK_LOCAL_AGENT", "WAMPFLASK_USER_PASSWORD")  # read by commands
 
+COUNTS_FILE = "limits.db"
 SECRET_MIN = 16
 BODY_MAX_LIMITS = (16_384, 1_073_741_824)
 MEDIA_MAX_LIMITS = (1_024, 1_099_511_627_776)
+CLIENT_TIMEOUT_LIMITS = (1, 600)
+CLIENT_RATE_LIMITS = (100, 1_000_000_000)
 PROXIES_LIMITS = (0, 10)
 
 
@@ -48,11 +57,14 @@ class SiteConfig(NamedTuple):
     database_url: str
     secret_key: str
     public_url: str
+    hosts: frozenset[str]
     cookie_secure: bool
     proxies: int
     login_attempts: str
     body_max: int
     media_max: int
+    client_timeout: int
+    client_rate: int
     chat_rate: str
     metrics_token: str
 
@@ -72,11 +84,10 @@ def load(config: Config, folder: Path, given: Mapping[str, Any] | None = None) -
     """
     secrets = read_secrets(folder)
     config.from_pyfile(str(folder / "config.py"), silent=True)
-    ours = ("WAMP_", "WAMPFLASK_")
-    config.update({key: value for key, value in os.environ.items() if value and key.startswith(ours)})
+    config.update(environment("WAMP_", "WAMPFLASK_"))
     config.update(given or {})
     site = _read({**KEYS, **{key: value for key, value in config.items() if key.startswith("WAMPFLASK_")}}, folder)
-    settings = {**_fixed(), **_derived(site, secrets)}
+    settings = {**_fixed(), **_derived(site, folder, secrets)}
     config.update({key: value for key, value in settings.items() if key not in (given or {})})
     return site
 
@@ -88,11 +99,14 @@ def _read(values: Mapping[str, Any], folder: Path) -> SiteConfig:
         database_url=_database_url(values["WAMPFLASK_DATABASE_URL"], folder),
         secret_key=_secret_key(values["WAMPFLASK_SECRET_KEY"]),
         public_url=_public_url(values["WAMPFLASK_PUBLIC_URL"]),
+        hosts=_hosts(values["WAMPFLASK_HOSTS"], values["WAMPFLASK_PUBLIC_URL"]),
         cookie_secure=_boolean("WAMPFLASK_COOKIE_SECURE", values["WAMPFLASK_COOKIE_SECURE"]),
         proxies=_whole("WAMPFLASK_PROXIES", values["WAMPFLASK_PROXIES"], PROXIES_LIMITS),
         login_attempts=_rate("WAMPFLASK_LOGIN_ATTEMPTS", values["WAMPFLASK_LOGIN_ATTEMPTS"]),
         body_max=_whole("WAMPFLASK_BODY_MAX", values["WAMPFLASK_BODY_MAX"], BODY_MAX_LIMITS),
         media_max=_whole("WAMPFLASK_MEDIA_MAX", values["WAMPFLASK_MEDIA_MAX"], MEDIA_MAX_LIMITS),
+        client_timeout=_whole("WAMPFLASK_CLIENT_TIMEOUT", values["WAMPFLASK_CLIENT_TIMEOUT"], CLIENT_TIMEOUT_LIMITS),
+        client_rate=_whole("WAMPFLASK_CLIENT_RATE", values["WAMPFLASK_CLIENT_RATE"], CLIENT_RATE_LIMITS),
         chat_rate=_rate("WAMPFLASK_CHAT_RATE", values["WAMPFLASK_CHAT_RATE"]),
         metrics_token=_token("WAMPFLASK_METRICS_TOKEN", values["WAMPFLASK_METRICS_TOKEN"]),
     )
@@ -134,6 +148,19 @@ def _public_url(value: Any) -> str:
     return str(value).rstrip("/")
 
 
+def _hosts(value: Any, public_url: Any) -> frozenset[str]:
+    """Names without ports; none at all: every name is taken."""
+    names = str(value).split()
+    for name in names:
+        if not re.fullmatch(r"[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]", name):
+            raise ConfigError(
+                f"WAMPFLASK_HOSTS: {name!r} is no host's name. Write names without http:// and ports, "
+                "with spaces between them: polls.example www.polls.example"
+            )
+    public = urlsplit(str(public_url)).hostname
+    return frozenset([*(name.strip("[]").lower() for name in names), *([public] if public else [])])
+
+
 def _boolean(key: str, value: Any) -> bool:
     words = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
     try:
@@ -161,13 +188,14 @@ def _rate(key: str, value: Any) -> str:
     return str(value)
 
 
-def _derived(site: SiteConfig, secrets: Mapping[str, str]) -> dict[str, Any]:
+def _derived(site: SiteConfig, folder: Path, secrets: Mapping[str, str]) -> dict[str, Any]:
     return {
         "SQLALCHEMY_DATABASE_URI": site.database_url,
         "SECRET_KEY": site.secret_key or secrets["SECRET_KEY"],
         "SECURITY_PASSWORD_SALT": secrets["SECURITY_PASSWORD_SALT"],
         "SESSION_COOKIE_SECURE": site.cookie_secure,
         "REMEMBER_COOKIE_SECURE": site.cookie_secure,
+        "RATELIMIT_STORAGE_URI": f"{COUNTS}://{quote(str(folder / COUNTS_FILE))}",
         "MAX_CONTENT_LENGTH": site.body_max,
         "MAX_FORM_MEMORY_SIZE": site.body_max,
     }
@@ -181,10 +209,10 @@ def _fixed() -> dict[str, Any]:
         "SESSION_COOKIE_HTTPONLY": True,
         "SESSION_COOKIE_SAMESITE": "Lax",
         "REMEMBER_COOKIE_NAME": "wampflask_remember",
+        "REMEMBER_COOKIE_DURATION": timedelta(days=30),
         "REMEMBER_COOKIE_HTTPONLY": True,
         "REMEMBER_COOKIE_SAMESITE": "Lax",
         "WTF_CSRF_TIME_LIMIT": None,  # a form that lay open overnight is no attack: the token ends with the session
-        "RATELIMIT_STORAGE_URI": "memory://",  # per worker process: n workers allow n times the attempts
         "RATELIMIT_HEADERS_ENABLED": True,
         "MAX_FORM_PARTS": 500,
         "SECURITY_URL_PREFIX": None,
@@ -200,6 +228,7 @@ def _fixed() -> dict[str, Any]:
         "SECURITY_LOGOUT_CSRF": True,
         "SECURITY_LOGOUT_METHODS": ["POST"],
         "SECURITY_STATIC_FOLDER": None,
+        "SECURITY_CACHE_CONTROL": None,  # its default is no valid header: headers.py says what may be kept
         "SECURITY_TOKEN_MAX_AGE": 1,
         "FLASK_ADMIN_FLUID_LAYOUT": True,
     }

@@ -10,9 +10,11 @@ from http import HTTPStatus
 from typing import Any
 
 from flask import Flask, Response, current_app, jsonify, make_response, render_template, request
+from flask_limiter import RateLimitExceeded
 from flask_wtf.csrf import CSRFError
-from werkzeug.exceptions import HTTPException, InternalServerError, TooManyRequests
+from werkzeug.exceptions import HTTPException, InternalServerError
 
+from . import resend
 from .extensions import db
 
 WORDS = {
@@ -27,8 +29,8 @@ WORDS = {
     429: ("Too many attempts", "Wait a minute, then try again."),
     500: ("Our mistake", "Something went wrong on our side; it has been written down."),
     503: ("Not ready", "The site is not ready. Try again in a moment."),
+    504: ("Not ready", "This took too long. Try again in a moment."),
 }
-CSRF_MESSAGE = "This form was open for too long, or came from elsewhere. Reload the page and send it again."
 
 
 def init_app(app: Flask) -> None:
@@ -39,7 +41,10 @@ def init_app(app: Flask) -> None:
 
 
 def _csrf(_error: Exception) -> Response:
-    return error_page(400, CSRF_MESSAGE)
+    answer = resend.expired()
+    if isinstance(answer, Response) and not _wants_json():
+        return answer
+    return error_page(400, answer if isinstance(answer, str) else resend.OPEN_AGAIN)
 
 
 def _http(error: HTTPException) -> Response:
@@ -65,7 +70,7 @@ def _unknown(error: Exception) -> Response:
 
 def _own_words(error: HTTPException) -> str:
     """The message that the code gave to abort(); Werkzeug's stock phrases are not shown."""
-    stock = isinstance(error, InternalServerError | TooManyRequests) or error.description == type(error).description
+    stock = isinstance(error, InternalServerError | RateLimitExceeded) or error.description == type(error).description
     if stock:
         return ""
     return error.description or ""

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from flask_limiter import Limiter
-from flask_limiter.util import get_remote_address
 from flask_migrate import Migrate
 from flask_security import Security
 from flask_sqlalchemy import SQLAlchemy
-from flask_wtf import CSRFProtect
 
 from wampflask import WAMP
 
 from .accounts.addresses import Addresses
 from .db import Base
+from .incoming import Forms
+from .network import client_network
 
 __all__ = ["csrf", "db", "limiter", "migrate", "security", "wamp"]
 
@@ -20,5 +20,5 @@ db = SQLAlchemy(metadata=Base.metadata)
 migrate = Migrate()
 wamp = WAMP()
 security = Security(mail_util_cls=Addresses)
-csrf = CSRFProtect()
-limiter = Limiter(get_remote_address)
+csrf = Forms()
+limiter = Limiter(client_network)

@@ -1,4 +1,6 @@
-"""Security headers of every page: no inline script, no framing, live connections to our own router only."""
+"""Headers of every page: no inline script, no framing, live connections to our own router only; private pages are kept
+by nobody.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +12,8 @@ from flask import Flask, Response, g, request
 from wampflask.tickets import desk_of
 
 ADMIN_PATH = "/admin/"
+ACCOUNTS = "security"
+"""Flask-Security's blueprint."""
 
 
 def init_app(app: Flask) -> None:
@@ -24,6 +28,11 @@ def nonce() -> str:
     return str(g.csp_nonce)
 
 
+def mark_private() -> None:
+    """Say that what the current request is answered with is for this reader alone."""
+    g.is_private = True
+
+
 def _add(response: Response) -> Response:
     headers = response.headers
     headers.setdefault("Content-Security-Policy", _policy())
@@ -32,6 +41,8 @@ def _add(response: Response) -> Response:
     headers.setdefault("X-Frame-Options", "DENY")
     headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
     headers.setdefault("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
+    if g.get("is_private") or request.blueprint == ACCOUNTS:
+        headers["Cache-Control"] = "private, no-store"
     if request.is_secure:
         headers.setdefault("Strict-Transport-Security", "max-age=31536000")
     return response

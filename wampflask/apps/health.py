@@ -1,12 +1,23 @@
-"""``/healthz``: for supervisors and load balancers. 200 when pages, database and router work, else 503."""
+"""``/healthz``: for supervisors and load balancers. 200 when pages, database and router work, else 503.
+
+The database works when it can be written. That is asked without writing: by the room its folder has, and by a deletion
+of nothing.
+"""
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, current_app, jsonify, make_response
+import os
+import re
+from pathlib import Path
+
+from flask import Blueprint, Response, current_app, g, jsonify, make_response
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from .extensions import db, limiter, wamp
+
+ROOM = 16 * 2**20
+"""Bytes that must be free beside SQLite's file: its write-ahead log takes 4 MiB before it is copied into it."""
 
 blueprint = Blueprint("health", __name__)
 
@@ -14,7 +25,10 @@ blueprint = Blueprint("health", __name__)
 @blueprint.get("/healthz")
 @limiter.exempt
 def healthz() -> Response:
-    """JSON ``{"database": "ok", "wamp": "ready"}``; never says more to strangers than these words."""
+    """JSON ``{"database": "ok", "wamp": "ready"}``, or which of them is not: never more than these words.
+
+    :``database``: ``ok``, ``full`` (its disk), ``read-only``, or ``unavailable``.
+    """
     state = {"database": _database(), "wamp": wamp.status.state.value}
     healthy = state["database"] == "ok" and wamp.status.ready
     response = make_response(jsonify(state), 200 if healthy else 503)
@@ -23,9 +37,26 @@ def healthz() -> Response:
 
 
 def _database() -> str:
+    g.reads_only = False
     try:
         db.session.execute(text("SELECT version_num FROM alembic_version")).scalar_one()
+        db.session.execute(text("DELETE FROM alembic_version WHERE 1 = 0"))
     except SQLAlchemyError as error:
-        current_app.logger.warning("The database does not answer: %s", error)
-        return "unavailable"
+        current_app.logger.warning("The database cannot be used: %s", error)
+        return "read-only" if re.search("read-?only", str(error)) else "unavailable"
+    finally:
+        db.session.rollback()
+    if (free := _free()) < ROOM:
+        current_app.logger.warning("The disk of the database is full: %d bytes are free", free)
+        return "full"
     return "ok"
+
+
+def _free() -> int:
+    """Bytes that SQLite can still take; another database looks after its disk itself."""
+    url = db.engine.url
+    folder = Path(url.database or "").parent
+    if url.get_backend_name() != "sqlite" or not folder.is_dir():
+        return ROOM
+    disk = os.statvfs(folder)
+    return disk.f_bavail * disk.f_frsize

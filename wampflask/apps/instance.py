@@ -13,14 +13,23 @@ SECRETS_FILE = "secrets.json"
 _NAMES = ("SECRET_KEY", "SECURITY_PASSWORD_SALT")
 
 
+def make(folder: Path) -> None:
+    """Make the folder, and let this process and its children make files that their owner alone can read.
+
+    :raises OSError: it cannot be made.
+    """
+    os.umask(0o077)
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)
+
+
 def prepare(folder: Path) -> None:
-    """Make the folder, for its owner alone.
+    """The same, for a site that is going to use it.
 
     :raises ConfigError: when it cannot be made or written.
     """
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        folder.chmod(0o700)
+        make(folder)
         if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
             raise PermissionError(13, "Permission denied", str(folder))
     except OSError as error:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import socket
 from collections.abc import Callable
 from contextlib import suppress
 from urllib.parse import urlsplit
 
-from flask import current_app, request
+from flask import Flask, abort, current_app, has_request_context, request
 
 
 def lan_address() -> str | None:
@@ -20,23 +21,61 @@ def lan_address() -> str | None:
     return None
 
 
-def public_base(find_address: Callable[[], str | None] | None = None) -> str:
-    """How phones reach this site: ``WAMPFLASK_PUBLIC_URL``, else as the current request did.
+def init_app(app: Flask) -> None:
+    """Take requests for this site's own names only, where they are known."""
+    app.before_request(_check_host)
 
-    A request to localhost is of no use to a phone: this machine's network address takes its place.
+
+def _check_host() -> None:
+    """A page would otherwise hand on, in QR codes and addresses, whatever name it was asked for by.
+
+    A name of this machine itself is always right, for the local agent; and ``/healthz`` by any, for load balancers.
+    """
+    hosts = current_app.extensions["site"].hosts
+    host = urlsplit(request.host_url).hostname or ""
+    if hosts and host not in hosts and not _is_loopback(host) and request.endpoint != "health.healthz":
+        abort(400, f"This site is not called {host}. Its admin can add that name to WAMPFLASK_HOSTS.")
+
+
+def client_network() -> str:
+    """Whom a rate limit counts as one: the current request's address; of IPv6 the /64 that one customer has."""
+    address = request.remote_addr or ""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(found, ipaddress.IPv4Address):
+        return str(found)
+    return str(found.ipv4_mapped or ipaddress.ip_network((found, 64), strict=False))
+
+
+def public_base(find_address: Callable[[], str | None] | None = None) -> str:
+    """How other machines reach this site: ``WAMPFLASK_PUBLIC_URL``, else as the current request did.
+
+    A request to localhost is of no use to them: this machine's network address takes its place, as it does where there
+    is no request.
 
     :param find_address: asked for that address; by default :func:`lan_address`.
     """
     configured = str(current_app.extensions["site"].public_url)
     if configured:
         return configured
-    base = request.url_root.rstrip("/")
+    base = request.url_root.rstrip("/") if has_request_context() else f"http://localhost:{_pages_port()}"
     parts = urlsplit(base)
     address = (find_address or lan_address)() if _is_loopback(parts.hostname or "") else None
     if address is None:
         return base
     port = f":{parts.port}" if parts.port else ""
     return parts._replace(netloc=f"{address}{port}").geturl()
+
+
+def public_link(endpoint: str, **values: str) -> str:
+    """The full address of a page, as :func:`public_base` says; needs no request."""
+    return public_base() + current_app.url_map.bind("").build(endpoint, values)
+
+
+def _pages_port() -> str:
+    return os.environ.get("PORT") or "8080"
 
 
 def _is_loopback(host: str) -> bool:

@@ -29,11 +29,14 @@ from sqlalchemy.exc import DBAPIError
 
 from wampflask import ConfigError
 
+from .instance import make
 from .network import lan_address
-from .supervise import Program, Supervisor
+from .supervise import OF_LATE, PAUSES, Program, Supervisor
 
 READY_WITHIN = 60.0
 LOCAL_AGENT = "agent"
+ROUTER = "router"
+RENDERED_ROUTER = 'exec python -m wampflask.router "$INSTANCE/crossbar"'  # half as long as rendering it again
 SERVED_FROM = "0.0.0.0"  # noqa: S104 -- phones on the same network are meant to join in
 MAX_PORT = 65535
 
@@ -46,15 +49,16 @@ class ServeError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where one copy of the site runs: its two ports and its instance folder."""
+    """Where one copy of the site runs: its two ports, its instance folder, and the router's address."""
 
     port: int
     wamp_port: int
     instance: Path
+    interface: str = SERVED_FROM
 
     @classmethod
     def from_environment(cls, env: Mapping[str, str], root: Path) -> Place:
-        """Read ``PORT``, ``WAMP_PORT`` and ``INSTANCE``; empty means the default.
+        """Read ``PORT``, ``WAMP_PORT``, ``WAMP_INTERFACE`` and ``INSTANCE``; empty means the default.
 
         :raises ServeError: a value is no port, or both ports are the same.
         """
@@ -62,6 +66,7 @@ class Place:
             port=_port("PORT", env.get("PORT") or "8080"),
             wamp_port=_port("WAMP_PORT", env.get("WAMP_PORT") or "8081"),
             instance=root.joinpath(env.get("INSTANCE") or "instance").absolute(),
+            interface=env.get("WAMP_INTERFACE") or SERVED_FROM,
         )
         if place.port == place.wamp_port:
             raise ServeError(f"PORT and WAMP_PORT are both {place.port}; pages and the router need one each.")
@@ -69,7 +74,12 @@ class Place:
 
     def environment(self, env: Mapping[str, str]) -> dict[str, str]:
         """The environment of everything that runs at this place."""
-        ours = {"PORT": str(self.port), "WAMP_PORT": str(self.wamp_port), "INSTANCE": str(self.instance)}
+        ours = {
+            "PORT": str(self.port),
+            "WAMP_PORT": str(self.wamp_port),
+            "WAMP_INTERFACE": self.interface,
+            "INSTANCE": str(self.instance),
+        }
         path = os.pathsep.join([str(Path(sys.executable).parent), env.get("PATH", os.defpath)])
         return {**env, **ours, "PATH": path, "PYTHONUNBUFFERED": "1"}
 
@@ -105,7 +115,7 @@ def instance_of_its_own(folder: Path) -> Iterator[None]:
     :raises ServeError: it cannot be written, or another copy of the site runs in it.
     """
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make(folder)
         lock = (folder / "serve.lock").open("w")
     except OSError as error:
         raise ServeError(
@@ -132,10 +142,11 @@ def commands_of(procfile: Path) -> dict[str, str]:
         raise ServeError(f"Cannot read {procfile}: {error.strerror}. Run this in the checkout.") from None
 
 
-def is_listening(port: int) -> bool:
+def is_listening(port: int, interface: str = SERVED_FROM) -> bool:
     """Whether somebody takes connections on a port of this machine."""
+    host = "127.0.0.1" if interface == SERVED_FROM else interface
     try:
-        socket.create_connection(("127.0.0.1", port), timeout=2).close()
+        socket.create_connection((host, port), timeout=2).close()
     except OSError:
         return False
     return True
@@ -202,12 +213,25 @@ def welcome(place: Place, admin: Mapping[str, str | None]) -> str:
     return "\n".join([*lines, "", "Ctrl-C stops it.", ""])
 
 
-def obituary(program: Program) -> str:
-    """What is shown when a program ended on its own: how, and its last lines."""
+def end_of(program: Program) -> str:
+    """How a program ended."""
     code = program.exit_code
     how = f"was ended by signal {-code}" if code is not None and code < 0 else f"ended with exit code {code}"
+    return f"{program.name} {how}"
+
+
+def obituary(program: Program, often: str = "") -> str:
+    """What is shown when a program ended on its own and is not started again: how, and its last lines.
+
+    :param often: what is said of how often it did.
+    """
     program.finish_output()
-    return "\n".join([f"{program.name} {how}; everything else was stopped. Its last lines:", *program.last_lines])
+    return "\n".join([f"{end_of(program)}{often}; everything else was stopped. Its last lines:", *program.last_lines])
+
+
+def tell_of_restart(program: Program) -> None:
+    """Say that a program ended and is started again."""
+    click.echo(f"wampflask: {end_of(program)}; it is started again")
 
 
 @contextmanager
@@ -230,14 +254,17 @@ def stop_on_signals(site: Supervisor) -> Iterator[None]:
 
 
 def supervise(site: Supervisor, commands: Mapping[str, str], place: Place, hello: str) -> None:
-    """Start the programs, the router first, say hello once the site is ready, and go on until a stop is asked for.
+    """Start the programs, the router first, say hello once the site is ready, and keep them running until a stop is
+    asked for.
 
-    :raises ServeError: a program ended by itself, or the site did not become ready.
+    :raises ServeError: a program ended before the site was ready, or too often since, or the site did not become ready.
     """
     with stop_on_signals(site), site:
         if start_all(site, commands, place):
             click.echo(hello)
-            site.wait()
+            if program := site.keep_running(tell_of_restart):
+                site.stop_programs()
+                raise ServeError(obituary(program, f", {len(PAUSES) + 1} times within {OF_LATE:.0f} s"))
         if site.stopping:
             return
         if program := site.ended():
@@ -251,7 +278,7 @@ def start_all(site: Supervisor, commands: Mapping[str, str], place: Place) -> bo
     whether it became so.
     """
     steps: list[Callable[[], bool]] = [
-        lambda: is_listening(place.wamp_port),
+        lambda: is_listening(place.wamp_port, place.interface),
         lambda: is_ready(place.port),
         lambda: True,
     ]
@@ -260,7 +287,7 @@ def start_all(site: Supervisor, commands: Mapping[str, str], place: Place) -> bo
     agent = [item for item in others if item[0] == LOCAL_AGENT]
     for programs, is_done in zip([[(first, command)], site_itself, agent], steps, strict=True):
         for name, line in programs:
-            site.start(name, line)
+            site.start(name, line, RENDERED_ROUTER if name == ROUTER else None)
         if not site.wait(READY_WITHIN, until=is_done):
             return False
     return True

@@ -1,4 +1,4 @@
-"""Programs run side by side: started together, their output told apart, stopped together.
+"""Programs run side by side: started together, their output told apart, started again when they end, stopped together.
 
 Each program leads a process group of its own, so that stopping one also ends what it started. Where
 the kernel can (Linux), programs are told to end when the supervisor itself is killed outright.
@@ -22,6 +22,8 @@ from typing import Self
 
 LAST_LINES = 20
 POLL = 0.05
+PAUSES = (0.0, 1.0, 2.0, 4.0)  # seconds before a program is started again, by how often it has ended of late
+OF_LATE = 60.0
 _PR_SET_PDEATHSIG = 1
 
 
@@ -90,7 +92,7 @@ class Program:
 
 
 class Supervisor:
-    """Runs named programs; when one ends, or a stop is asked for, all end.
+    """Runs named programs until a stop is asked for, then ends them all.
 
     Use as a context manager: leaving it stops every program and leaves no process behind.
 
@@ -104,6 +106,7 @@ class Supervisor:
         self._cwd = cwd
         self._show = show
         self._stop = threading.Event()
+        self._again: dict[str, str] = {}
         self.programs: list[Program] = []
 
     def __enter__(self) -> Self:
@@ -114,9 +117,16 @@ class Supervisor:
     ) -> None:
         self.stop_programs()
 
-    def start(self, name: str, command: str) -> None:
-        """Start a program. The first one is stopped last: what others need comes first."""
-        self.programs.append(Program(name, command, self._env, self._cwd, self._show_while_running))
+    def start(self, name: str, command: str, again: str | None = None) -> None:
+        """Start a program. The first one is stopped last: what others need comes first.
+
+        :param again: the command that starts it again, if that is another.
+        """
+        self._again[name] = again or command
+        self.programs.append(self._run(name, command))
+
+    def _run(self, name: str, command: str) -> Program:
+        return Program(name, command, self._env, self._cwd, self._show_while_running)
 
     def _show_while_running(self, name: str, line: str) -> None:
         """What programs say while they are being stopped is of no interest, and looks alarming."""
@@ -153,6 +163,33 @@ class Supervisor:
                 return False
             self._stop.wait(POLL)
         return False
+
+    def keep_running(self, tell: Callable[[Program], None]) -> Program | None:
+        """Start again what ends, at once at first and then after longer pauses, until a stop is asked for.
+
+        :param tell: takes each program that has ended and will be started again.
+        :return: the program that has ended too often, if that is why this returns.
+        """
+        ends: dict[str, deque[float]] = {program.name: deque(maxlen=len(PAUSES) + 1) for program in self.programs}
+        due: dict[Program, float] = {}
+        while not self.stopping:
+            now = time.monotonic()
+            for place, program in enumerate(self.programs):
+                if program.exit_code is None:
+                    continue
+                if program not in due:
+                    program.kill_group()
+                    ends[program.name].append(now)
+                    often = sum(now - end < OF_LATE for end in ends[program.name])
+                    if often > len(PAUSES):
+                        return program
+                    due[program] = now + PAUSES[often - 1]
+                    tell(program)
+                if now >= due[program]:
+                    del due[program]
+                    self.programs[place] = self._run(program.name, self._again[program.name])
+            self._stop.wait(POLL)
+        return None
 
     def stop_programs(self, grace: float = 1.4, last_grace: float = 0.5) -> None:
         """Stop the last started first, so that workers can say goodbye to the router; kill what is late.

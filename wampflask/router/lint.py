@@ -15,7 +15,7 @@ from typing import Any
 from wampflask.permissions import ANONYMOUS, BACKEND, ROLES
 
 from .plugin.rules import ACTIONS, PROCEDURE, RESERVED
-from .render import MAX_SOCKET_PATH
+from .render import LOCAL_HOSTS, MAX_SOCKET_PATH
 
 MAX_BROWSER_MESSAGE = 2**20
 SERVICES = ("websocket", "path", "static", "json", "redirect")
@@ -24,7 +24,7 @@ AUTHORIZER = "plugin.authorizer.Authorizer"
 
 Data = Mapping[str, Any]
 
-_ORIGIN = re.compile(r"https?://[^/]+:\d+")
+_ORIGIN = re.compile(rf"https?://[^/]+:\d+|http://({'|'.join(map(re.escape, LOCAL_HOSTS))}):\*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +117,10 @@ def _component(where: str, component: Data) -> Iterator[Problem]:
         yield from _rule(f"{where}.extra.rules[{number}]", rule)
     if not extra.get("tuning", {}).get("join_timeout"):
         yield Problem(where, "must have a join_timeout, or connections that never log in stay for ever")
-    if not extra.get("pace", {}).get("rate"):
-        yield Problem(where, "must have a rate, or one page can keep the router busy alone")
+    if not extra.get("rate_limit", {}).get("actions"):
+        yield Problem(where, "must have a rate limit, or one page can keep the router busy alone")
+    if not extra.get("tuning", {}).get("unread", {}).get("reader"):
+        yield Problem(where, "must bound what a reader leaves unread, or the router's memory fills up")
 
 
 def _rule(where: str, rule: Data) -> Iterator[Problem]:

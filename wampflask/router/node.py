@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import resource
+import select
 import signal
 import socket
 import subprocess
@@ -18,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, NoReturn
 
-from .render import MAX_SOCKET_PATH, Node, render, to_json
+from .render import MAX_SOCKET_PATH, TITLE, Node, render, to_json
 
 MAX_OPEN_FILES = 2**20
 CROSSBAR_ENV = "WAMPFLASK_CROSSBAR"
@@ -123,12 +124,24 @@ def crossbar_check(config: Path) -> str:
 def become(folder: Path, *, loglevel: str) -> NoReturn:
     """Replace this process by Crossbar's, which so gets the signals that are meant for this one.
 
-    :raises RouterError: when Crossbar is not installed.
+    :param folder: the node's, rendered.
+    :raises RouterError: when Crossbar is not installed, the folder is not rendered, or its port is in use.
     """
     command = _start_command(folder, loglevel)
     forget_killed(folder)
+    check_port(*_listens_on(folder / "config.json"))
     allow_many_files()
     os.execve(command[0], command, _environment())  # noqa: S606 - the point of it
+
+
+def _listens_on(config: Path) -> tuple[int, str]:
+    """Port and interface of browsers, in a rendered configuration."""
+    try:
+        (worker,) = json.loads(config.read_text(encoding="utf-8"))["workers"]
+        (endpoint,) = (item["endpoint"] for item in worker["transports"] if item["type"] == "web")
+        return int(endpoint["port"]), str(endpoint.get("interface", ""))
+    except (OSError, ValueError, KeyError, TypeError):
+        raise RouterError(f"{config} is no rendered configuration. 'flask wamp router render' writes it.") from None
 
 
 def allow_many_files() -> None:
@@ -145,15 +158,32 @@ def _start_command(folder: Path, loglevel: str) -> list[str]:
 
 
 def forget_killed(folder: Path) -> None:
-    """Remove the pid file of a node that was killed: Crossbar takes any live process with that pid for itself."""
+    """Clear away what a node that was killed has left: its pid file, and a worker that holds on to its ports.
+
+    Crossbar takes any live process with the pid of the file for itself. A worker ends by itself when its node is gone,
+    but not while it hangs.
+    """
     file = folder / "node.pid"
     try:
         pid = int(json.loads(file.read_text(encoding="utf-8"))["pid"])
     except (OSError, ValueError, KeyError, TypeError):
-        file.unlink(missing_ok=True)
+        pid = 0
+    if pid and _is_crossbar(pid):
         return
-    if not _is_crossbar(pid):
-        file.unlink(missing_ok=True)
+    file.unlink(missing_ok=True)
+    for worker in _workers_of(folder):
+        with contextlib.suppress(ProcessLookupError):
+            _kill(worker)
+
+
+def _kill(pid: int) -> None:
+    """Kill -9 a process of ours that is not our child, and wait until it holds nothing any more."""
+    handle = os.pidfd_open(pid)
+    try:
+        signal.pidfd_send_signal(handle, signal.SIGKILL)
+        select.select([handle], [], [], 5)
+    finally:
+        os.close(handle)
 
 
 def _is_crossbar(pid: int) -> bool:
@@ -161,6 +191,17 @@ def _is_crossbar(pid: int) -> bool:
         return b"crossbar" in Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return not Path("/proc/self").exists()  # not Linux: leave the question to Crossbar
+
+
+def _workers_of(folder: Path) -> list[int]:
+    """The node's worker processes; they run in its folder, under the title that the configuration gives them."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            titled = (process / "cmdline").read_bytes().startswith(TITLE.encode())
+            if titled and (process / "cwd").samefile(folder):
+                found.append(int(process.name))
+    return found
 
 
 class Process:

@@ -18,7 +18,10 @@ from wampflask.permissions import ANONYMOUS, BACKEND, ROLES, Permission, compile
 from .plugin.rules import PROCEDURE
 
 PLUGIN_PATH = Path(__file__).resolve().parent
+TITLE = "wampflask router"  # of the worker process, as ps shows it
 MAX_SOCKET_PATH = 107  # bytes, Linux's sun_path
+
+LOCAL_HOSTS = ("localhost", "127.0.0.1")
 
 Config = dict[str, Any]
 
@@ -46,7 +49,7 @@ class Node:
     """What a node is made of.
 
     :param socket: the workers' unix socket.      :param port: TCP port of browsers and agents.
-    :param interface: address to listen on, "" for all.
+    :param interface: address to listen on; ``0.0.0.0`` for every network.
     :param origins: pages that may connect, such as ``https://polls.example`` or ``http://*:8080``.
     :param plugin_path: the folder in which Crossbar finds the package ``plugin``.
     :param remote_backend: Flask workers may join over ``port`` too (for workers on other machines).
@@ -54,14 +57,19 @@ class Node:
     :param ping_interval: seconds between pings to browsers; who does not answer one within ``ping_timeout`` is
         closed. Both 1 or more.
     :param join_timeout: seconds until a connection without a session is closed.
-    :param rate: actions a second of a stranger's session, after a first ``burst``; 0 for no limit.
+    :param rate: actions a second of an untrusted client's session, after a first ``burst``; 0 for no limit.
+    :param byte_rate: bytes a second that such a session may send, after a first ``byte_burst``; 0 for no limit.
+    :param max_unread: bytes that such a session may leave unread; it is closed for more.
+    :param max_backend_unread: the same for a Flask worker.
+    :param max_total_unread: bytes that all untrusted sessions together may leave unread; beyond it, the one furthest
+        behind is closed.
     :param tune: replace autobahn's colouring in the router (about twice the deliveries a second).
     """
 
     realms: tuple[Realm, ...] = field(default_factory=lambda: (Realm(),))
     socket: str = "backend.sock"
     port: int = 8081
-    interface: str = ""
+    interface: str = "127.0.0.1"
     origins: tuple[str, ...] = ("http://*:8080",)
     plugin_path: str = str(PLUGIN_PATH)
     remote_backend: bool = False
@@ -74,6 +82,11 @@ class Node:
     join_timeout: float = 10.0
     rate: float = 50.0
     burst: float = 500.0
+    byte_rate: float = 262144.0
+    byte_burst: float = 4194304.0
+    max_unread: int = 4194304
+    max_backend_unread: int = 67108864
+    max_total_unread: int = 268435456
     tune: bool = True
 
 
@@ -91,7 +104,7 @@ def render(node: Node) -> Config:
             {
                 "type": "router",
                 "id": "wampflask",
-                "options": {"title": "wampflask router", "pythonpath": [node.plugin_path]},
+                "options": {"title": TITLE, "pythonpath": [node.plugin_path]},
                 "realms": [_realm(realm) for realm in node.realms],
                 "components": [_component(node, realm, nr) for nr, realm in enumerate(node.realms, 1)],
                 "transports": [_worker_transport(node), _web_transport(node)],
@@ -105,13 +118,16 @@ def to_json(config: Mapping[str, Any]) -> str:
     return json.dumps(config, indent=2, ensure_ascii=False) + "\n"
 
 
-def origins_for(*, port: int, public_url: str = "") -> tuple[str, ...]:
+def origins_for(*, port: int, public_url: str = "", local: bool = False) -> tuple[str, ...]:
     """The origins of our own pages.
 
     :param port: of the pages.       :param public_url: the router's address as browsers see it, if it is fixed;
         a front server that has both then serves the pages under the same name.
+    :param local: pages of this machine may be at any port, as in development.
     """
     origins = [f"http://*:{port}"]
+    if local:
+        origins += [f"http://{host}:*" for host in LOCAL_HOSTS]
     if public_url:
         parts = urlsplit(public_url)
         origins.append(f"{'https' if parts.scheme == 'wss' else 'http'}://{parts.hostname}")
@@ -145,8 +161,21 @@ def _component(node: Node, realm: Realm, number: int) -> Config:
         "role": "trusted",
         "extra": {
             "rules": compile_rules(realm.permissions),
-            "pace": {"rate": node.rate, "burst": node.burst},
-            "tuning": {"colours": node.tune, "join_timeout": node.join_timeout},
+            "rate_limit": {
+                "actions": node.rate,
+                "actions_burst": node.burst,
+                "octets": node.byte_rate,
+                "octets_burst": node.byte_burst,
+            },
+            "tuning": {
+                "colours": node.tune,
+                "join_timeout": node.join_timeout,
+                "unread": {
+                    "reader": node.max_unread,
+                    "backend": node.max_backend_unread,
+                    "total": node.max_total_unread,
+                },
+            },
         },
     }
 
@@ -164,9 +193,7 @@ def _worker_transport(node: Node) -> Config:
 
 
 def _web_transport(node: Node) -> Config:
-    endpoint: Config = {"type": "tcp", "port": node.port, "backlog": 1024}
-    if node.interface:
-        endpoint["interface"] = node.interface
+    endpoint: Config = {"type": "tcp", "port": node.port, "interface": node.interface, "backlog": 1024}
     return {
         "type": "web",
         "id": "browsers",
@@ -186,7 +213,7 @@ def _websocket(node: Node) -> Config:
         "serializers": ["json"],
         "auth": auth,
         "options": {
-            "allowed_origins": [_origin(origin) for origin in node.origins],
+            "allowed_origins": [with_port(origin) for origin in node.origins],
             "allow_null_origin": False,
             "enable_webstatus": False,
             "max_frame_size": node.max_message,
@@ -203,8 +230,11 @@ def _websocket(node: Node) -> Config:
     }
 
 
-def _origin(origin: str) -> str:
-    """As Crossbar compares it: always with its port."""
+def with_port(origin: str) -> str:
+    """An origin as Crossbar compares it: always with its port.
+
+    :raises ValueError: it is none.
+    """
     found = _ORIGIN.fullmatch(origin)
     if found is None:
         raise ValueError(

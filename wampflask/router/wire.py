@@ -11,6 +11,7 @@ import base64
 import json
 import os
 import socket
+import ssl
 import struct
 import time
 from collections.abc import Callable
@@ -67,19 +68,20 @@ class Refused(WireError):
 class Wire:
     """One connection, and one session on it once :meth:`join` has returned.
 
-    :param url: ``unix:<path>``, ``rs://host:port`` or ``ws://host:port/path``.
+    :param url: ``unix:<path>``, ``rs://host:port``, ``ws://host:port/path`` or ``wss://…``.
     :param timeout: seconds for each wait.
     :param origin: the Origin header of a WebSocket, as a browser would send it.
+    :param ca: file of the certificates to trust, for ``wss:``; empty for the system's.
     :raises OSError: when nobody listens.    :raises WireError: when the handshake fails.
     """
 
-    def __init__(self, url: str, *, timeout: float = 10.0, origin: str | None = None) -> None:
+    def __init__(self, url: str, *, timeout: float = 10.0, origin: str | None = None, ca: str = "") -> None:
         self.details: dict[str, Any] = {}
         self.session = 0
         self.requests = count(1)
         self._timeout = timeout
         self._buffer = b""
-        self._socket = _connect(url, timeout)
+        self._socket = _connect(url, timeout, ca)
         try:
             self._open(url, origin)
         except BaseException:
@@ -87,7 +89,7 @@ class Wire:
             raise
 
     def _open(self, url: str, origin: str | None) -> None:
-        self._framing: _RawSocket | _WebSocket = _WebSocket() if url.startswith("ws:") else _RawSocket()
+        self._framing: _RawSocket | _WebSocket = _WebSocket() if url.startswith(("ws:", "wss:")) else _RawSocket()
         self._framing.open(self._socket, self._read, url, origin)
 
     def __enter__(self) -> Self:
@@ -142,9 +144,12 @@ class Wire:
 
     def send_many(self, messages: list[Message]) -> None:
         """Send messages without waiting for anything between them."""
-        frames = (self._framing.frame(json.dumps(message).encode()) for message in messages)
+        self.send_raw(*(json.dumps(message).encode() for message in messages))
+
+    def send_raw(self, *payloads: bytes) -> None:
+        """Send messages as they are, JSON or not."""
         try:
-            self._socket.sendall(b"".join(frames))
+            self._socket.sendall(b"".join(map(self._framing.frame, payloads)))
         except OSError as error:
             raise WireError(f"the connection is gone: {error}") from None
 
@@ -260,7 +265,7 @@ def _masked(first: int, data: bytes) -> bytes:
     return head + bytes(4) + data
 
 
-def _connect(url: str, timeout: float) -> socket.socket:
+def _connect(url: str, timeout: float, ca: str) -> socket.socket:
     if url.startswith("unix:"):
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         connection.settimeout(timeout)
@@ -271,11 +276,18 @@ def _connect(url: str, timeout: float) -> socket.socket:
             raise
         return connection
     parts = urlsplit(url)
-    if parts.scheme not in ("rs", "ws") or not parts.hostname:
-        raise ValueError(f"{url!r} is not unix:<path>, rs://host:port or ws://host:port/path.")
-    connection = socket.create_connection((parts.hostname, parts.port or 80), timeout)
+    if parts.scheme not in ("rs", "ws", "wss") or not parts.hostname:
+        raise ValueError(f"{url!r} is not unix:<path>, rs://host:port, ws://host:port/path or wss://host:port/path.")
+    port = parts.port or (443 if parts.scheme == "wss" else 80)
+    connection = socket.create_connection((parts.hostname, port), timeout)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return connection
+    if parts.scheme != "wss":
+        return connection
+    try:
+        return ssl.create_default_context(cafile=ca or None).wrap_socket(connection, server_hostname=parts.hostname)
+    except BaseException:
+        connection.close()
+        raise
 
 
 def wait_until(condition: Callable[[], bool], timeout: float, interval: float = 0.02) -> bool:

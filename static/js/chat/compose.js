@@ -5,12 +5,13 @@
  * <form data-chat="say"> <textarea name="text"> <button> <p data-chat="trouble" role="alert"> </form>  <ol data-chat="pending">
  */
 import { connection } from "../wamp/index.js";
+import { muting } from "./muting.js";
 import { Outbox } from "./outbox.js";
 
 const TYPING = 3000; // ms between two notices that we are typing
 const words = (error) => error.argsList?.[0] ?? "That did not get through. Try again.";
 
-/** @returns {() => void} stop */
+/** @returns {{mute: (seconds) => void, stop: () => void}} */
 export function compose(root, label, { said, saying }) {
   const form = root.querySelector('[data-chat="say"]');
   const field = form.elements.text;
@@ -42,7 +43,7 @@ export function compose(root, label, { said, saying }) {
     },
     refused: (error, text) => {
       complain(words(error));
-      if (!field.value) field.value = text; // nothing that was written is lost
+      field.value = [text, field.value].filter(Boolean).join("\n"); // nothing that was written is lost
       fit();
     },
     slow: (error) => complain(words(error)),
@@ -71,13 +72,18 @@ export function compose(root, label, { said, saying }) {
     told = performance.now();
     connection.call("chat.typing", [label]).catch(() => {});
   };
+  const silence = muting(form, root.querySelector('[data-chat="muted"]'));
   form.addEventListener("submit", submit);
   field.addEventListener("keydown", press);
   field.addEventListener("input", type);
-  return () => {
-    outbox.stop();
-    form.removeEventListener("submit", submit);
-    field.removeEventListener("keydown", press);
-    field.removeEventListener("input", type);
+  return {
+    mute: silence,
+    stop: () => {
+      silence(0);
+      outbox.stop();
+      form.removeEventListener("submit", submit);
+      field.removeEventListener("keydown", press);
+      field.removeEventListener("input", type);
+    },
   };
 }

@@ -36,6 +36,7 @@ export function connect(root) {
       people.said(message.person);
     },
     people: (found) => people.show(found),
+    muted: (seconds) => composer.mute(seconds),
     typing: (person) => people.types(person),
     entered: ({ me, moderator }) => {
       knowMe(me);
@@ -48,9 +49,10 @@ export function connect(root) {
   });
   const tools = new Tools(root, label, room, complain);
   const names = naming(root, label, knowMe);
+  const composer = compose(root, label, { said: room.take, saying: () => log.toEnd() });
   const stops = [
     room.stop,
-    compose(root, label, { said: room.take, saying: () => log.toEnd() }),
+    composer.stop,
     keepScrolling(root, label, log),
     markUnread(root, label, log, (message) => message.person === people.me?.id),
     () => tools.stop(),
@@ -59,6 +61,7 @@ export function connect(root) {
   ];
   const shut = (why) => {
     root.dataset.entered = "false";
+    composer.mute(0);
     const notice = root.querySelector('[data-chat="shut"]');
     notice.textContent = why;
     notice.hidden = false;

@@ -18,7 +18,7 @@ export function sanctions(root, label) {
       const button = document.createElement("button");
       button.type = "button";
       button.className = "button button--quiet";
-      button.textContent = banned ? "Let in again" : "Let speak again";
+      button.textContent = banned ? "Unban" : "Unmute";
       button.addEventListener("click", async () => {
         draw(await connection.call("chat.moderate", [label, person.id, banned ? "unban" : "unmute"]));
       });

@@ -5,6 +5,7 @@
  * const room = follow(label, {
  *   since: 17,               // the change that the page was rendered with
  *   message: (message) => {}, people: (people) => {}, typing: (person) => {},
+ *   muted: (seconds) => {},  // we may not write for so long; 0: we may again
  *   entered: (room) => {},   // who we are, and whether we moderate
  *   refused: (error) => {},  // we may not be here
  * });
@@ -34,6 +35,7 @@ class Following {
   #settling = null;
   #filling = false;
   #people = -1;
+  #told = 0;
 
   constructor(label, handlers) {
     this.#label = label;
@@ -86,18 +88,24 @@ class Following {
 
   async #catchUp(session) {
     for (;;) {
+      const told = this.#told;
       const found = await session.call("chat.history", [this.#label, null, this.#seen.upTo]);
       found.messages.forEach((message) => this.#to.message(message));
       this.#seen.reach(found.version);
       if (found.more) continue;
       this.#meet(found.people);
+      if (this.#told === told) this.#to.muted(found.muted); // else an event told it meanwhile
       return found.key;
     }
   }
 
   async #listen(session, key) {
     const topic = (kind) => `chat.room.${this.#label.replaceAll("-", "_")}.${kind}.${key}`;
-    const hear = (message) => (message.moved ? this.#move(session) : this.take(message));
+    const hear = (event) => {
+      if (event.moved) this.#move(session);
+      else if ("muted" in event) this.#mute(event);
+      else this.take(event);
+    };
     this.#key = key;
     this.#heard = [[topic("message"), hear], [topic("presence"), (people) => this.#meet(people)], [topic("typing"), this.#to.typing]];
     await Promise.all(this.#heard.map(([name, handler]) => session.subscribe(name, handler)));
@@ -125,6 +133,11 @@ class Following {
     if (this.#session !== session || !session.alive || this.#seen.add(0)) return;
     const key = await this.#catchUp(session).catch(() => null);
     if (key !== this.#key && this.#session === session) await this.#settle(session);
+  }
+
+  #mute({ muted }) {
+    this.#told += 1;
+    this.#to.muted(muted);
   }
 
   #meet(people) {

@@ -3,11 +3,13 @@
  *
  * <li data-message data-person> <details data-message-part="menu"><summary> <button data-act="edit|delete|mute|ban"> </details>
  */
+import { ask } from "../ask.js";
 import { connection } from "../wamp/index.js";
 
 const QUESTIONS = {
-  delete: () => "Delete this message? Its text is gone for good.",
-  ban: (name) => `Ban ${name} from this room? They are shut out at once.`,
+  delete: () => ["Delete this message? Its text is gone for good.", "Delete"],
+  mute: (name) => [`Mute ${name} in this room for 15 minutes? They can read, but not write.`, "Mute"],
+  ban: (name) => [`Ban ${name} from this room? They are shut out at once.`, "Ban"],
 };
 
 export class Tools {
@@ -48,7 +50,7 @@ export class Tools {
     button.closest("details").open = false;
     const { act } = button.dataset;
     const name = item.querySelector('[data-message-part="name"]').textContent;
-    if (QUESTIONS[act] && !confirm(QUESTIONS[act](name))) return;
+    if (QUESTIONS[act] && !(await ask(...QUESTIONS[act](name)))) return;
     if (act === "edit") return this.#edit(item);
     await this.#do(act, item);
   };

@@ -26,7 +26,7 @@ export function connect(section) {
   const ask = async () => {
     try {
       last = await connection.call(`monitor.host.${section.dataset.host}.processes`, [LIMIT], { patience: 0 });
-      setText(part("said"), `${last.count} processes; the first ${LIMIT}, measured every ${EVERY / 1000} seconds.`);
+      setText(part("said"), `Top ${LIMIT} of ${last.count} processes, measured every ${EVERY / 1000} seconds.`);
       draw();
     } catch (error) {
       setText(part("said"), WORDS[error.errorUri] ?? "The host does not answer.");

@@ -3,7 +3,7 @@
  *
  * <section data-behaviour="player/remote" data-where="connecting">
  *   <p data-remote="message" role="status">  <h1 data-remote="title">  <p data-remote="trouble" role="alert" hidden>
- *   <button data-remote="toggle">, previous, next, mute   <input type="range" data-remote="seek">, volume   <span data-remote="position">, duration
+ *   <button data-remote="toggle">, previous, next, mute   <button data-remote="back" data-seconds="-10">, forward   <input type="range" data-remote="seek">, volume   <span data-remote="position">, duration
  *   <ol data-remote="items">, <template data-remote="item"><li><button></li></template>
  */
 import { setText } from "../polls/bars.js";
@@ -20,6 +20,9 @@ const WORDS = {
   renewed: "The player has a new code: scan it again.",
   none: "This remote belongs to no player. Open the player on a screen and scan its code.",
 };
+
+/** Seconds that a key moves the position: the slider's own step is for fingers, and keys would take it, too. */
+const KEYS = { ArrowLeft: -5, ArrowDown: -5, ArrowRight: 5, ArrowUp: 5 };
 
 export function connect(section) {
   const part = (name) => section.querySelector(`[data-remote="${name}"]`);
@@ -49,6 +52,12 @@ export function connect(section) {
     setText(part("position"), clock(Number(part("seek").value)));
     part("seek").setAttribute("aria-valuetext", spoken(Number(part("seek").value)));
   };
+  /** As if the slider had been moved: it keeps to its ends, and presses in a row add up. */
+  const skip = (seconds) => {
+    part("seek").value = Number(part("seek").value) + seconds;
+    part("seek").dispatchEvent(new Event("input"));
+    move();
+  };
   const draw = () => {
     show(following.where);
     const { state } = following;
@@ -58,7 +67,7 @@ export function connect(section) {
     part("toggle").setAttribute("aria-label", state.playing ? "Pause" : "Play");
     part("mute").setAttribute("aria-pressed", String(state.muted));
     part("seek").max = state.duration ?? 0;
-    part("seek").disabled = !state.duration;
+    for (const name of ["seek", "back", "forward"]) part(name).disabled = !state.duration;
     setText(part("duration"), clock(state.duration ?? NaN));
     part("next").disabled = state.index + 1 >= state.count;
     volume(Math.round(state.volume * 100));
@@ -68,6 +77,12 @@ export function connect(section) {
   };
   following.addEventListener("change", draw);
   part("toggle").addEventListener("click", () => act(following.state?.playing ? "pause" : "play"));
+  part("seek").addEventListener("keydown", (event) => {
+    if (!(event.key in KEYS) || event.altKey || event.ctrlKey || event.metaKey) return;
+    event.preventDefault();
+    skip(KEYS[event.key]);
+  });
+  for (const name of ["back", "forward"]) part(name).addEventListener("click", () => skip(Number(part(name).dataset.seconds)));
   part("previous").addEventListener("click", () => act("previous"));
   part("next").addEventListener("click", () => act("next"));
   part("mute").addEventListener("click", () => act("mute", !following.state?.muted));

@@ -3,16 +3,20 @@
  *
  * <section data-question="12"> … <p class="only-read" role="status" data-behaviour="polls/announce"></p> </section>
  */
-import { share } from "./bars.js";
+import { votes } from "./bars.js";
 
 const EVERY = 10_000; // milliseconds
+const list = new Intl.ListFormat("en");
 const responses = (count) => (count === 1 ? "1 response" : `${count.toLocaleString("en")} responses`);
 
 function sentence({ open, voters, hidden, deleted, choices }) {
   if (deleted) return "This poll was deleted.";
   const start = `${responses(voters)}${open ? "" : ", closed"}.`;
-  const leader = hidden ? null : choices.reduce((best, choice) => (choice.votes > (best?.votes ?? 0) ? choice : best), null);
-  return leader ? `${start} ${leader.label} leads with ${share(leader.percent)}.` : start;
+  if (hidden || !voters) return start;
+  const most = Math.max(...choices.map((choice) => choice.votes));
+  const [leader, ...level] = choices.filter((choice) => choice.votes === most);
+  if (level.length) return `${start} ${list.format([leader, ...level].map(({ label }) => label))} lead with ${votes(most)} each.`;
+  return `${start} ${leader.label} leads with ${leader.percent}%.`;
 }
 
 export function connect(line) {

@@ -9,14 +9,20 @@
  * </form>
  */
 import { setText } from "./bars.js";
+import { drawQuestion } from "./figures.js";
 import { follow } from "./follow.js";
 import { own } from "./own.js";
 
 const SHUT = {
   deleted: "This poll was deleted.",
-  closed: "This poll is closed.",
-  voted: "You have voted. Votes on this poll cannot be changed.",
+  closed: "Voting has closed.",
+  voted: "You have voted. Votes in this poll cannot be changed.",
 };
+
+function hint({ kind, may_change }, voted) {
+  const how = kind === "multiple" ? "Choose as many as you like." : "Choose one.";
+  return may_change && !voted.length ? `${how} You can change your vote later.` : how;
+}
 
 function shutBecause(state, voted) {
   if (state.deleted) return "deleted";
@@ -36,8 +42,9 @@ export function connect(form) {
     if (why) setText(part("shut"), SHUT[why]);
     setText(part("send"), voted.length ? "Change my vote" : "Vote");
     if (state.deleted) return;
-    setText(part("text"), state.text);
-    setText(part("hint"), state.kind === "multiple" ? "Choose as many as you like." : "Choose one.");
+    drawQuestion(part("text"), state.text);
+    part("hint").hidden = Boolean(why);
+    setText(part("hint"), hint(state, voted));
     drawChoices(part("choices"), state);
   });
 }

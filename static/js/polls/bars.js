@@ -8,7 +8,6 @@
  * <template data-poll="bar"> one such <li> </template>
  */
 export const votes = (count) => (count === 1 ? "1 vote" : `${count.toLocaleString("en")} votes`);
-export const share = (percent) => `${Math.round(percent)}%`;
 
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
@@ -25,7 +24,7 @@ export function drawBars(list, template, choices, mine = []) {
     const part = (name) => row.querySelector(`[data-bar="${name}"]`);
     setText(part("label"), choice.label);
     part("mine").hidden = !mine.includes(choice.id);
-    setText(part("percent"), share(choice.percent));
+    setText(part("percent"), `${choice.percent}%`);
     setText(part("votes"), votes(choice.votes));
     if (list.children[place] !== row) list.insertBefore(row, list.children[place] ?? null);
     part("fill").style.width = `${choice.percent}%`;

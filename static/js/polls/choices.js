@@ -1,5 +1,6 @@
 /**
- * Rows of choices in a form: add, remove, move up and down. Without this module the form offers spare empty rows instead.
+ * Rows of choices in a form: add, remove, move up and down. Enter goes on to the next choice, which is added where there is none, and
+ * Backspace in an empty one removes it. Without this module the form offers spare empty rows instead.
  *
  * <div data-behaviour="polls/choices" data-most="50">
  *   <ol data-rows="list"> <li> … <button type="button" data-rows="up|down|remove"> </li> </ol>
@@ -22,12 +23,21 @@ export function connect(box) {
     for (const text of row.querySelectorAll("button .only-read")) text.textContent = text.textContent.replace(/\d+/, place + 1);
   });
 
-  const add = () => {
-    const row = list.lastElementChild.cloneNode(true);
+  const isFull = () => list.children.length >= Number(box.dataset.most);
+  const addAfter = (before) => {
+    const row = before.cloneNode(true);
     row.querySelectorAll(".errors").forEach((note) => note.remove());
-    row.querySelectorAll("input").forEach((field) => { field.value = ""; field.removeAttribute("aria-invalid"); });
-    list.append(row);
-    return [input(row), "A choice was added."];
+    for (const field of row.querySelectorAll("input")) {
+      field.value = "";
+      for (const name of ["aria-invalid", "aria-describedby", "autofocus"]) field.removeAttribute(name);
+    }
+    before.after(row);
+    return row;
+  };
+  const done = (focus, said) => {
+    number();
+    focus.focus();
+    part("said").textContent = said;
   };
   const moves = {
     up: (row) => (row.previousElementSibling?.before(row), "Moved up."),
@@ -40,19 +50,37 @@ export function connect(box) {
     if (!button) return;
     const action = button.dataset.rows;
     const row = button.closest("li");
-    let [focus, said] = [button, ""];
     if (action === "add") {
-      if (list.children.length >= Number(box.dataset.most)) return;
-      [focus, said] = add();
-    } else {
-      const neighbour = row.nextElementSibling ?? row.previousElementSibling ?? row;
-      said = moves[action](row);
-      if (action === "remove") focus = input(neighbour);
+      if (isFull()) part("said").textContent = `There can be ${box.dataset.most} choices at most.`;
+      else done(input(addAfter(list.lastElementChild)), "A choice was added.");
+      return;
     }
-    number();
-    focus.focus();
-    part("said").textContent = said;
+    const neighbour = row.nextElementSibling ?? row.previousElementSibling ?? row;
+    const said = moves[action](row);
+    done(action === "remove" ? input(neighbour) : button, said);
+  };
+
+  const enter = (row) => {
+    const next = row.nextElementSibling;
+    if (next && (!input(next).value || !input(row).value || isFull())) input(next).focus();
+    else if (input(row).value && !isFull()) done(input(addAfter(row)), "A choice was added.");
+  };
+  const press = (event) => {
+    const row = event.target.matches("input[type=text]") && event.target.closest("li");
+    if (!row || event.isComposing || event.ctrlKey || event.metaKey) return;
+    if (event.key === "Enter") {
+      event.preventDefault(); // it would send the form
+      enter(row);
+    } else if (event.key === "Backspace" && !event.repeat && !event.target.value && list.children.length > 1) {
+      event.preventDefault(); // it would delete a letter of the row before
+      const neighbour = row.previousElementSibling ?? row.nextElementSibling;
+      done(input(neighbour), moves.remove(row));
+    }
   };
   box.addEventListener("click", click);
-  return () => box.removeEventListener("click", click);
+  box.addEventListener("keydown", press);
+  return () => {
+    box.removeEventListener("click", click);
+    box.removeEventListener("keydown", press);
+  };
 }

@@ -9,6 +9,14 @@ export function drawState(badge, { open, deleted }) {
   badge.classList.toggle("badge--closed", !open);
 }
 
+const LONG = 90; // characters from which a question is set smaller, as in the templates
+
+/** <h1>, the question */
+export function drawQuestion(heading, text) {
+  setText(heading, text);
+  heading.classList.toggle("is-long", text.length > LONG);
+}
+
 /** <strong data-poll="total">12</strong> <span data-poll="noun">responses</span>, somewhere in `root` */
 export function drawTally(root, { voters }) {
   const total = root.querySelector('[data-poll="total"]');

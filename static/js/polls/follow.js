@@ -1,7 +1,7 @@
 /**
  * Follows one poll: `apply(state)` with each newer state, then the event "poll:state", which bubbles, for whoever else wants it.
  *
- * <… data-question="12">
+ * <… data-question="12" data-as-voter="false">   for a screen that many people look at: nothing depends on the reader's own vote
  *
  * Everybody hears `polls.question.update.12`. While counts are not for everybody, that topic carries none (`hidden`); a reader who may
  * see them learns from the snapshot where they are told (`live`). The key in that name changes when a poll is reset: then the public
@@ -11,6 +11,7 @@ import { live } from "../wamp/index.js";
 
 export function follow(element, apply) {
   const id = Number(element.dataset.question);
+  const asVoter = element.dataset.asVoter !== "false";
   let seesCounts = element.dataset.hidden === "false";
 
   const show = (state) => {
@@ -20,7 +21,7 @@ export function follow(element, apply) {
   };
   const snapshot = async (session) => {
     try {
-      return await session.call("polls.question.results", [id]);
+      return await session.call("polls.question.results", [id], { kwargs: { as_voter: asVoter } });
     } catch (error) {
       if (error.errorUri !== "polls.error.not_found") throw error;
       return { question_id: id, version: Infinity, deleted: true };

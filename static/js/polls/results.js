@@ -3,12 +3,13 @@
  *
  * <section data-behaviour="polls/results" data-question="12" data-hidden="false" data-round="1" data-voted="7 9">
  *   <h1 data-poll="text">  <span class="badge" data-poll="state">  <strong data-poll="total">  <span data-poll="noun">
+ *   <p data-poll="several" hidden> about percentages of a multiple choice
  *   <ol data-poll="bars">, <template data-poll="bar"> as in bars.js     <p data-poll="sealed" hidden> instead of bars while results are sealed
  *   <a data-poll="vote" hidden>Vote</a>, where voting is possible from here
  * </section>
  */
 import { drawBars, setText } from "./bars.js";
-import { drawState, drawTally } from "./figures.js";
+import { drawQuestion, drawState, drawTally } from "./figures.js";
 import { follow } from "./follow.js";
 import { own } from "./own.js";
 
@@ -21,10 +22,11 @@ export function connect(section) {
     drawState(part("state"), state);
     drawWay(part("vote"), state, voted);
     if (state.deleted) return;
-    setText(part("text"), state.text);
+    drawQuestion(part("text"), state.text);
     drawTally(section, state);
     part("sealed").hidden = !state.hidden;
     part("bars").hidden = state.hidden;
+    part("several").hidden = state.hidden || state.kind === "single";
     if (state.hidden) part("bars").replaceChildren();
     else drawBars(part("bars"), part("bar"), state.choices, voted);
   });

@@ -4,6 +4,7 @@
  *
  * <li data-row="3" data-version="2"> <form> <input name="name"> <input name="value"> … <p data-row-part="conflict" hidden>
  */
+import { ask } from "../ask.js";
 import { write } from "./rows.js";
 
 export class Row {
@@ -19,13 +20,13 @@ export class Row {
     this.#item = item;
     this.#table = table;
     this.#form = item.querySelector("form");
-    this.#base = { version: Number(item.dataset.version), values: this.#mine() };
+    const { version, name, value } = item.dataset; // what the row is, where the fields hold what was refused
+    this.#base = { version: Number(version), values: name === undefined ? this.#mine() : { name, value: Number(value) } };
     item.addEventListener("submit", this.#submit);
     item.addEventListener("change", this.#save);
     item.addEventListener("click", this.#click);
     item.addEventListener("keydown", this.#press);
-    const { name, value } = item.dataset; // what the page says the row is, where the fields hold what was refused
-    if (name !== undefined) this.#disagree({ pk: this.pk, version: this.#base.version, values: { name, value: Number(value) } });
+    if (!item.querySelector('[data-row-part="conflict"]').hidden) this.#disagree({ pk: this.pk, ...this.#base });
   }
 
   get pk() { return Number(this.#item.dataset.row); }
@@ -50,7 +51,7 @@ export class Row {
   /** The row is gone. @returns {boolean|void} false when it stays to be seen, because somebody was editing it */
   leave() {
     if (!this.#isDirty) return void this.#item.remove();
-    this.#tell("Somebody deleted this row. What you wrote is still here to copy.");
+    this.#tell("Someone else deleted this row. What you wrote is still here to copy.");
     this.#item.querySelectorAll("button").forEach((button) => { button.disabled = true; });
     return false;
   }
@@ -110,7 +111,7 @@ export class Row {
     value.value = this.#base.values.value;
   }
 
-  #click = (event) => {
+  #click = async (event) => {
     const act = event.target.closest("[data-act]")?.dataset.act;
     if (!act) return;
     event.preventDefault();
@@ -119,7 +120,7 @@ export class Row {
       field.value = (field.valueAsNumber || 0) + Number(event.target.closest("[data-by]").dataset.by);
       this.#save();
     } else if (act === "delete") {
-      if (confirm(`Delete “${this.#base.values.name}”?`)) this.#write("delete", [this.pk, (this.#theirs ?? this.#base).version]);
+      if (await ask(`Delete “${this.#base.values.name}”?`, "Delete")) this.#write("delete", [this.pk, (this.#theirs ?? this.#base).version]);
     } else if (act === "mine") {
       this.#write("update", [this.pk, this.#mine(), this.#theirs.version]);
     } else if (act === "theirs") {

@@ -6,7 +6,7 @@
  *   snapshot: async (session) => state or [states],  // asked again while it fails
  *   apply: (state) => {},
  *   key: (state) => "",                              // which of several things the state is of
- *   version: (state) => state.version,
+ *   version: (state) => state.version,               // undefined: the order of arrival decides
  *   also: (state) => [],                             // further topics that a snapshot leads to
  *   vague: (state) => false,                         // true for an event that tells less than the page may show: unless somebody
  *   patience: 1000,                                  // brings that version within so many milliseconds, the snapshot is asked for
@@ -16,6 +16,13 @@
 import { delay, pause } from "./backoff.js";
 
 const KEEP = 1000; // events held while a snapshot is on its way
+
+let warned = false;
+
+function warnOfMissingVersion(state) {
+  if (!warned) console.warn("live: a state has no version, so an older one that arrives late is shown. Send a version that grows with each change.", state);
+  warned = true;
+}
 
 export function live(connection, topics, handlers) {
   const following = new Following(handlers);
@@ -33,7 +40,7 @@ class Following {
   #doubting = false;
 
   constructor(handlers) {
-    this.#handlers = { key: () => "", version: (state) => state.version, also: () => [], vague: () => false, patience: 1000, ...handlers };
+    this.#handlers = { key: () => "", version: (state) => state?.version, also: () => [], vague: () => false, patience: 1000, ...handlers };
   }
 
   /** One round: everything between two losses of the connection. */
@@ -107,8 +114,13 @@ class Following {
 
   #isNewer(state, orSame = false) {
     const { key, version } = this.#handlers;
+    const number = version(state);
+    if (number === undefined) {
+      warnOfMissingVersion(state);
+      return true;
+    }
     const seen = this.#shown.get(key(state)) ?? -Infinity;
-    return version(state) > seen || (orSame && version(state) === seen);
+    return number > seen || (orSame && number === seen);
   }
 
   #take(state, orSame = false) {

@@ -30,12 +30,12 @@ class Talker:
         self._realm = realm
         self.caller = Caller(session=session, authid=authid, role=role)
 
-    def __call__(self, procedure: str, *args: Any) -> Any:
-        return self._realm.invoke(procedure, *args, caller=self.caller)
+    def __call__(self, procedure: str, *args: Any, **kwargs: Any) -> Any:
+        return self._realm.invoke(procedure, *args, caller=self.caller, **kwargs)
 
-    def refused(self, procedure: str, *args: Any) -> CallFailed:
+    def refused(self, procedure: str, *args: Any, **kwargs: Any) -> CallFailed:
         with pytest.raises(CallFailed) as refusal:
-            self(procedure, *args)
+            self(procedure, *args, **kwargs)
         return refusal.value
 
 
@@ -187,6 +187,14 @@ def test_a_visitor_cannot_take_the_name_of_an_account(app: Flask, realm: MemoryR
     assert anna.refused(contract.RENAME, "den", "ursula").uri == "chat.error.name_taken"
 
 
+def test_a_refused_name_does_not_tell_whose_it_is(app: Flask, realm: MemoryRealm, anna: Talker, ben: Talker) -> None:
+    """Or accounts' addresses could be found by trying names."""
+    ben(contract.RENAME, "den", "Benno")
+    answers = [anna.refused(contract.RENAME, "den", name).args[0] for name in ("user", "benno")]
+    assert answers[0] == answers[1].replace("benno", "user")
+    assert "account" not in answers[0]
+
+
 def test_an_account_gets_its_name_from_a_guest(app: Flask, realm: MemoryRealm, anna: Talker) -> None:
     anna(contract.ENTER, "den")
     anna(contract.RENAME, "den", "Ursula")
@@ -197,6 +205,21 @@ def test_an_account_gets_its_name_from_a_guest(app: Flask, realm: MemoryRealm, a
 def test_fold_takes_lookalikes_for_the_same() -> None:
     assert names.fold("Pаypаl") == names.fold("paypal") == names.fold("PAYPAI")
     assert names.fold("Ann") != names.fold("Bob")
+
+
+def test_calls_may_name_their_arguments(app: Flask, realm: MemoryRealm, anna: Talker) -> None:
+    me = anna(contract.ENTER, label="den")["me"]
+    message = anna(contract.SAY, label="den", text="one", token="abcdefgh")
+    assert anna(contract.SAY, "den", token="abcdefgh", text="twice")["id"] == message["id"]
+    assert anna(contract.EDIT, label="den", number=message["id"], text="two")["text"] == "two"
+    assert [found["text"] for found in anna(contract.HISTORY, label="den", since=1)["messages"]] == ["two"]
+    assert anna(contract.TYPING, label="den") is None
+    assert anna(contract.RENAME, label="den", name="Anna")["name"] == "Anna"
+    assert anna(contract.DELETE, label="den", number=message["id"])["deleted"]
+    moderator = user(app, realm, ADMIN[0])
+    found = moderator(contract.MODERATE, label="den", person=me["id"], action="mute", minutes=5)
+    assert moderator(contract.SANCTIONS, label="den") == found
+    assert anna.refused(contract.SAY, room="den", text="x").uri == "wamp.error.invalid_argument"
 
 
 # -- moderation
@@ -247,6 +270,31 @@ def test_the_muted_read_and_do_not_write(app: Flask, realm: MemoryRealm, anna: T
     assert anna.refused(contract.SANCTIONS, "den").uri == "chat.error.not_yours"
 
 
+def test_pages_of_the_muted_hear_of_it(app: Flask, realm: MemoryRealm, anna: Talker) -> None:
+    moderator = user(app, realm, ADMIN[0])
+    entered = anna(contract.ENTER, "den")
+    assert anna(contract.HISTORY, "den", since=0)["muted"] == 0
+    moderator(contract.MODERATE, "den", entered["me"]["id"], "mute", 5)
+    told = realm.published[-1]
+    assert told.topic == f"chat.room.den.message.{entered['key']}"
+    assert 290 < told.args[0]["muted"] <= 300
+    assert 290 < anna(contract.HISTORY, "den", since=0)["muted"] <= 300
+    moderator(contract.MODERATE, "den", entered["me"]["id"], "unmute")
+    assert realm.published[-1].args == [{"muted": 0}]
+    assert anna(contract.HISTORY, "den", since=0)["muted"] == 0
+
+
+def test_the_muted_see_so_without_javascript(app: Flask, realm: MemoryRealm, room: str, visitor: Visitor) -> None:
+    visitor.post("/chat/den/", {"text": "noise", "token": "abcdefgh"}, form="/chat/den/")
+    assert "You are muted" not in visitor.get("/chat/den/").text
+    with app.app_context():
+        person = db.session.scalars(db.select(Person.id)).one()
+    user(app, realm, ADMIN[0])(contract.MODERATE, "den", person, "mute", 5)
+    page = visitor.get("/chat/den/").text
+    assert "You are muted here for another 5 minutes." in page
+    assert re.search(r'<textarea[^>]* id="text"[^>]* disabled', page)
+
+
 # -- who is here
 
 
@@ -284,11 +332,21 @@ def test_a_room_can_be_read_and_spoken_in_without_javascript(visitor: Visitor) -
     page = visitor.get("/chat/plain/").text
     assert page.count("&lt;img src=x onerror=") == 1
     assert "<img src=x" not in page
-    assert "That is your name now." in page
+    assert "Name saved." in page
     assert "plain" in visitor.get("/chat/").text
     empty = visitor.post("/chat/plain/", {"text": " "}, form="/chat/plain/")
     assert empty.status_code == 422
     assert "Write something first." in empty.text
+
+
+def test_what_was_refused_without_javascript_stays_and_has_the_focus(visitor: Visitor, room: str) -> None:
+    answer = visitor.post("/chat/den/", {"text": "x" * 3000, "token": "abcdefgh"}, form="/chat/den/")
+    assert answer.status_code == 422
+    assert "too long" in answer.text
+    field = re.search(r"<textarea[^>]*>([^<]*)", answer.text)
+    assert field
+    assert field[1] == "x" * 3000
+    assert 'aria-invalid="true" aria-describedby="trouble" autofocus' in field[0]
 
 
 def test_links_are_links_and_the_rest_is_text() -> None:

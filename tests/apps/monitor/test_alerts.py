@@ -19,6 +19,7 @@ from sqlalchemy import select, update
 
 from tests.apps.monitor.hosts import NASTY, FakeHost
 from tests.apps.visiting import Visitor
+from wampflask.apps import network
 from wampflask.apps.db import now
 from wampflask.apps.extensions import db
 from wampflask.apps.monitor import alerts, notify, service
@@ -216,8 +217,15 @@ def states(app: Flask) -> list[tuple[bool, str]]:
 
 
 def test_mail_and_webhook_once_each(
-    app: Flask, realm: MemoryRealm, mailbox: tuple[Mailbox, int], hook: tuple[type[Hook], int], rules: Rules
+    app: Flask,
+    realm: MemoryRealm,
+    mailbox: tuple[Mailbox, int],
+    hook: tuple[type[Hook], int],
+    rules: Rules,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(network, "lan_address", lambda: "192.0.2.7")
+    monkeypatch.setenv("PORT", "8123")
     box, smtp = mailbox
     kind, http = hook
     host = FakeHost(app, NASTY).enrol()
@@ -227,9 +235,9 @@ def test_mail_and_webhook_once_each(
     add(
         app,
         AlertRule(name="Hot", metric=Metric.CPU, threshold=90, seconds=0),
-        Channel(name="Mail", url=mail),
-        Channel(name="Hook", url=f"json://127.0.0.1:{http}/alerts"),
-        Channel(name="Off", url=f"json://127.0.0.1:{http}/off", enabled=False),
+        Channel(name="Mail", address=mail),
+        Channel(name="Hook", address=f"json://127.0.0.1:{http}/alerts"),
+        Channel(name="Off", address=f"json://127.0.0.1:{http}/off", enabled=False),
     )
     rules.round(0, **{host.host: {"cpu": 1.0}})
     threads = [threading.Thread(target=send, args=(app,)) for _ in range(3)]  # as if three workers did
@@ -242,6 +250,9 @@ def test_mail_and_webhook_once_each(
     send(app)
     assert [message["title"].split(":")[0] for message in kind.received] == ["Alert", "Resolved"]
     assert "CPU is 100%, above 90%" in kind.received[0]["message"]
+    assert [message["type"] for message in kind.received] == ["failure", "success"]
+    for message in kind.received:
+        assert message["message"].splitlines()[-1] == f"http://192.0.2.7:8123/hosts/{host.host}/"
     assert [message["Subject"].split(":")[0] for message in box.messages] == ["Alert", "Resolved"]
     for part in box.messages[0].walk():
         if part.get_content_type() == "text/html":
@@ -257,7 +268,7 @@ def test_a_failure_is_tried_again_and_still_sent_once(
     add(
         app,
         AlertRule(name="Hot", metric=Metric.CPU, threshold=90, seconds=0),
-        Channel(name="Hook", url=f"json://127.0.0.1:{http}/alerts"),
+        Channel(name="Hook", address=f"json://127.0.0.1:{http}/alerts"),
     )
     rules.round(0, **{host.host: {"cpu": 1.0}})
     send(app)
@@ -266,12 +277,63 @@ def test_a_failure_is_tried_again_and_still_sent_once(
     assert kind.received == []
     with app.app_context():
         notice = db.session.scalars(select(Notice)).one()
-        assert "did not take" in notice.error
+        assert "error=503" in notice.error
         notice.due_at = now()
         db.session.commit()
     send(app)
     send(app)
     assert len(kind.received) == 1
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "nonsense",
+        "http://127.0.0.1/x",
+        "json://",
+        "mailto://secret-word",
+        "json://127.0.0.1:9/a json://127.0.0.1:9/b",
+    ],
+)
+def test_an_address_that_nothing_can_be_sent_to_is_refused(app: Flask, admin: Visitor, address: str) -> None:
+    path = "/admin/alert_channels/new/"
+    answer = admin.post(path, {"name": "Odd", "address": address, "time_zone": "UTC"}, form=path)
+    assert answer.status_code == 200
+    assert address == "" or "Messages cannot be sent to this address" in answer.text
+    with app.app_context():
+        assert db.session.scalars(select(Channel)).all() == []
+
+
+def test_a_test_message_and_what_came_of_it(
+    app: Flask, realm: MemoryRealm, admin: Visitor, hook: tuple[type[Hook], int]
+) -> None:
+    kind, http = hook
+    add(app, Channel(name="Hook", address=f"json://me:secret@127.0.0.1:{http}/alerts"))
+    listed = "/admin/alert_channels/"
+    assert 'action="/admin/alert_channels/test?id=1' in admin.get(listed).text
+    edited = f"{listed}edit/?id=1"
+    assert 'action="/admin/alert_channels/test?id=1' in admin.get(edited).text
+    answer = admin.post(f"{listed}test?id=1", form=listed, follow_redirects=True)
+    assert "Hook: the test message was sent." in answer.text
+    assert [message["title"] for message in kind.received] == ["Test message from wampflask"]
+    kind.failures = 1
+    answer = admin.post(f"{listed}test?id=1&url={edited}", form=listed, follow_redirects=True)
+    assert answer.request.path == "/admin/alert_channels/edit/"
+    assert "the test message was not sent. Failed to send JSON POST notification" in answer.text
+    assert "error=503" in answer.text
+    assert "secret" not in answer.text.partition("</ul>")[0].partition("not sent")[2].partition("<form")[0]
+
+
+def test_a_test_message_is_for_admins_with_a_token(app: Flask, realm: MemoryRealm, admin: Visitor) -> None:
+    add(app, Channel(name="Hook", address="json://127.0.0.1:9/alerts"))
+    path = "/admin/alert_channels/test?id=1"
+    assert admin.client.post(path).status_code == 400
+    assert Visitor(app).post(path).status_code == 302
+    assert admin.get(path).status_code == 405
+    for number in ("2", "x", "", str(10**30)):
+        answer = admin.post(f"/admin/alert_channels/test?id={number}")
+        assert answer.status_code == 404, number
 
 
 def test_quiet_hours_hold_messages_back_and_drop_what_is_over(
@@ -285,7 +347,11 @@ def test_quiet_hours_hold_messages_back_and_drop_what_is_over(
         AlertRule(name="Hot", metric=Metric.CPU, threshold=90, seconds=0),
         AlertRule(name="Full", metric=Metric.MEMORY, threshold=90, seconds=0),
         Channel(
-            name="Hook", url=f"json://127.0.0.1:{http}/", quiet_from="22:00", quiet_to="07:00", time_zone="Europe/Paris"
+            name="Hook",
+            address=f"json://127.0.0.1:{http}/",
+            quiet_from="22:00",
+            quiet_to="07:00",
+            time_zone="Europe/Paris",
         ),
     )
     rules.round(0, **{host.host: {"cpu": 1.0, "memory": {"total": 100, "used": 99, "available": 1, "ratio": 0.99}}})
@@ -306,7 +372,7 @@ def test_what_was_interrupted_is_not_repeated(
     add(
         app,
         AlertRule(name="Hot", metric=Metric.CPU, threshold=90, seconds=0),
-        Channel(name="Hook", url=f"json://127.0.0.1:{http}/alerts"),
+        Channel(name="Hook", address=f"json://127.0.0.1:{http}/alerts"),
     )
     rules.round(0, **{host.host: {"cpu": 1.0}})
     with app.app_context():
@@ -325,7 +391,7 @@ def test_what_was_interrupted_is_not_repeated(
 )  # fmt: skip
 def test_quiet_hours(clock: str, start: str, end: str, quiet: bool) -> None:
     hour, minute = map(int, clock.split(":"))
-    channel = Channel(name="x", url="x", quiet_from=start, quiet_to=end, time_zone="UTC")
+    channel = Channel(name="x", address="x", quiet_from=start, quiet_to=end, time_zone="UTC")
     found = notify.quiet_until(channel, datetime(2026, 11, 21, hour, minute, tzinfo=UTC))
     assert (found is not None) is quiet
     if found:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from flask import Flask
 from sqlalchemy import select
@@ -37,7 +39,8 @@ def test_an_edit_is_in_force_when_the_page_is_back(
     fields = form(frequency="2.5")
     del fields["show_cpus"]
     page = save(admin, host, fields)
-    assert "Saved: applied" in page
+    assert re.search(r'id="settings">Settings</h2>\s*<p class="flash flash--success" id="saved" [^>]*>Applied ', page)
+    assert page.count("flash--success") == 1
     [config] = host.configs
     assert (config["frequency"], config["show_cpus"], config["version"]) == (2.5, False, 2)
     told = [event.args[0] for event in realm.published if event.topic == f"monitor.clientconfig.{host.host}"]
@@ -47,13 +50,13 @@ def test_an_edit_is_in_force_when_the_page_is_back(
 
 def test_a_refusal_is_shown_with_its_reason(realm: MemoryRealm, admin: Visitor, host: FakeHost) -> None:
     host.answers(realm, version=1, reason="frequency is <b>odd</b>")
-    assert "refused: frequency is &lt;b&gt;odd&lt;/b&gt;" in save(admin, host, form(frequency="7"))
+    assert "Saved. Refused by the host: frequency is &lt;b&gt;odd&lt;/b&gt;" in save(admin, host, form(frequency="7"))
 
 
 def test_an_offline_host_gets_it_when_it_returns(
     app: Flask, realm: MemoryRealm, admin: Visitor, host: FakeHost
 ) -> None:
-    assert "offline, will apply when it returns" in save(admin, host, form(frequency="7"))
+    assert "Saved. The host will get it when it connects." in save(admin, host, form(frequency="7"))
     assert (host.post().json or {})["frequency"] == 7
     welcome = host.ready(realm)
     assert welcome["config"]["frequency"] == 7
@@ -70,6 +73,10 @@ def test_a_frequency_that_cannot_be(realm: MemoryRealm, admin: Visitor, host: Fa
     answer = admin.post(f"{page}settings", form(frequency=frequency), form=page)
     assert answer.status_code == 422
     assert host.configs == []
+    [bad] = re.findall(r'<input[^>]* id="frequency"[^>]*>', answer.text)
+    assert all(part in bad for part in ("autofocus", 'aria-invalid="true"', 'aria-describedby="frequency-errors"'))
+    assert re.search(r'id="frequency-errors"><li>Enter (a number|0.5 to 3600 seconds)\.</li>', answer.text)
+    assert answer.text.count("autofocus") == 1
 
 
 def test_many_at_once_in_the_admin(app: Flask, realm: MemoryRealm, admin: Visitor) -> None:
@@ -88,6 +95,11 @@ def test_many_at_once_in_the_admin(app: Flask, realm: MemoryRealm, admin: Visito
     assert set(rows) == {(30.0, False, True, "db, paris")}
 
 
+@pytest.mark.parametrize("ids", ["", "0", "x", "9" * 30, "-1", "1.5", ",,"])
+def test_no_hosts_to_edit_together(realm: MemoryRealm, admin: Visitor, ids: str) -> None:
+    assert admin.get(f"/admin/hosts/bulk?ids={ids}").status_code == 404
+
+
 def test_one_in_the_admin(app: Flask, realm: MemoryRealm, admin: Visitor, host: FakeHost) -> None:
     host.answers(realm)
     with app.app_context():
@@ -95,7 +107,7 @@ def test_one_in_the_admin(app: Flask, realm: MemoryRealm, admin: Visitor, host: 
     path = f"/admin/hosts/edit/?id={number}"
     fields = form(disabled="y", name="The database", labels="", notes="")
     answer = admin.post(path, fields, form=path, follow_redirects=True)
-    assert "The database: applied" in answer.text
+    assert "The database: Applied" in answer.text
     assert host.configs[-1]["disabled"] is True
 
 

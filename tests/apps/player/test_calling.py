@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import Any
 
 import pytest
@@ -10,7 +11,10 @@ from flask import Flask
 
 from tests.apps.visiting import USER, Visitor
 from wampflask import CallFailed
+from wampflask.apps.extensions import wamp
+from wampflask.apps.player import calling
 from wampflask.apps.player.contract import procedure
+from wampflask.apps.player.procedures import presence
 from wampflask.memory import MemoryRealm
 
 IDS = {name: digit * 32 for name, digit in (("film", "a"), ("odd", "b"), ("broken", "c"), ("gone", "d"))}
@@ -91,3 +95,60 @@ def test_without_a_router_it_is_said(app: Flask, realm: MemoryRealm, admin: Visi
     assert done.exit_code == 1
     assert "Error:" in done.output
     assert admin.get("/player/live").status_code == 503
+
+
+def of(number: int) -> str:
+    return f"{number:032x}"
+
+
+def test_mute_players_cost_each_other_no_time(app: Flask, realm: MemoryRealm) -> None:
+    """All are asked before the first of them answers; nobody's silence is waited for in turn."""
+    everyone = threading.Barrier(60)
+
+    def answer() -> dict[str, Any]:
+        everyone.wait(20)
+        return STATE
+
+    for number in range(60):
+        realm.answer(procedure(of(number), "status"), answer)
+    with app.app_context():
+        answers = calling.ask([of(number) for number in range(60)])
+    assert [answer.doing for answer in answers] == ["playing"] * 60
+
+
+def test_more_players_than_can_be_asked_are_counted(app: Flask, realm: MemoryRealm, admin: Visitor) -> None:
+    with app.app_context():
+        for number in range(calling.AT_ONCE + 7):
+            presence().opened(number, procedure(of(number), "status"))
+    page = admin.get("/player/live").text
+    assert page.count("gone") == calling.AT_ONCE
+    assert "7 more are open" in page
+
+
+def test_one_players_nonsense_hides_no_other(
+    app: Flask, paused: list[str], realm: MemoryRealm, admin: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def call(uri: str, *args: Any, **options: Any) -> Any:
+        if uri == procedure(IDS["odd"], "status"):
+            raise TypeError("got multiple values for argument 'uri'")
+        return real(uri, *args, **options)
+
+    real = wamp.call
+    monkeypatch.setattr(wamp, "call", call)
+    page = admin.get("/player/live")
+    assert page.status_code == 200
+    assert "unreadable answer" in page.text
+    assert "1:05" in page.text
+
+
+ABSURD = {"position": 1e999, "duration": float("nan"), "volume": 10**400, "index": True, "version": "1", "count": -1}
+ABSURD |= {"title": "\ud800" + "x" * 10_000, "playing": "yes", "items": [[[]]], "error": {"a": 1}}
+
+
+@pytest.mark.parametrize("given", [None, [], "x", 1, ABSURD])
+def test_of_a_state_only_what_is_plausible_is_read(given: Any) -> None:
+    state = calling.read_state(given)
+    assert set(state) == ({"title"} if given is ABSURD else set())
+    assert len(state.get("title", "").encode()) <= calling.TEXT_MAX
+    answer = calling.Answer("a" * 32, state)
+    assert (answer.doing, answer.clock) == ("paused", "")

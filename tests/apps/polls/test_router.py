@@ -92,7 +92,7 @@ def test_a_vote_reaches_another_page(site: Flask, node: RouterNode) -> None:
         assert voter.vote(question, red).status_code == 302
         while (heard := watching.event())["version"] <= before["version"]:
             pass  # the question itself may be told first
-        assert heard["choices"][0] == {"id": red, "label": "Red", "votes": 1, "percent": 100.0}
+        assert heard["choices"][0] == {"id": red, "label": "Red", "votes": 1, "percent": 100}
         assert watching.wire.call(contract.RESULTS, question)["version"] == heard["version"]
 
 

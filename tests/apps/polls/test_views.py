@@ -11,10 +11,13 @@ import segno
 from flask import Flask
 
 from tests.apps.visiting import USER, Visitor, ask, counts
+from wampflask import CallFailed
 from wampflask.apps import network
 from wampflask.apps.extensions import db
-from wampflask.apps.polls import service
-from wampflask.apps.polls.models import Kind, Question, State, Visibility
+from wampflask.apps.polls import contract, service
+from wampflask.apps.polls.export import harmless
+from wampflask.apps.polls.models import Kind, Question, State, Visibility, Vote
+from wampflask.caller import Caller
 from wampflask.memory import MemoryRealm
 
 
@@ -39,8 +42,8 @@ def test_a_vote_is_counted_shown_and_published(app: Flask, realm: MemoryRealm, v
     assert payload["question_id"] == question
     assert payload["open"] is True
     assert payload["total_votes"] == payload["voters"] == 1
-    assert payload["choices"][0] == {"id": red, "label": "Red", "votes": 0, "percent": 0.0}
-    assert payload["choices"][1] == {"id": green, "label": "Green", "votes": 1, "percent": 100.0}
+    assert payload["choices"][0] == {"id": red, "label": "Red", "votes": 0, "percent": 0}
+    assert payload["choices"][1] == {"id": green, "label": "Green", "votes": 1, "percent": 100}
 
 
 def test_a_vote_can_be_changed(app: Flask, realm: MemoryRealm, visitor: Visitor) -> None:
@@ -70,7 +73,7 @@ def test_several_answers(app: Flask, visitor: Visitor, realm: MemoryRealm) -> No
     found = visitor.snapshot(question)
     assert found["voters"] == 2
     assert found["total_votes"] == 3
-    assert {choice["id"]: choice["percent"] for choice in found["choices"]} == {red: 100.0, green: 0.0, blue: 50.0}
+    assert {choice["id"]: choice["percent"] for choice in found["choices"]} == {red: 100, green: 0, blue: 50}
     assert visitor.vote(question, green, blue).status_code == 302
     assert counts(app, question) == {"Red": 1, "Green": 1, "Blue": 1}
 
@@ -207,7 +210,7 @@ def test_an_admin_makes_a_question(app: Flask, realm: MemoryRealm, admin: Visito
     ("form", "words"),
     [
         (question_form("", "a", "b"), "required"),
-        (question_form("Alone?", "a"), "at least 2"),
+        (question_form("Alone?", "a"), "at least two"),
         (question_form("Twins?", "Same", "same "), "same text"),
         (question_form("x" * 301, "a", "b"), "300"),
         (question_form("Kind?", "a", "b", kind="triple"), "Not a valid choice"),
@@ -340,9 +343,46 @@ def test_csv_runs_nothing_in_a_spreadsheet(app: Flask, realm: MemoryRealm, admin
     assert "attachment" in answer.headers["Content-Disposition"]
     rows = list(csv.reader(io.StringIO(answer.text.removeprefix("\ufeff"))))
     assert rows[0] == ["question", "choice", "votes", "percent", "voters"]
-    assert rows[1] == ["'=cmd", '\'=HYPERLINK("http://x")', "0", "0.0", "1"]
+    assert rows[1] == ["'=cmd", '\'=HYPERLINK("http://x")', "0", "0", "1"]
     assert [row[1] for row in rows[2:]] == ["'+1", "'-1", "'@SUM(A1)", 'Plain, "quoted"']
-    assert rows[5][2:] == ["1", "100.0", "1"]
+    assert rows[5][2:] == ["1", "100", "1"]
+
+
+@pytest.mark.parametrize(
+    ("text", "safe"),
+    [
+        ("＝1+1", "'＝1+1"),
+        ("＋1", "'＋1"),
+        ("－1", "'－1"),
+        ("＠SUM(A1)", "'＠SUM(A1)"),
+        ("﹦1", "'﹦1"),
+        ("\u200b=1", "'\u200b=1"),
+        (" \t=1", "' \t=1"),
+        ("\tplain", "'\tplain"),
+        ("\rplain", "'\rplain"),
+        ("1 = 1", "1 = 1"),
+        ("Ｆullwidth", "Ｆullwidth"),
+        ("", ""),
+    ],
+)
+def test_text_that_begins_like_a_formula_is_made_harmless(text: str, safe: str) -> None:
+    assert harmless(text) == safe
+
+
+def test_a_wall_asks_without_its_owners_vote(app: Flask, realm: MemoryRealm, visitor: Visitor) -> None:
+    question, (red, *_) = ask(app, visibility=Visibility.AFTER_VOTE)
+    visitor.vote(question, red)
+    with app.app_context():
+        voter = db.session.scalars(db.select(Vote.voter)).one()
+    person = Caller(session=3, authid=voter, role="visitor")
+    own = realm.invoke(contract.RESULTS, question, caller=person)
+    assert (own["voted"], own["hidden"]) == ([red], False)
+    wall = realm.invoke(contract.RESULTS, question_id=question, as_voter=False, caller=person)
+    assert (wall["voted"], wall["hidden"], wall["choices"][0]["votes"]) == ([], True, None)
+    for wrong in ("no", 0, None):
+        with pytest.raises(CallFailed) as refusal:
+            realm.invoke(contract.RESULTS, question, as_voter=wrong, caller=person)
+        assert refusal.value.uri == "polls.error.invalid"
 
 
 def test_joining_by_code(app: Flask, realm: MemoryRealm, visitor: Visitor) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -71,7 +72,9 @@ def test_bad_values_are_refused(app: Flask, realm: MemoryRealm, visitor: Visitor
     for path in ("/tables/", "/tables/2"):
         answer = visitor.post(path, {**fields, "version": "1"})
         assert answer.status_code == 422
-        assert 'role="alert" data-table-part="trouble">' in answer.text
+        assert 'role="alert" data-table-part="trouble" tabindex="-1" autofocus>' in answer.text
+        for field in ("name", "value"):  # nothing that was written is lost
+            assert re.search(rf'name="{field}" value="{fields[field]}"', answer.text)
     assert rows(app) == [("taken", 1, 1), ("other", 1, 1)]
     assert told(realm) == []
 
@@ -79,6 +82,7 @@ def test_bad_values_are_refused(app: Flask, realm: MemoryRealm, visitor: Visitor
 def test_what_is_gone_is_said_to_be_gone(visitor: Visitor, admin: Visitor) -> None:
     answer = visitor.post("/tables/9", {"name": "a", "value": "1", "version": "1"})
     assert (answer.status_code, "deleted meanwhile" in answer.text) == (422, True)
+    assert 'name="name" value="a"' in answer.text  # to be added again
     assert admin.post("/tables/9/delete", {"version": "x"}).status_code == 422
 
 

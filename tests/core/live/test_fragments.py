@@ -52,7 +52,7 @@ def page(app: Flask, source: str, *, user: User | None = None) -> str:
     """A template, rendered in a request of somebody who is logged in, or of a visitor."""
     with app.test_request_context():
         if user is not None:
-            login_user(user)  # type: ignore[no-untyped-call]  # Flask-Login has no types
+            login_user(user)
         flash("a message for one person")
         text: str = app.jinja_env.from_string(source).render()
         return text
@@ -149,7 +149,7 @@ PERSONAL = {
 def test_a_function_for_all_cannot_ask_for_a_person(wamp: WAMP, make: Callable[..., Flask], name: str) -> None:
     @wamp.fragment("plain.html", allow="everyone")
     def card() -> dict[str, Any]:
-        return {"x": PERSONAL[name]()}
+        return {"x": PERSONAL[name]()}  # type: ignore[no-untyped-call]  # Flask-Login has no types
 
     app = make(plain="{{ x }}")
     with in_memory(app), pytest.raises(Personal, match=rf'{name}.* per="person"'):

@@ -197,6 +197,14 @@ class Probe:
         found = self.wire.call("wamp.registration.lookup", uri, {"match": match})
         return self._count("wamp.registration.count_callees", found)
 
+    def providers(self, uri: str) -> set[int]:
+        """The sessions that have registered ``uri``."""
+        found = self.wire.call("wamp.registration.lookup", uri)
+        if found is not None:
+            with contextlib.suppress(Refused):  # it ended between the two questions
+                return set(self.wire.call("wamp.registration.list_callees", found))
+        return set()
+
     def subscribers(self, topic: str, match: str = "exact") -> int:
         """How many sessions have subscribed to ``topic``."""
         found = self.wire.call("wamp.subscription.lookup", topic, {"match": match})
@@ -272,11 +280,13 @@ def get(url: str, timeout: float = 15.0) -> tuple[int, Any]:
         return status, text
 
 
-def make_app(node_keys: Mapping[str, Any], folder: Path, wamp: WAMP, name: str = "tested") -> Flask:
+def make_app(
+    node_keys: Mapping[str, Any], folder: Path, wamp: WAMP, name: str = "tested", *, serve: bool | None = None
+) -> Flask:
     """A Flask app in this process that is to join a router."""
     app = Flask(name, instance_path=str(folder))
     app.config.update(node_keys)
-    wamp.init_app(app)
+    wamp.init_app(app, serve=serve)
     return app
 
 

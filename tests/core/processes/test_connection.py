@@ -273,15 +273,31 @@ def test_nobody_there_says_so(tmp_path: Path) -> None:
     app = make_app(
         {"WAMP_TICKET_SECRET": "s" * 16, "WAMP_URL": f"unix:{tmp_path}/nobody.sock"}, tmp_path, wamp, name="nobody"
     )
-    with started(app), pytest.raises(NotConnected, match="cannot reach unix:"):
-        wamp.connect(timeout=0.3)
+    with started(app):
+        verbs = (lambda: wamp.connect(0.3), lambda: wamp.publish("a.b"), lambda: wamp.call("a.b"))
+        for verb in verbs:
+            with pytest.raises(NotConnected, match=r"cannot reach unix:.*\. Is the router running\?$"):
+                verb()
 
 
 def test_a_wrong_secret_says_so(node: RouterNode, tmp_path: Path) -> None:
     wamp = WAMP()
     app = make_app({**configuration(node), "WAMP_TICKET_SECRET": "x" * 32}, tmp_path, wamp)
-    with started(app), pytest.raises(NotConnected, match="ticket"):
-        wamp.connect(timeout=1)
+    with started(app):
+        with pytest.raises(NotConnected, match=r"WAMP_TICKET_SECRET is not the router's.*[^.]\.$") as refused:
+            wamp.connect(timeout=1)
+        assert "running" not in str(refused.value), "it runs"
+        with pytest.raises(NotConnected, match="WAMP_TICKET_SECRET is not the router's"):
+            wamp.publish("a.b")
+
+
+def test_the_log_names_its_logger(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    wamp = WAMP()
+    app = make_app({"WAMP_TICKET_SECRET": "s" * 16, "WAMP_URL": f"unix:{tmp_path}/nobody.sock"}, tmp_path, wamp)
+    with started(app), pytest.raises(NotConnected):
+        wamp.connect(timeout=0.3)
+    told = [record for record in caplog.records if "No session with the router" in record.getMessage()]
+    assert {(record.name, record.module) for record in told} == {("wampflask._link", "_link")}
 
 
 def test_a_realm_that_is_not_there_says_so(node: RouterNode, tmp_path: Path) -> None:

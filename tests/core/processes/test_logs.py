@@ -10,7 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.core.processes.programs import BIN, Probe, Program, eventually, flask, gunicorn
+from tests.core.processes.programs import (
+    BIN,
+    Probe,
+    Program,
+    configuration,
+    connected,
+    eventually,
+    flask,
+    gunicorn,
+    make_app,
+)
+from wampflask import WAMP, Permission
 from wampflask.router import wire
 from wampflask.router.wire import Refused
 from wampflask.testing import RouterNode, free_port
@@ -46,12 +57,17 @@ def test_a_handlers_error_shows_its_traceback_with_the_id_its_caller_got(
         program.end(signal.SIGINT)
 
 
-def end_sessions(probe: Probe, reason: str | None) -> None:
-    """Kill every session but the probe's, and wait until they are gone and as many new ones are there."""
-    before = probe.sessions()
-    for session in before - {probe.wire.session}:
+def end_sessions(probe: Probe, procedure: str, reason: str | None) -> None:
+    """Kill every session that provides ``procedure``, and wait until as many others do."""
+    before = probe.providers(procedure)
+    for session in before:
         probe.kill(session, reason)
-    eventually(lambda: len(probe.sessions() - before) == len(before) - 1, "joined again", 5)
+
+    def is_replaced() -> bool:
+        now = probe.providers(procedure)
+        return len(now) == len(before) and not now & before
+
+    eventually(is_replaced, "joined again", 5)
 
 
 RECORDER = """
@@ -61,9 +77,10 @@ class Recorder(logging.Handler):
     def emit(self, record):
         print(json.dumps([record.name, record.levelname, record.getMessage()]), flush=True)
 
-logging.getLogger("twisted").addHandler(Recorder())
-logging.getLogger("twisted").setLevel(logging.DEBUG)
-logging.getLogger("twisted").propagate = False
+for name in ("twisted", "wampflask"):
+    logging.getLogger(name).addHandler(Recorder())
+    logging.getLogger(name).setLevel(logging.DEBUG)
+    logging.getLogger(name).propagate = False
 from app_small import PREFIX, app, wamp
 
 with app.app_context():
@@ -79,13 +96,13 @@ def test_what_twisted_and_autobahn_say_keeps_its_level(site: Path, env: Env, pre
         assert program.process.stdin is not None
         assert program.process.stdout is not None
         eventually(lambda: probe.callees(f"{prefix}.pid") == 1, program.said)
-        end_sessions(probe, "tests.close.reason")
+        end_sessions(probe, f"{prefix}.pid", "tests.close.reason")
         eventually(lambda: probe.callees(f"{prefix}.pid") == 1, program.said)
         program.process.stdin.write("\n")
         program.process.stdin.flush()
         records = [json.loads(line) for line in program.process.stdout]
         assert program.wait() == 0, program.said()
-    assert {name for name, _, _ in records} == {"twisted"}
+    assert {name for name, _, _ in records} <= {"twisted", "wampflask._link"}
     by_level = {
         level: " / ".join(text for _, found, text in records if found == level)
         for level in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -101,10 +118,21 @@ def test_an_ordinary_run_with_reconnects_is_told_in_few_plain_lines(
     with Program(gunicorn(free_port(), workers=1), site, env) as program:
         eventually(lambda: probe.callees(f"{prefix}.pid") == 1, program.said)
         for reason in (None, "tests.close.reason", "wamp.close.normal"):
-            end_sessions(probe, reason)
+            end_sessions(probe, f"{prefix}.pid", reason)
             eventually(lambda: probe.callees(f"{prefix}.pid") == 1, program.said)
         assert isinstance(probe.call(f"{prefix}.pid"), int)
         program.end()
         program.assert_quiet()
         ours = [line for line in program.said().splitlines() if "[INFO]" not in line]
         assert 1 <= len(ours) <= 9, f"three lost sessions are worth a line or three each:\n{program.said()}"
+
+
+def test_in_development_the_log_names_permissions_that_the_router_does_not_know(
+    node: RouterNode, prefix: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    wamp = WAMP()
+    wamp.permit(*node.spec.realms[0].permissions, Permission(f"{prefix}.late", call=("visitor",)))
+    app = make_app(configuration(node), tmp_path, wamp)
+    app.debug = True
+    with connected(app, wamp):
+        eventually(lambda: f"other permissions: {prefix}.late (new). Start it again." in caplog.text, caplog.text, 5)

@@ -24,7 +24,7 @@ from tests.core.processes.programs import (
     raw_call,
 )
 from tests.core.processes.relay import Relay
-from wampflask import WAMP, QueueFull, WampError, signals
+from wampflask import WAMP, CallFailed, QueueFull, WampError, signals
 from wampflask.router import wire
 from wampflask.testing import RouterNode
 
@@ -208,3 +208,40 @@ def test_a_router_that_hangs_costs_no_message_and_no_endless_wait(
             values = [value for [value] in heard.all(1)]
             assert values == list(range(queued))
             assert client_of(app).counters["dropped"] == 0
+
+
+@pytest.mark.parametrize(("threads", "callers"), [(1, 1), (8, 8), (2, 40)])
+def test_handlers_that_call_procedures_of_their_own_process_are_answered(
+    threads: int, callers: int, node: RouterNode, prefix: str, tmp_path: Path
+) -> None:
+    wamp = WAMP()
+    app = make_app({**configuration(node), "WAMP_HANDLER_THREADS": threads}, tmp_path, wamp)
+    wamp.register(f"{prefix}.outer")(lambda number: wamp.call(f"{prefix}.inner", number))
+    wamp.register(f"{prefix}.inner")(lambda number: number + 1)
+    answers: list[int] = []
+
+    def call(number: int) -> None:
+        with app.app_context():
+            answers.append(wamp.call(f"{prefix}.outer", number))
+
+    with connected(app, wamp):
+        threads_ = [threading.Thread(target=call, args=(number,)) for number in range(callers)]
+        for thread in threads_:
+            thread.start()
+        for thread in threads_:
+            thread.join()
+    assert sorted(answers) == list(range(1, callers + 1))
+
+
+def test_a_handler_that_calls_itself_without_end_is_told_of_the_pool(
+    node: RouterNode, prefix: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    wamp = WAMP()
+    app = make_app({**configuration(node), "WAMP_HANDLER_THREADS": 2}, tmp_path, wamp)
+    wamp.register(f"{prefix}.again")(lambda: wamp.call(f"{prefix}.again"))
+    with connected(app, wamp):
+        began = time.monotonic()
+        with pytest.raises(CallFailed, match="internal"):
+            wamp.call(f"{prefix}.again")
+        assert time.monotonic() - began < at_most(5), "long before WAMP_CALL_TIMEOUT"
+    assert "raise WAMP_HANDLER_THREADS" in caplog.text

@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,6 +34,13 @@ PROMPT = 2.0
 """Seconds in which a program must have ended once it has nothing left to do."""
 
 Env = dict[str, str]
+
+
+def answer(port: int, path: str) -> tuple[int, Any] | None:
+    """Status and body of a page, once the server answers."""
+    with contextlib.suppress(OSError):
+        return get(f"http://127.0.0.1:{port}{path}")
+    return None
 
 
 def page(port: int, path: str) -> Callable[[], object]:
@@ -211,6 +219,8 @@ def work(number):
         wamp.publish(f"{PREFIX}.heard", number)
 
 threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+with app.app_context():
+    wamp.connect()
 for thread in threads: thread.start()
 for thread in threads: thread.join()
 print("done", flush=True)
@@ -255,7 +265,11 @@ def test_gunicorns_gevent_worker_is_refused(site: Path, env: Env, prefix: str, p
     port = free_port()
     with Program(gunicorn(port, workers=1, kind="gevent"), site, env) as server:
         eventually(lambda: "gunicorn --worker-class gthread" in server.said(), lambda: f"the remedy\n{server.said()}")
-        assert get(f"http://127.0.0.1:{port}/status")[0] == 500
+        status, body = eventually(lambda: answer(port, "/status"), server.said)
+        assert (status, body["state"]) == (200, "idle"), "pages that need no connection are served"
+        assert get(f"http://127.0.0.1:{port}/pid")[0] == 500
+        assert get(f"http://127.0.0.1:{port}/status")[0] == 200
+        assert server.said().count("Not connected to the router") == 1
         assert probe.callees(f"{prefix}.pid") == 0
 
 
@@ -288,11 +302,61 @@ def test_a_reactor_from_before_a_fork_is_refused(site: Path, env: Env) -> None:
         script.assert_quiet()
 
 
+HOOKLESS_FORK = """
+import ctypes, os, sys
+from app_small import PREFIX, app, wamp
+from wampflask import UnsafeProcess
+
+libc = ctypes.PyDLL(None)
+with app.app_context():
+    if "late" in sys.argv:
+        wamp.connect()
+    child = libc.fork()  # as uWSGI does: Python's own hooks do not run
+    if not child:
+        try:
+            wamp.connect()
+            print("called", wamp.call(f"{PREFIX}.pid") == os.getpid(), flush=True)
+        except UnsafeProcess as error:
+            print(error, flush=True)
+        os._exit(7)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+"""
+
+
+@pytest.mark.parametrize(("moment", "expected"), [("early", "called True"), ("late", "after the fork")])
+def test_a_fork_without_pythons_hooks(moment: str, expected: str, site: Path, env: Env) -> None:
+    (site / "fork.py").write_text(HOOKLESS_FORK, encoding="utf-8")
+    with Program([BIN / "python", "fork.py", moment], site, env) as script:
+        assert script.wait(READY) == 0, script.said()
+        assert expected in script.said()
+        script.assert_quiet()
+
+
+UWSGI = """
+import sys, types
+sys.modules["uwsgi"] = types.SimpleNamespace(opt={b"master": True})
+from app_small import app, wamp
+from wampflask import UnsafeProcess
+with app.app_context():
+    try:
+        wamp.connect()
+    except UnsafeProcess as error:
+        print(error)
+"""
+
+
+def test_uwsgi_without_threads_is_refused(site: Path, env: Env) -> None:
+    (site / "threadless.py").write_text(UWSGI, encoding="utf-8")
+    with Program([BIN / "python", "threadless.py"], site, env) as script:
+        assert script.wait(READY) == 0, script.said()
+        assert "--enable-threads" in script.said()
+
+
 def test_connecting_in_gunicorns_master_is_refused(site: Path, env: Env, prefix: str, probe: Probe) -> None:
     port = free_port()
     with Program(gunicorn(port, "--preload", workers=1), site, {**env, "DEMO_CONNECT_AT_IMPORT": "1"}) as server:
         eventually(lambda: "not in gunicorn's master when preload_app is on" in server.said(), server.said)
-        assert get(f"http://127.0.0.1:{port}/status")[0] == 500
+        assert get(f"http://127.0.0.1:{port}/pid")[0] == 500
         assert probe.callees(f"{prefix}.pid") == 1, "the master itself is connected, as it asked"
         assert server.end() == 0
         assert not os.path.exists(f"/proc/{server.pid}")  # noqa: PTH110 - a process, not a file

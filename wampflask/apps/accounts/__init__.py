@@ -21,8 +21,8 @@ def init_app(app: Flask) -> None:
 
     del rules  # imported for what it watches
     security.init_app(app, SQLAlchemyUserDatastore(db, User, Role), register_blueprint=True)
-    identity.init_app(app)
     attempts.init_app(app)
     revocation.init_app(app)
     wamp.identify(identity.identify)
+    wamp.user_loader(identity.load)
     app.cli.add_command(cli.users)

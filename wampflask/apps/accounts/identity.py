@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from flask import Flask, Request, current_app
+from flask import current_app
 from flask_security import current_user
 
-from wampflask import caller
+from wampflask import Identity
 from wampflask.apps.extensions import db
-from wampflask.caller import current_caller
-from wampflask.tickets import Identity
 
 from .models import User
 from .service import ADMIN
-
-_PREFIX = "user:"
-
-
-def init_app(app: Flask) -> None:
-    """Let ``current_user`` be the caller inside WAMP handlers."""
-    app.login_manager.request_loader(load_caller)  # type: ignore[attr-defined]
 
 
 def identify() -> Identity | None:
@@ -28,19 +19,10 @@ def identify() -> Identity | None:
     return Identity("admin" if current_user.has_role(ADMIN) else "user", current_user.authid)
 
 
-def load_caller(_request: Request) -> User | None:
-    """The user who called the procedure that this thread handles; None on pages, and for visitors.
-
-    Somebody deactivated since their ticket was made is nobody.
-    """
-    if current_caller.get(None) is None:
-        return None
-    authid = caller.authid or ""
-    number = authid.removeprefix(_PREFIX)
-    if not authid.startswith(_PREFIX) or not number.isdecimal():
-        return None
-    user = db.session.get(User, int(number))
+def load(user_id: str) -> User | None:
+    """Who ``current_user`` is in a handler. Somebody deactivated since their ticket was made is nobody."""
+    user = db.session.get(User, int(user_id)) if user_id.isdecimal() else None
     if user is None or not user.active:
-        current_app.logger.info("A handler was called by %s, who is not active", authid)
+        current_app.logger.info("A handler was called by the user %s, who is not active", user_id)
         return None
     return user

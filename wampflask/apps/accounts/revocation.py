@@ -14,10 +14,11 @@ from sqlalchemy import event, inspect
 from sqlalchemy.orm import UOWTransaction
 
 from wampflask import WampError
-from wampflask.apps.extensions import wamp
+from wampflask.apps.extensions import db, wamp
 from wampflask.transactions import when_committed
 
 from .models import User
+from .service import end_logins
 
 _WATCHED = ("fs_uniquifier", "password", "active", "roles")
 
@@ -39,7 +40,9 @@ def revoke(authid: str) -> None:
 
 
 def _logged_out(_app: Flask, user: User, **_more: Any) -> None:
-    revoke(user.authid)
+    """A log-out ends every log-in of the person: a copy of its cookie, wherever it was made, is worthless then."""
+    end_logins(user)
+    db.session.commit()
 
 
 @event.listens_for(Session, "after_flush")

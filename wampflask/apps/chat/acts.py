@@ -41,6 +41,13 @@ def rename(who: Who, name: object) -> contract.Person:
     return described
 
 
+def sanction(session: Session, label: object, who: Who, person_id: int, action: object, minutes: object) -> None:
+    """Mute, unmute or unban somebody; who is muted learns of it with the commit, which is the caller's."""
+    room = service.find_room(session, label)
+    person = people.sanction(session, room, who, person_id, action, minutes)
+    live.tell_muted(session, room, person, people.muted_for(session, room, person))
+
+
 def ban(session: Session, label: object, who: Who, person_id: int) -> None:
     """Shut somebody out: from this commit on nothing reaches them. To be committed by the caller."""
     room, former = service.move(session, label)

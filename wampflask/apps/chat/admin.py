@@ -6,6 +6,7 @@ from flask_sqlalchemy import SQLAlchemy
 
 from wampflask.apps.backoffice import SiteModelView, ToLookAt
 
+from . import live
 from .models import Message, Person, Room, Sanction
 
 
@@ -38,6 +39,10 @@ class SanctionView(ToLookAt):
 
     can_delete = True
     column_list = ("room", "person", "banned", "muted_until")
+
+    def on_model_delete(self, model: Sanction) -> None:
+        """The person's open pages let them write again."""
+        live.tell_muted(self.session, model.room, model.person, 0.0)
 
 
 def chat_views(db: SQLAlchemy) -> list[SiteModelView]:

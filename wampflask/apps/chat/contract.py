@@ -19,9 +19,9 @@ HISTORY = "chat.history"
 SAY = "chat.say"
 """Procedure ``(label, text, token)`` → :class:`Message`. The same token again gives the same message again."""
 EDIT = "chat.edit"
-"""Procedure ``(label, id, text)`` → :class:`Message`: one's own."""
+"""Procedure ``(label, number, text)`` → :class:`Message`: one's own."""
 DELETE = "chat.delete"
-"""Procedure ``(label, id)`` → :class:`Message`: one's own; moderators, anybody's."""
+"""Procedure ``(label, number)`` → :class:`Message`: one's own; moderators, anybody's."""
 TYPING = "chat.typing"
 """Procedure ``(label)``: tell the others."""
 RENAME = "chat.rename"
@@ -32,7 +32,7 @@ SANCTIONS = "chat.sanctions"
 """Procedure ``(label)`` → list of :class:`Sanctioned`; for moderators."""
 
 MESSAGE = "chat.room.<label>.message.<!key>"
-"""Topic: :class:`Message` for everything said, edited and deleted, or :class:`Moved`."""
+"""Topic: :class:`Message` for everything said, edited and deleted, or :class:`Moved`; for one person :class:`Muted`."""
 PRESENCE = "chat.room.<label>.presence.<!key>"
 """Topic: :class:`People`."""
 WRITES = "chat.room.<label>.typing.<!key>"
@@ -78,6 +78,12 @@ class Moved(TypedDict):
     moved: Literal[True]
 
 
+class Muted(TypedDict):
+    """To the pages of one person alone: they may not write for so many seconds; 0 means that they may again."""
+
+    muted: float
+
+
 class People(TypedDict):
     """Who is here: one entry a person, at most 100 of them; ``total`` counts all."""
 
@@ -95,13 +101,17 @@ class Entered(TypedDict):
 
 
 class History(TypedDict):
-    """``version`` is what the page has seen with these messages; ``more`` that there are others to ask for."""
+    """``version`` is what the page has seen with these messages; ``more`` that there are others to ask for.
+
+    With ``since``, the rest of what the page shows comes too; ``muted`` is as in :class:`Muted`.
+    """
 
     messages: list[Message]
     version: int
     more: bool
     key: NotRequired[str]
     people: NotRequired[People]
+    muted: NotRequired[float]
 
 
 class Sanctioned(TypedDict):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
+from wampflask import PublishOptions
 from wampflask.apps.extensions import wamp
 
 from . import contract, people, service
@@ -27,6 +28,13 @@ def tell_moved(session: Session, room: Room, former: str) -> None:
     """Everybody is to enter again; who is banned will be refused."""
     topic = contract.message_topic(room.label, former)
     wamp.after_commit(session).publish_later(topic, contract.Moved(moved=True))
+
+
+def tell_muted(session: Session, room: Room, person: Person, seconds: float) -> None:
+    """Somebody may not write for so many seconds, or with 0 may write again: nobody else hears of it."""
+    topic = contract.message_topic(room.label, room.key)
+    only_them = PublishOptions(eligible_authid=[person.authid])
+    wamp.after_commit(session).publish_later(topic, contract.Muted(muted=seconds), options=only_them)
 
 
 def tell_typing(room: Room, person: Person) -> None:

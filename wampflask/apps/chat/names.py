@@ -88,7 +88,7 @@ def clean_name(name: object) -> str:
     if fold(text) in map(fold, _RESERVED):
         raise Invalid("That name is reserved. Choose another one.")
     if sum(1 for c in unicodedata.normalize("NFD", text) if unicodedata.combining(c)) > len(text) // 2 + 1:
-        raise Invalid("Too many marks on too few letters. Choose a plainer name.")
+        raise Invalid("This name has too many accents. Choose a plainer one.")
     return text
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -66,19 +67,24 @@ def rename(session: Session, who: Who, name: object) -> tuple[Person, list[Perso
     wanted = names.clean_name(name)
     person = ensure_person(session, who)
     if person.guest and accounts.has_address_named(session, wanted):
-        raise NameTaken(f"Somebody with an account is called “{wanted}”. Choose another name.")
+        raise _taken(wanted)
     holder = session.scalar(select(Person).where(Person.folded == names.fold(wanted)).with_for_update())
     if holder is None or holder is person:
         _call(person, wanted)
         session.flush()
         return person, []
     if person.guest or not holder.guest:
-        raise NameTaken(f"Somebody else is called “{holder.name}”. Choose another name.")
+        raise _taken(wanted)
     _call(holder, _free_guest_name(session))
     session.flush()  # the name must be free before it is taken
     _call(person, wanted)
     session.flush()
     return person, [holder]
+
+
+def _taken(wanted: str) -> NameTaken:
+    """One answer for every reason: it must not tell which names begin an account's address."""
+    return NameTaken(f"The name “{wanted}” is not available. Choose another one.")
 
 
 def describe(person: Person) -> contract.Person:
@@ -99,10 +105,23 @@ def check_may_enter(session: Session, room: Room, person: Person | None) -> None
 def check_may_write(session: Session, room: Room, person: Person) -> None:
     """:raises Banned: they are. :raises Muted: they are, with the time that is left."""
     check_may_enter(session, room, person)
-    found = _sanction(session, room, person)
-    if found is not None and found.muted_until is not None and found.muted_until > now():
-        minutes = max(1, round((found.muted_until - now()).total_seconds() / 60 + 0.5))
-        raise Muted(f"You are muted here for another {minutes} minute{'s' * (minutes != 1)}. You can still read.")
+    seconds = muted_for(session, room, person)
+    if seconds:
+        raise Muted(muted_notice(seconds))
+
+
+def muted_for(session: Session, room: Room, person: Person | None) -> float:
+    """Return the seconds for which somebody may read and not write; 0 for whoever is not muted."""
+    found = _sanction(session, room, person) if person is not None else None
+    if found is None or found.muted_until is None:
+        return 0.0
+    return max(0.0, (found.muted_until - now()).total_seconds())
+
+
+def muted_notice(seconds: float) -> str:
+    """What the muted person reads."""
+    minutes = math.ceil(seconds / 60)
+    return f"You are muted here for another {minutes} minute{'s' * (minutes != 1)}. You can still read."
 
 
 def sanction(session: Session, room: Room, who: Who, person_id: int, action: object, minutes: object) -> Person:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, TypeVar
+from typing import ParamSpec, TypeVar
 
 from flask import g
 
@@ -16,16 +16,17 @@ from .viewing import calling, rate
 
 wamp.permit(*contract.PERMISSIONS)
 
-P = TypeVar("P", bound=Callable[..., Any])
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
-def _answering(procedure: P) -> P:
+def _answering(procedure: Callable[P, R]) -> Callable[P, R]:
     """Decorator: a refusal leaves as its error in WAMP, and the transaction is undone."""
 
     @wraps(procedure)
-    def answered(*args: Any) -> Any:
+    def answered(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
-            return procedure(*args)
+            return procedure(*args, **kwargs)
         except service.TooFast as error:
             db.session.rollback()
             raise CallFailed(error.uri, str(error), seconds=error.seconds) from None
@@ -33,7 +34,7 @@ def _answering(procedure: P) -> P:
             db.session.rollback()
             raise CallFailed(error.uri, str(error)) from None
 
-    return answered  # type: ignore[return-value]
+    return answered
 
 
 @wamp.register(contract.ENTER)
@@ -112,15 +113,15 @@ def rename(label: object, name: object) -> contract.Person:
 
 @wamp.register(contract.MODERATE)
 @_answering
-def moderate(label: object, person_id: object, action: object, minutes: object = 15) -> list[contract.Sanctioned]:
+def moderate(label: object, person: object, action: object, minutes: object = 15) -> list[contract.Sanctioned]:
     """Mute, unmute, ban or unban somebody; who is muted or banned then."""
     who, session = calling(), db.session()
-    if not isinstance(person_id, int) or isinstance(person_id, bool) or not 0 < person_id < 2**31:
+    if not isinstance(person, int) or isinstance(person, bool) or not 0 < person < 2**31:
         raise service.Invalid("A person is named by number.")
     if action == "ban":
-        acts.ban(session, label, who, person_id)
+        acts.ban(session, label, who, person)
     else:
-        people.sanction(session, service.find_room(session, label), who, person_id, action, minutes)
+        acts.sanction(session, label, who, person, action, minutes)
     found = people.sanctions(session, service.find_room(session, label))
     session.commit()
     return found

@@ -184,9 +184,10 @@ def history(
     :raises Banned: who asks is. :raises NotFound: no such room.
     """
     room = find_room(session, label)
-    people.check_may_enter(session, room, people.find_person(session, who))
+    person = people.find_person(session, who)
+    people.check_may_enter(session, room, person)
     if since is not None:
-        return _changed(session, room, _whole(since, "since"))
+        return _changed(session, room, person, _whole(since, "since"))
     older = _whole(before, "before") if before is not None else None
     query = select(Message).where(Message.room_id == room.id)
     if older is not None:
@@ -220,7 +221,7 @@ def describe(message: Message) -> contract.Message:
     )
 
 
-def _changed(session: Session, room: Room, since: int) -> contract.History:
+def _changed(session: Session, room: Room, person: Person | None, since: int) -> contract.History:
     # The room was read first: whatever has a number up to its version is committed, and found below.
     query = select(Message).where(Message.room_id == room.id, Message.version > since, Message.version <= room.version)
     rows = session.scalars(query.order_by(Message.version).limit(CATCH_UP + 1)).all()
@@ -232,6 +233,7 @@ def _changed(session: Session, room: Room, since: int) -> contract.History:
         more=more,
         key=room.key,
         people=people_here(session, room),
+        muted=people.muted_for(session, room, person),
     )
 
 

@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 
 from flask import Blueprint, Response, abort, flash, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_limiter.util import get_remote_address
 from limits import parse
 
 from wampflask.apps.errors import error_page
 from wampflask.apps.extensions import db, limiter
+from wampflask.apps.network import client_network
 
 from . import acts, names, people, service
 from .forms import ButtonForm, NameForm, SayForm
@@ -20,7 +20,7 @@ from .viewing import rate, reader
 blueprint = Blueprint("chat", __name__)
 
 NEW_ROOMS = parse("120 per hour")
-"""That one address may make; counted by each worker process for itself."""
+"""That one address may make."""
 
 
 @blueprint.app_errorhandler(service.ChatError)
@@ -67,7 +67,7 @@ def go() -> ResponseReturnValue:
     """To the room whose name was typed: GET with ``name``."""
     label = names.label_of(request.args.get("name", ""))
     if not label:
-        flash("A room's name has some letters or digits.", "error")
+        flash("Enter a room name with letters or digits.", "error")
         return redirect(url_for("chat.index"))
     return redirect(url_for("chat.room", label=label))
 
@@ -93,7 +93,7 @@ def say(label: str) -> ResponseReturnValue:
     """Say something without JavaScript: form fields ``text`` and ``token``."""
     form = SayForm()
     if not form.validate_on_submit():
-        return _page(label, "That did not work. Try again."), 422
+        return _page(label, "Your message was not sent. Try again."), 422
     try:
         acts.say(label, reader(), form.text.data, form.token.data or None, rate())
     except service.NotFound:
@@ -111,7 +111,7 @@ def rename(label: str) -> ResponseReturnValue:
     if form.validate_on_submit():
         try:
             acts.rename(reader(), form.name.data)
-            flash("That is your name now.", "success")
+            flash("Name saved.", "success")
         except service.ChatError as error:
             db.session.rollback()
             flash(str(error), "error")
@@ -124,6 +124,7 @@ def _page(label: str, trouble: str = "", text: str = "") -> str:
     older = before if before is not None and 0 < before < 2**31 else None
     history = service.history(session, label, who, before=older)
     person = people.find_person(session, who)
+    muted = people.muted_for(session, service.find_room(session, label), person)
     form = SayForm(formdata=None, text=text)
     return render_template(
         "chat/room.html",
@@ -136,6 +137,7 @@ def _page(label: str, trouble: str = "", text: str = "") -> str:
         form=form,
         name_form=NameForm(formdata=None, name=person.name if person is not None else ""),
         trouble=trouble,
+        muted=people.muted_notice(muted) if muted else "",
         text_max=names.TEXT_MAX,
         name_max=names.NAME_MAX,
     )
@@ -151,5 +153,5 @@ def _make(label: str) -> None:
 
 
 def _count_new_room() -> None:
-    if not limiter.limiter.hit(NEW_ROOMS, "chat.rooms", get_remote_address()):
-        abort(429, "You have opened many new rooms. Wait some minutes before the next.")
+    if not limiter.limiter.hit(NEW_ROOMS, "chat.rooms", client_network()):
+        abort(429, "Too many new rooms. Try again in a few minutes.")

@@ -9,36 +9,40 @@ from flask import flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_admin import expose
 from flask_admin.actions import action
+from flask_admin.helpers import get_redirect_target
 from flask_sqlalchemy import SQLAlchemy
 from flask_wtf import FlaskForm
-from wtforms import FloatField, SelectField, StringField, SubmitField
-from wtforms.validators import Length, NumberRange, Optional
+from wtforms import SelectField, StringField, SubmitField
+from wtforms.validators import Length, Optional
 
 from wampflask.apps.backoffice import SiteModelView, ToLookAt
 from wampflask.apps.extensions import db as database
 from wampflask.apps.extensions import wamp
+from wampflask.apps.fields import NumberField
 
 from . import contract, notify, push, service
-from .forms import GROUPS
-from .models import SWITCHES, Alert, AlertRule, Channel, EnrolToken, Host, MonitorError, Notice
+from .forms import GROUPS, LABELS, seconds_between
+from .models import SWITCHES, Alert, AlertRule, Channel, EnrolToken, Host, MonitorError, NotFound, Notice
 
 SAID_ONE_BY_ONE = 10
 """Results of a bulk edit that are told host by host, at most."""
+ID_DIGITS = 18
+"""Of the largest id that every database can be asked for."""
 _LEAVE = {"": "as it is", "1": "on", "0": "off"}
 
 
 class BulkForm(FlaskForm):  # type: ignore[misc]
     """New values for several hosts; what is left empty stays as it is."""
 
-    frequency = FloatField("Seconds between two reports", validators=[Optional(), NumberRange(*contract.FREQUENCY)])
-    disabled = SelectField("Disabled", choices=_LEAVE)
+    frequency = NumberField(LABELS["frequency"], validators=[Optional(), seconds_between(*contract.FREQUENCY)])
+    disabled = SelectField(LABELS["disabled"], choices=_LEAVE)
     show_cpus = SelectField(GROUPS["show_cpus"], choices=_LEAVE)
     show_memory = SelectField(GROUPS["show_memory"], choices=_LEAVE)
     show_disk = SelectField(GROUPS["show_disk"], choices=_LEAVE)
     show_network = SelectField(GROUPS["show_network"], choices=_LEAVE)
     show_temperatures = SelectField(GROUPS["show_temperatures"], choices=_LEAVE)
     show_system = SelectField(GROUPS["show_system"], choices=_LEAVE)
-    labels = StringField("Labels, instead of those they have", validators=[Length(max=500)])
+    labels = StringField("Labels (comma-separated; replace those they have)", validators=[Length(max=500)])
     submit = SubmitField("Save and apply")
 
     def values(self) -> dict[str, Any]:
@@ -61,6 +65,11 @@ def say(results: dict[str, tuple[str, str]], titles: dict[str, str]) -> None:
     flash(f"{len(results)} hosts: " + ", ".join(f"{count} {state}" for state, count in counts.items()), "success")
 
 
+def _row_numbers(text: str) -> list[int]:
+    """The rows' ids in a page's address; what none can be is left out."""
+    return [int(one) for one in text.split(",") if one.isascii() and one.isdigit() and len(one) <= ID_DIGITS]
+
+
 def _application(_view: Any, _context: Any, model: Host, _name: str) -> str:
     return service.application(model)[1]
 
@@ -80,6 +89,7 @@ class HostView(SiteModelView):
     column_filters = ("online", "disabled", "revoked", "labels")
     column_editable_list = ()
     form_columns = ("name", "labels", "notes", "disabled", "frequency", "handover", *SWITCHES, "revoked")
+    column_labels = {**LABELS, "ip": "IP", "settings": "Settings"}  # noqa: RUF012 - same
     page_size = 100
 
     def after_model_change(self, form: Any, model: Host, is_created: bool) -> None:  # noqa: ARG002 - Flask-Admin's
@@ -102,8 +112,10 @@ class HostView(SiteModelView):
     def bulk(self) -> ResponseReturnValue:
         """``admin/bulk.html`` (form: BulkForm, hosts)."""
         session = database.session()
-        numbers = [int(one) for one in request.args.get("ids", "").split(",") if one.isascii() and one.isdigit()]
-        hosts = [host for number in numbers[:1000] if (host := session.get(Host, number))]
+        numbers = _row_numbers(request.args.get("ids", ""))[:1000]
+        hosts = [host for number in numbers if (host := session.get(Host, number))]
+        if not hosts:
+            raise NotFound("There are no such hosts. They may have been removed.")
         form = BulkForm()
         if form.validate_on_submit():
             titles = {host.host: host.title for host in hosts}
@@ -135,8 +147,8 @@ class RuleView(SiteModelView):
     column_list = ("name", "metric", "threshold", "seconds", "labels", "hosts", "enabled")
     form_columns = ("name", "metric", "threshold", "seconds", "labels", "hosts", "enabled")
     column_descriptions = {  # noqa: RUF012 - Flask-Admin's way of declaring
-        "threshold": "Percent for CPU, memory, swap and disk; degrees Celsius; load. Offline needs none.",
-        "seconds": "For how long, before it alarms.",
+        "threshold": "Percent for CPU, memory, swap and disk; °C for temperature. Offline needs none.",
+        "seconds": "Alert after the value has been above the threshold, or the host offline, for this long.",
     }
 
 
@@ -145,18 +157,36 @@ class ChannelView(SiteModelView):
 
     refusals = (MonitorError,)
     column_list = ("name", "enabled", "quiet_from", "quiet_to", "time_zone")
-    form_columns = ("name", "url", "enabled", "quiet_from", "quiet_to", "time_zone")
+    form_columns = ("name", "address", "enabled", "quiet_from", "quiet_to", "time_zone")
+    list_template = "admin/channels.html"
+    edit_template = "admin/channel.html"
     column_descriptions = {  # noqa: RUF012 - Flask-Admin's way of declaring
-        "url": "As apprise writes it: mailto://user:password@mail.example?to=me@example.org, json://host/path, slack://…",
+        "address": "As apprise writes it: mailto://user:password@mail.example?to=me@example.org, json://host/path, slack://…",
         "quiet_from": "In the quiet hours (22:00 to 07:00) nothing is sent; what is still wrong afterwards is.",
     }
 
     def on_model_change(self, form: Any, model: Channel, is_created: bool) -> None:  # noqa: ARG002 - Flask-Admin's
         """Refuse what could not be used."""
+        model.address = notify.check_address(model.address)
         notify.parse_time(model.quiet_from or "")
         notify.parse_time(model.quiet_to or "")
         notify.zone(model.time_zone)
         model.quiet_from, model.quiet_to = model.quiet_from or "", model.quiet_to or ""
+
+    @expose("/test", methods=("POST",))  # type: ignore[untyped-decorator]
+    def test(self) -> ResponseReturnValue:
+        """Send a test message to the channel ``?id=``, and say what came of it."""
+        session = database.session()
+        channel = next((session.get(Channel, one) for one in _row_numbers(request.args.get("id", ""))), None)
+        if channel is None:
+            raise NotFound("There is no such channel. It may have been deleted.")
+        name, address = channel.name, channel.address
+        session.commit()  # no transaction is open while a far server is asked
+        if error := notify.send_test(name, address):
+            flash(f"{name}: the test message was not sent. {error}", "error")
+        else:
+            flash(f"{name}: the test message was sent.", "success")
+        return redirect(get_redirect_target() or self.get_url(".index_view"))
 
 
 class AlertView(SiteModelView):
@@ -183,7 +213,7 @@ def monitor_views(db: SQLAlchemy) -> list[SiteModelView]:
         HostView(Host, db, name="Hosts", category="Monitoring", endpoint="hosts"),
         TokenView(EnrolToken, db, name="Tokens", category="Monitoring", endpoint="tokens"),
         RuleView(AlertRule, db, name="Alert rules", category="Monitoring", endpoint="alert_rules"),
-        ChannelView(Channel, db, name="Channels", category="Monitoring", endpoint="alert_channels"),
+        ChannelView(Channel, db, name="Notification channels", category="Monitoring", endpoint="alert_channels"),
         AlertView(Alert, db, name="Alerts", category="Monitoring", endpoint="alerts"),
-        NoticeView(Notice, db, name="Alert messages", category="Monitoring", endpoint="alert_notices"),
+        NoticeView(Notice, db, name="Sent notifications", category="Monitoring", endpoint="alert_notices"),
     ]

@@ -131,7 +131,7 @@ class ShownConfig(Config):
     labels: list[str]
     state: Literal["applied", "refused", "applying", "offline"]
     text: str
-    """``state`` for people: ``applied 12:03:04 UTC``."""
+    """``state`` for people: ``Applied 12:03:04 UTC``."""
 
 
 class Removed(TypedDict):

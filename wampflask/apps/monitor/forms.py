@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from flask_wtf import FlaskForm
-from wtforms import BooleanField, FloatField, SelectField, StringField, SubmitField, TextAreaField
+from wtforms import BooleanField, SelectField, StringField, SubmitField, TextAreaField
 from wtforms.validators import InputRequired, Length, NumberRange
+
+from wampflask.apps.fields import NO_NUMBER, NumberField
 
 from .contract import FREQUENCY, HANDOVER
 from .models import NAME_MAX, NOTES_MAX, SWITCHES, Host
@@ -21,6 +23,18 @@ GROUPS = {
 }
 
 
+LABELS = {
+    "name": "Display name",
+    "labels": "Labels (comma-separated)",
+    "frequency": "Report every (seconds)",
+    "handover": "Save history every (seconds)",
+    "disabled": "Pause monitoring",
+    "notes": "Notes",
+    **GROUPS,
+}
+"""Of a host's settings, wherever they are edited."""
+
+
 class ActionForm(FlaskForm):  # type: ignore[misc]
     """A button that does one thing."""
 
@@ -29,35 +43,39 @@ class TokenForm(FlaskForm):  # type: ignore[misc]
     """A new token."""
 
     note = StringField("What is it for?", validators=[Length(max=NAME_MAX)])
-    reusable = BooleanField("For any number of hosts, until it expires")
+    reusable = BooleanField("Can be used by any number of hosts until it expires")
     hours = SelectField(
         "Valid for", choices={"1": "1 hour", "24": "1 day", "168": "1 week", "2160": "90 days"}, default="24"
     )
-    submit = SubmitField("Make a token")
+    submit = SubmitField("Create an enrolment token")
+
+
+def seconds_between(low: float, high: float) -> NumberRange:
+    """A validator that says what may be entered."""
+    return NumberRange(low, high, message=f"Enter {low:g} to {high:g} seconds.")
 
 
 class SettingsForm(FlaskForm):  # type: ignore[misc]
     """What a host's agent does, and how the host is shown."""
 
-    name = StringField("Name (empty: the machine's own)", validators=[Length(max=NAME_MAX)])
-    labels = StringField("Labels, with commas between them", validators=[Length(max=500)])
-    frequency = FloatField(
-        "Seconds between two reports",
-        validators=[InputRequired(), NumberRange(*FREQUENCY, message="%(min)s to %(max)s seconds.")],
-    )
-    handover = FloatField(
-        "Seconds that reports are gathered for the history",
-        validators=[InputRequired(), NumberRange(*HANDOVER, message="%(min)s to %(max)s seconds.")],
-    )
-    disabled = BooleanField("Disabled: no reports")
+    name = StringField(LABELS["name"], validators=[Length(max=NAME_MAX)])
+    labels = StringField(LABELS["labels"], validators=[Length(max=500)])
+    frequency = NumberField(LABELS["frequency"], validators=[InputRequired(NO_NUMBER), seconds_between(*FREQUENCY)])
+    handover = NumberField(LABELS["handover"], validators=[InputRequired(NO_NUMBER), seconds_between(*HANDOVER)])
+    disabled = BooleanField(LABELS["disabled"])
     show_cpus = BooleanField(GROUPS["show_cpus"])
     show_memory = BooleanField(GROUPS["show_memory"])
     show_disk = BooleanField(GROUPS["show_disk"])
     show_network = BooleanField(GROUPS["show_network"])
     show_temperatures = BooleanField(GROUPS["show_temperatures"])
     show_system = BooleanField(GROUPS["show_system"])
-    notes = TextAreaField("Notes", validators=[Length(max=NOTES_MAX)])
+    notes = TextAreaField(LABELS["notes"], validators=[Length(max=NOTES_MAX)])
     submit = SubmitField("Save and apply")
+
+    @property
+    def first_wrong(self) -> str:
+        """The name of the first field with an error, "" for none."""
+        return next((field.name for field in self if field.errors), "")
 
     @property
     def switches(self) -> list[Any]:

@@ -17,7 +17,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from .models import Host, NotFound, Reading, Rollup
-from .samples import Values, newest, series_of
+from .samples import EARLIEST, Values, newest, series_of
 
 RAW_KEPT = 3600
 KEPT = {60: 25 * 3600, 600: 8 * 86_400, 7200: 31 * 86_400}
@@ -49,8 +49,8 @@ class Handover:
 
 
 def append(session: Session, handovers: Sequence[Handover]) -> list[int | Exception]:
-    """Store what is new, of several hosts in one transaction: for each handover the highest ``seq`` stored, or
-    :class:`NotFound`.
+    """Store what is new, of several hosts in one transaction: for each handover the highest ``seq`` stored, or what
+    keeps it from being stored, such as :class:`NotFound`.
     """
     names = {one.host for one in handovers}
     query = select(Host.id, Host.host, Host.stored_seq, Host.last_seen, Host.dropped).where(Host.host.in_(names))
@@ -59,7 +59,10 @@ def append(session: Session, handovers: Sequence[Handover]) -> list[int | Except
     outcomes: list[int | Exception] = []
     for one in handovers:
         mark = known.get(one.host)
-        outcomes.append(batch.take(mark, one) if mark else NotFound("This host was removed from the hub."))
+        try:
+            outcomes.append(batch.take(mark, one) if mark else NotFound("This host was removed from the hub."))
+        except Exception as error:  # a boundary: what one host sent is no other's trouble
+            outcomes.append(error)
     batch.write(session)
     return outcomes
 
@@ -87,17 +90,15 @@ class _Batch:
         self._hosts: dict[int, dict[str, Any]] = {}
 
     def take(self, mark: _Mark, handover: Handover) -> int:
-        fresh = [sample for sample in handover.samples if sample["seq"] > mark.stored]
-        clock = handover.clock
-        offset = self._now - clock if clock is not None and abs(self._now - clock) > FUTURE else 0.0
-        for sample in fresh:
-            sample["time"] = min(sample["time"] + offset, self._now)
-            self._keep(mark.id, sample)
+        """Note what is to be written. What may fail comes first: it is all of a handover or nothing."""
+        fresh = self._fresh(mark, handover)
+        latest = newest(sample for sample, _ in fresh) if fresh else {}
+        moment = datetime.fromtimestamp(latest["time"], UTC) if fresh else None
+        for sample, series in fresh:
+            self._keep(mark.id, sample["time"], series)
         changes = self._hosts.setdefault(mark.id, {})
-        if fresh:
-            mark.stored = changes["stored_seq"] = fresh[-1]["seq"]
-            latest = newest(fresh)
-            moment = datetime.fromtimestamp(latest["time"], UTC)
+        if moment:
+            mark.stored = changes["stored_seq"] = fresh[-1][0]["seq"]
             if mark.seen is None or moment >= mark.seen:
                 mark.seen = changes["last_seen"] = moment
                 changes["latest"] = {name: value for name, value in latest.items() if name != "seq"}
@@ -105,8 +106,15 @@ class _Batch:
             changes["dropped"] = mark.dropped = handover.dropped
         return mark.stored
 
-    def _keep(self, host_id: int, sample: Values) -> None:
-        series, moment = series_of(sample), sample["time"]
+    def _fresh(self, mark: _Mark, handover: Handover) -> list[tuple[Values, dict[str, float]]]:
+        """The samples that are not stored yet, with their times put right, and their series."""
+        clock = handover.clock
+        offset = self._now - clock if clock is not None and abs(self._now - clock) > FUTURE else 0.0
+        fresh = (sample for sample in handover.samples if sample["seq"] > mark.stored)
+        right = ({**sample, "time": min(max(sample["time"] + offset, EARLIEST), self._now)} for sample in fresh)
+        return [(sample, series_of(sample)) for sample in right]
+
+    def _keep(self, host_id: int, moment: float, series: dict[str, float]) -> None:
         if moment > self._now - RAW_KEPT:
             at = round(moment * 1000)
             while (host_id, at) in self._readings:  # a clock that was put right may give the same moment twice

@@ -14,7 +14,7 @@ blueprint = Blueprint("clients", __name__)
 BODY_MAX = 8192
 """Bytes of a request."""
 FAILURES = "30 per minute"
-"""Refused requests that one address may make, counted by each worker for itself."""
+"""Refused requests that one address may make."""
 
 
 def _was_refused(response: Response) -> bool:

@@ -15,6 +15,7 @@ from sqlalchemy import func, select
 
 from wampflask.apps.extensions import db, limiter, wamp
 from wampflask.apps.guard import is_admin
+from wampflask.apps.headers import mark_private
 
 from .models import Alert, Host
 from .samples import series_of
@@ -34,6 +35,7 @@ SINGLE = {
 @limiter.exempt
 def metrics() -> Response:
     """401 without the token (``WAMPFLASK_METRICS_TOKEN``, as ``Authorization: Bearer …``), unless an admin looks."""
+    mark_private()
     if not _may_look():
         return Response("The token of WAMPFLASK_METRICS_TOKEN is needed.\n", 401, {"WWW-Authenticate": "Bearer"})
     registry = CollectorRegistry()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import datetime
 from enum import StrEnum
@@ -18,6 +19,8 @@ NAME_MAX = 120
 LABELS_MAX = 20
 LABEL_MAX = 40
 NOTES_MAX = 4000
+LASTS_MAX = 86_400
+"""Seconds that a rule waits before it alarms, at most."""
 SWITCHES = ("show_cpus", "show_memory", "show_disk", "show_network", "show_temperatures", "show_system")
 CONFIG_FIELDS = ("disabled", "frequency", "handover", *SWITCHES)
 
@@ -108,9 +111,10 @@ class Host(Base):
 
     @validates("notes")
     def _check_notes(self, _key: str, value: str | None) -> str:
-        if len(value or "") > NOTES_MAX:
+        text = (value or "").replace("\r\n", "\n")  # browsers send the first
+        if len(text) > NOTES_MAX:
             raise MonitorError(f"Notes are too long: at most {NOTES_MAX} characters.")
-        return value or ""
+        return text
 
     @validates("labels")
     def _check_labels(self, _key: str, value: str | None) -> str:
@@ -190,6 +194,11 @@ class Metric(StrEnum):
     DISK = "disk"
     TEMPERATURE = "temperature"
 
+    @property
+    def label(self) -> str:
+        """For people."""
+        return "CPU" if self is Metric.CPU else self.value.capitalize()
+
 
 class AlertState(StrEnum):
     """The course of an alert."""
@@ -239,6 +248,18 @@ class AlertRule(Base):
     def _check_labels(self, _key: str, value: str | None) -> str:
         return normal_labels(value)
 
+    @validates("threshold")
+    def _check_threshold(self, _key: str, value: float | None) -> float:
+        if value is None or not math.isfinite(value):
+            raise MonitorError("A rule's threshold must be a number.")
+        return float(value)
+
+    @validates("seconds")
+    def _check_duration(self, _key: str, value: int | None) -> int:
+        if value is None or not 0 <= value <= LASTS_MAX:
+            raise MonitorError(f"A rule waits for 0 to {LASTS_MAX} seconds.")
+        return value
+
 
 class Alert(Base):
     """Something is, or was, wrong with a host."""
@@ -275,7 +296,7 @@ class Channel(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(NAME_MAX))
-    url: Mapped[str] = mapped_column(String(1000))
+    address: Mapped[str] = mapped_column("url", String(1000))
     enabled: Mapped[bool] = mapped_column(default=True)
     quiet_from: Mapped[str] = mapped_column(String(5), default="")
     quiet_to: Mapped[str] = mapped_column(String(5), default="")

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import logging
 import threading
+from contextlib import closing
 from datetime import UTC, datetime, time, timedelta
-from typing import Any
+from typing import Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from flask import Flask, current_app, g
@@ -18,6 +19,7 @@ from sqlalchemy.orm import Session
 
 from wampflask.apps.db import now
 from wampflask.apps.extensions import db
+from wampflask.apps.network import public_link
 
 from .models import Alert, AlertState, Channel, MonitorError, Notice, NoticeState
 
@@ -26,6 +28,7 @@ RETRIES = (30, 120, 600)
 KEPT = timedelta(days=90)
 """How long resolved alerts are kept, with their messages."""
 
+_NOWHERE = logging.NullHandler()
 _sending = threading.Lock()
 
 
@@ -132,10 +135,10 @@ def _send(session: Session, notice: Notice) -> None:
         notice.state = NoticeState.DROPPED
         session.commit()
         return
-    url, title, body = notice.channel.url, *words(notice)
+    address, message = notice.channel.address, words(notice)
     number, attempts = notice.id, notice.attempts
     session.commit()  # no transaction is open while a far server is asked
-    error = deliver(url, title, body)
+    error = deliver(address, message)
     notice = session.get_one(Notice, number)
     if not error:
         notice.state, notice.sent_at, notice.error = NoticeState.SENT, now(), ""
@@ -160,8 +163,16 @@ def _is_pointless(session: Session, notice: Notice) -> bool:
     return state in (NoticeState.DROPPED, NoticeState.FAILED, None)
 
 
-def words(notice: Notice) -> tuple[str, str]:
-    """Title and body of a message."""
+class Message(NamedTuple):
+    """What is sent. ``kind``: apprise's type, by which services choose a colour or an icon."""
+
+    title: str
+    body: str
+    kind: Literal["info", "success", "failure"]
+
+
+def words(notice: Notice) -> Message:
+    """The message of a notice."""
     alert = notice.alert
     title = f"{'Resolved' if notice.resolved else 'Alert'}: {alert.text}"
     lines = [
@@ -171,19 +182,52 @@ def words(notice: Notice) -> tuple[str, str]:
     ]
     if notice.resolved and alert.resolved_at:
         lines.append(f"Resolved: {alert.resolved_at:%Y-%m-%d %H:%M:%S} UTC")
-    return title, "\n".join(lines)
+    lines.append(public_link("monitor.host", host=alert.host.host))
+    return Message(title, "\n".join(lines), "success" if notice.resolved else "failure")
 
 
-def deliver(url: str, title: str, body: str) -> str:
+def check_address(text: str | None) -> str:
+    """A channel's address, if messages can be sent to it.
+
+    :raises MonitorError: apprise cannot read it. It is not repeated, because it may hold a password.
+    """
+    address = (text or "").strip()
+    if _target(address) is None:
+        raise MonitorError(
+            "Messages cannot be sent to this address. Write it as apprise does, one to a channel, for example "
+            "json://host.example/path or mailto://user:password@mail.example?to=me@example.org."
+        )
+    return address
+
+
+def send_test(channel: str, address: str) -> str:
+    """Send a message that names the channel and says that it is a test; what went wrong, or ""."""
+    body = f"This is a test of the channel {channel}. Alerts come the same way.\n{public_link('monitor.dashboard')}"
+    return deliver(address, Message("Test message from wampflask", body, "info"))
+
+
+def deliver(address: str, message: Message) -> str:
     """Send one message; what went wrong, or ""."""
+    target = _target(address)
+    if target is None:
+        return "apprise cannot read this address"
+    result = target.notify(title=message.title, body=message.body, notify_type=message.kind, body_format="text")
+    with closing(result):
+        complaints = [entry.message for entry in result.logs()]  # without the address's secrets, unlike its debug log
+        return "" if result else next(iter(complaints), "The service did not take the message.")
+
+
+def _target(address: str) -> Any:
+    """Where apprise would send to; None when it cannot read the address."""
     import apprise  # a quarter of a second, and only where alerts are sent
 
-    logging.getLogger("apprise").setLevel(logging.CRITICAL)  # it logs addresses with their passwords
+    log = logging.getLogger("apprise")
+    log.setLevel(logging.WARNING)
+    log.propagate = False  # it logs addresses that it cannot read, with their passwords
+    log.addHandler(_NOWHERE)
     target = apprise.Apprise()
-    if not target.add(url):
-        return "apprise does not know this kind of address"
-    said = target.notify(title=title, body=body, body_format=apprise.NotifyFormat.TEXT)
-    return "" if said else "the service did not take the message"
+    is_read = target.add(address) and len(target) == 1
+    return target if is_read else None
 
 
 def forget_old() -> None:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
+
+from flask import current_app
+from sqlalchemy.exc import OperationalError
 
 from wampflask import CallFailed, WampError, caller
 from wampflask.apps.extensions import db, wamp
 
 from . import contract, history, push, service
 from .batching import Batcher
-from .models import MonitorError
-from .samples import checked_batch
+from .models import MonitorError, one_line
+from .samples import EARLIEST, LARGEST, LATEST, checked_batch
 from .watchman import WATCH, host_of, is_watched
+from .wire import number, whole
 
 wamp.permit(*contract.PERMISSIONS)
 
@@ -30,7 +32,7 @@ def ready(hello: object) -> contract.Welcome:
         found = service.get_host(session, host)
     except MonitorError as error:
         raise CallFailed(error.uri, str(error)) from None
-    version = str(hello.get("agent", ""))[:40] if isinstance(hello, dict) else ""
+    version = one_line(str(hello.get("agent", "")), 40) if isinstance(hello, dict) else ""
     if version and version != found.agent_version:
         found.agent_version = version
     if found.applied_version < found.config_version:  # it takes over what this answer holds
@@ -52,14 +54,35 @@ def append(samples: object, dropped: object = 0, clock: object = None) -> contra
     :raises CallFailed: ``monitor.error.invalid``: they can never be stored; ``monitor.error.not_found``.
     """
     try:
-        batch = checked_batch(samples)
-        stored = _store(history.Handover(_asking_host(), batch, _moment(clock), _count(dropped)))
+        batch, moment = checked_batch(samples), number(clock, EARLIEST, LATEST)
+        stored = _store(history.Handover(_asking_host(), batch, moment, whole(dropped, 0, LARGEST) or 0))
     except MonitorError as error:
         raise CallFailed(error.uri, str(error)) from None
     return contract.Appended(stored=stored)
 
 
 def _append_all(handovers: Sequence[history.Handover]) -> Sequence[int | Exception]:
+    """In one transaction; each in its own when that fails for a reason that may be one host's.
+
+    :raises OperationalError: the database itself is the trouble: locked, full, gone.
+    """
+    try:
+        return _append_together(handovers)
+    except OperationalError:
+        raise
+    except Exception:
+        current_app.logger.exception("Samples of %s hosts could not be stored together", len(handovers))
+        return [_append_alone(handover) for handover in handovers]
+
+
+def _append_alone(handover: history.Handover) -> int | Exception:
+    try:
+        return _append_together([handover])[0]
+    except Exception as error:  # a boundary: it is this host's
+        return error
+
+
+def _append_together(handovers: Sequence[history.Handover]) -> Sequence[int | Exception]:
     session = db.session()
     try:
         outcomes = history.append(session, handovers)
@@ -75,12 +98,3 @@ _store: Batcher[history.Handover, int] = Batcher(_append_all)
 
 def _asking_host() -> str:
     return host_of(caller.authid)
-
-
-def _moment(value: Any) -> float | None:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return float(value) if is_number else None
-
-
-def _count(value: Any) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53 else 0

@@ -10,12 +10,12 @@ from flask import Flask, current_app, has_app_context
 from flask_sqlalchemy.session import Session
 from sqlalchemy import event
 
-from wampflask import CallOptions, NoSuchProcedure, NotConnected, WampError
+from wampflask import CallOptions, NoSuchProcedure, NotConnected
 from wampflask.apps.extensions import db, wamp
 
 from . import contract, service
 from .changes import take_changed
-from .models import Host
+from .models import Host, one_line
 
 TIMEOUT = 3.0
 """Seconds for an agent to answer; one that takes longer gets its configuration when it returns."""
@@ -55,9 +55,10 @@ def push(hosts: Sequence[str]) -> dict[str, tuple[str, str]]:
     session.commit()  # no lock is held while agents think
     answers = call_agents({host: (contract.CONFIGURE, (config,)) for host, config in configs.items()})
     for host, answer in answers.items():
-        if isinstance(answer, WampError):
+        if isinstance(answer, Exception):
             if not isinstance(answer, _OFFLINE):
-                current_app.logger.warning("The agent of host %s did not take its configuration: %s", host, answer)
+                said = one_line(str(answer), 300)
+                current_app.logger.warning("The agent of host %s did not take its configuration: %s", host, said)
         else:
             service.settle(session, host, answer)
     session.flush()
@@ -70,7 +71,8 @@ def push(hosts: Sequence[str]) -> dict[str, tuple[str, str]]:
 
 
 def call_agents(calls: dict[str, tuple[str, tuple[Any, ...]]], timeout: float = TIMEOUT) -> dict[str, Any]:
-    """Call a procedure of several agents at once: by host, the answer or the :class:`WampError`.
+    """Call a procedure of several agents at once: by host, the answer or the exception that came of it. Raises nothing:
+    what one agent says must not keep the others from being called.
 
     :param calls: by host, one of the contract's procedures on agents and its arguments.
     """
@@ -82,7 +84,7 @@ def call_agents(calls: dict[str, tuple[str, tuple[Any, ...]]], timeout: float = 
             try:
                 uri = contract.on_agent(procedure, host)
                 return host, wamp.call(uri, *args, options=CallOptions(timeout=timeout))
-            except WampError as error:
+            except Exception as error:  # a boundary: it is this host's
                 return host, error
 
     if len(calls) == 1:

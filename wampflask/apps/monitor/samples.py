@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from .models import MonitorError, one_line
+from .wire import number, whole
 
 BATCH_MAX = 200
 NAMES_MAX = 64
@@ -15,7 +15,10 @@ NAME_MAX = 120
 CORES_MAX = 1024
 DISK_SERIES = 8
 BIGGEST = 2.0**63
-EARLIEST = 1_600_000_000.0
+EARLIEST, LATEST = 1_600_000_000.0, 10_000_000_000.0
+"""Seconds since the epoch that a clock may show: 2020 to 2286."""
+LARGEST = 2**53 - 1
+"""Whole numbers up to here are the same in every language."""
 
 Values = dict[str, Any]
 
@@ -28,8 +31,8 @@ def checked_batch(samples: object) -> list[Values]:
     if not isinstance(samples, list) or not 0 < len(samples) <= BATCH_MAX:
         raise MonitorError(f"samples must be a list of 1 to {BATCH_MAX}.")
     found = [checked(sample) for sample in samples]
-    numbers: list[Any] = [sample.get("seq") for sample in found]
-    if not all(_is_whole(number) and 0 < number < 2**53 for number in numbers):
+    numbers: list[Any] = [whole(sample.get("seq"), 1, LARGEST) for sample in found]
+    if None in numbers:
         raise MonitorError("seq must be a whole number from 1 on.")
     if any(later <= earlier for earlier, later in itertools.pairwise(numbers)):
         raise MonitorError("seq must rise.")
@@ -43,11 +46,11 @@ def checked(sample: object) -> Values:
     """
     if not isinstance(sample, dict):
         raise MonitorError("A sample must be an object.")
-    time, interval = _number(sample, "time"), _number(sample, "interval")
-    if time < EARLIEST or not 0 < interval <= 86_400:  # noqa: PLR2004 - a day
+    time, interval = number(sample.get("time"), EARLIEST, LATEST), _finite(sample.get("interval"), "interval")
+    if time is None or not 0 < interval <= 86_400:  # noqa: PLR2004 - a day
         raise MonitorError("time or interval cannot be.")
-    found: Values = {"time": time, "interval": interval, "version": sample.get("version", 0)}
-    if not _is_whole(found["version"]):
+    found: Values = {"time": time, "interval": interval, "version": whole(sample.get("version", 0), 0, LARGEST)}
+    if found["version"] is None:
         raise MonitorError("version must be a whole number.")
     if "seq" in sample:
         found["seq"] = sample["seq"]
@@ -77,27 +80,18 @@ def series_of(sample: Mapping[str, Any]) -> dict[str, float]:
     return found
 
 
-def _is_whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _number(sample: Mapping[str, Any], name: str) -> float:
-    return _finite(sample.get(name), name)
-
-
 def _finite(value: object, name: str) -> float:
-    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
-        raise MonitorError(f"{name} must be a number.")
-    if abs(value) > BIGGEST:
-        raise MonitorError(f"{name} is out of range.")
-    return value
+    found = number(value, -BIGGEST, BIGGEST)
+    if found is None:
+        raise MonitorError(f"{name} must be a number, and not too large.")
+    return found
 
 
 def _ratio(value: object, name: str) -> float:
-    number = _finite(value, name)
-    if not 0 <= number <= 1:
+    found = number(value, 0, 1)
+    if found is None:
         raise MonitorError(f"{name} must be 0 to 1.")
-    return number
+    return found
 
 
 def _numbers(value: object, name: str) -> list[float]:

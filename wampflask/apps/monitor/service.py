@@ -16,10 +16,13 @@ from wampflask.apps.db import now
 
 from . import contract
 from .models import CONFIG_FIELDS, NAME_MAX, EnrolToken, Host, NotFound, one_line
+from .wire import whole
 
 TOKEN_LIFETIME = timedelta(days=1)
 HOST_ID = re.compile(r"[0-9a-f]{32}")
 KEY = re.compile(r"[0-9a-f]{64}")
+VERSION_MAX = 2**31 - 1
+"""Of a configuration, as the database keeps it."""
 REQUEST_TEXTS = {"name": NAME_MAX, "ip": 64, "agent": 40, "python": 40, "system": NAME_MAX}
 
 
@@ -160,12 +163,12 @@ def config_of(host: Host) -> contract.Config:
 def application(host: Host) -> tuple[str, str]:
     """Whether the configuration is in force: ``applied refused applying offline`` and a text for people."""
     if host.refused_version == host.config_version:
-        return "refused", f"refused: {host.refusal}"
+        return "refused", f"Refused by the host: {host.refusal}"
     if host.applied_version >= host.config_version and host.applied_at is not None:
-        return "applied", f"applied {host.applied_at:%H:%M:%S} UTC"
+        return "applied", f"Applied {host.applied_at:%H:%M:%S} UTC"
     if host.online:
-        return "applying", "on its way"
-    return "offline", "offline, will apply when it returns"
+        return "applying", "On the way to the host"
+    return "offline", "The host will get it when it connects"
 
 
 def shown_config(host: Host) -> contract.ShownConfig:
@@ -187,17 +190,17 @@ def presence_of(host: Host) -> contract.Presence:
 
 
 def settle(session: Session, host: str, answer: object) -> None:
-    """Keep what an agent said to a configuration: :class:`contract.Configured`."""
-    if not isinstance(answer, dict) or not isinstance(answer.get("version"), int):
+    """Keep what an agent said to a configuration: :class:`contract.Configured`. Anything else is a refusal."""
+    said = answer if isinstance(answer, dict) else {}
+    version = whole(said.get("version"), 0, VERSION_MAX)
+    if said.get("accepted") and version is not None:
+        confirm_config(session, host, version)
         return
-    if answer.get("accepted"):
-        confirm_config(session, host, answer["version"])
-        return
-    reason = one_line(str(answer.get("reason") or "it gave no reason"), 300)
+    reason = "its answer cannot be understood" if version is None else str(said.get("reason") or "it gave no reason")
     session.execute(
         update(Host)
         .where(Host.host == host)
-        .values(refused_version=Host.config_version, refusal=reason)
+        .values(refused_version=Host.config_version, refusal=one_line(reason, 300))
         .execution_options(synchronize_session=False)
     )
 

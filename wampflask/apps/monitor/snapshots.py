@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
-from flask import Response, abort, make_response
 from sqlalchemy.orm import Session
 
 from . import history, service
@@ -55,16 +52,3 @@ GROUPS = {
     "show_temperatures": ("temperatures",),
     "show_system": ("uptime", "processes"),
 }
-
-
-def agent_file() -> Response:
-    """``agent.py`` as text, where it is installed beside the site."""
-    places = [spec.origin for name in ("wampflask_agent", "agent") if (spec := find_spec(name)) and spec.origin]
-    files = [file for place in places if (file := Path(place).with_name("agent.py")).exists()]
-    checkout = Path(__file__).resolve().parents[3] / "agent" / "agent.py"
-    file = next(iter(files), checkout)
-    if not file.exists():
-        abort(404, "The agent is not installed beside this site.")
-    response = make_response(file.read_text(encoding="utf-8"))
-    response.mimetype = "text/x-python"
-    return response

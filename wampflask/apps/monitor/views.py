@@ -10,7 +10,7 @@ from datetime import timedelta
 from functools import wraps
 from typing import Any
 
-from flask import Blueprint, Response, flash, jsonify, redirect, render_template, request, url_for
+from flask import Blueprint, Response, abort, flash, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_security import current_user
 from sqlalchemy import select
@@ -19,9 +19,9 @@ from wampflask.apps.db import now
 from wampflask.apps.errors import error_page
 from wampflask.apps.extensions import db
 from wampflask.apps.guard import for_admins, is_admin, refuse
-from wampflask.apps.network import public_base
+from wampflask.apps.headers import mark_private
 
-from . import alerts, history, push, service, snapshots
+from . import adding, alerts, history, push, service, snapshots
 from .forms import ActionForm, TokenForm, settings_of
 from .models import Alert, EnrolToken, Host, MonitorError, NotFound
 
@@ -29,7 +29,6 @@ blueprint = Blueprint("monitor", __name__)
 
 UNPROCESSABLE = 422
 ALERTS_SHOWN = 20
-PLACEHOLDER = "…"
 
 View = Callable[..., ResponseReturnValue]
 
@@ -39,6 +38,7 @@ def for_watchers(view: View) -> View:
 
     @wraps(view)
     def guarded(*args: Any, **kwargs: Any) -> ResponseReturnValue:
+        mark_private()
         return view(*args, **kwargs) if current_user.is_authenticated else refuse()
 
     return guarded
@@ -61,10 +61,8 @@ def no_store(data: Any) -> Response:
 @blueprint.get("/dashboard/")
 @for_watchers
 def dashboard() -> ResponseReturnValue:
-    """``monitor/dashboard.html`` (hosts: ``snapshots.overview``, alerts: ShownAlert, command, may_edit)."""
-    return render_template(
-        "monitor/dashboard.html", **_overview(), command=command(), may_edit=is_admin(), form=ActionForm()
-    )
+    """``monitor/dashboard.html`` (hosts: ``snapshots.overview``, alerts: ShownAlert, may_edit)."""
+    return render_template("monitor/dashboard.html", **_overview(), may_edit=is_admin(), form=ActionForm())
 
 
 @blueprint.get("/dashboard/snapshot.json")
@@ -146,8 +144,9 @@ def settings(host: str) -> ResponseReturnValue:
         form.form_errors.append(str(error))
         return _host_page(service.get_host(db.session(), host), form, UNPROCESSABLE)
     state, text = push.push([host])[host]
-    flash(f"Saved: {text}.", "error" if state == "refused" else "success")
-    return redirect(url_for("monitor.host", host=host) + "#settings")
+    said = f"{text}." if state == "applied" else f"Saved. {text}."
+    flash(said, "settings-error" if state == "refused" else "settings-success")  # shown beside the form
+    return redirect(url_for("monitor.host", host=host) + "#saved")
 
 
 @blueprint.route("/hosts/<host>/remove", methods=["POST"])
@@ -180,7 +179,7 @@ def acknowledge(number: int) -> ResponseReturnValue:
 @blueprint.route("/hosts/add", methods=["GET", "POST"])
 @for_admins
 def add() -> ResponseReturnValue:
-    """``monitor/add.html`` (form: TokenForm, token: the new one, or None; command; tokens, moment)."""
+    """``monitor/add.html`` (form: TokenForm; ways: adding.Way, with a new token, or none; tokens, moment)."""
     form = TokenForm()
     text = None
     if form.validate_on_submit():
@@ -193,19 +192,17 @@ def add() -> ResponseReturnValue:
         db.session.commit()
     tokens = db.session.scalars(select(EnrolToken).order_by(EnrolToken.id.desc()).limit(20)).all()
     page = render_template(
-        "monitor/add.html", form=form, token=text, command=command(text or PLACEHOLDER), tokens=tokens, moment=now()
+        "monitor/add.html", form=form, ways=adding.ways(text) if text else [], tokens=tokens, moment=now()
     )
     response = Response(page, 200 if request.method == "GET" or text else UNPROCESSABLE)
     response.headers["Cache-Control"] = "no-store"
     return response
 
 
-def command(token: str = PLACEHOLDER) -> str:
-    """How an agent is started: to be copied to the host's terminal."""
-    return f"python agent.py --server {public_base()} --token {token}"
-
-
 @blueprint.get("/agent.py")
 def agent_program() -> ResponseReturnValue:
     """The agent's one file, to be fetched by a host."""
-    return snapshots.agent_file()
+    file = adding.agent_program()
+    if file is None:
+        abort(404, "The agent is not installed beside this site.")
+    return Response(file.read_text(encoding="utf-8"), mimetype="text/x-python")

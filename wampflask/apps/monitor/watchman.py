@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
 from flask import Flask, current_app, g
 from sqlalchemy import select
 
-from wampflask import WampError, caller
+from wampflask import WampError, WampTimeout, caller
 from wampflask.apps.extensions import db, wamp
 from wampflask.status import State
 
@@ -30,7 +30,7 @@ PERIOD = 1.0
 WATCH = 60.0
 """Seconds that agents are told to report each second; they are told again after half of it."""
 RETRY = 10.0
-"""Seconds between two attempts to bring a configuration to an agent that is there."""
+"""Seconds between two attempts to bring a configuration to an agent that is there, or to call one that was mute."""
 THIN = 60.0
 THIN_AT_ONCE = 50
 """Hosts whose old history is deleted in one transaction."""
@@ -49,8 +49,10 @@ class Watchman:
         self._wake = threading.Event()
         self._lookers: dict[int, str] = {}
         self._told: dict[str, float] = {}
+        self._mute: dict[str, float] = {}
         self._thinned = self._retried = 0.0
         self._rules = alerts.Evaluation()
+        self._visiting: threading.Thread | None = None
         self.presence = Presence()
         self.active = False
 
@@ -101,6 +103,7 @@ class Watchman:
             _listen()
             self.presence.begin()
             self._told.clear()
+            self._mute.clear()
             self.active = True
             self._take_over()
         self.round()
@@ -135,26 +138,49 @@ class Watchman:
                     Host.refused_version,
                 )
             ).all()
-        known = [Known(*row[:4]) for row in rows]
-        if changes := self.presence.changes(known):
-            self._tell_presence(changes)
+        changes = self.presence.changes([Known(*row[:4]) for row in rows])
         online = {row.host for row in rows if changes.get(row.host, row.online)}
-        self._watch(online)
+        late = {row.host for row in rows if row.config_version > max(row.applied_version, row.refused_version)}
+        if changes:
+            self._do(self._tell_presence, changes)
+        self._visit(online, late & online)
+        self._do(self._rules.round, self.presence.samples())  # checked only where a rule looks at them
+        self._do(notify.send_due)
         now = time.monotonic()
-        if now - self._retried > RETRY:
-            self._retried = now
-            late = [
-                row.host
-                for row in rows
-                if row.host in online and row.config_version > max(row.applied_version, row.refused_version)
-            ]
-            if late:
-                push.push(late)
-        self._rules.round(self.presence.samples())  # checked only where a rule looks at them
-        notify.send_due()
         if now - self._thinned > THIN:
             self._thinned = now
-            self._thin([row.id for row in rows])
+            self._do(self._thin, [row.id for row in rows])
+
+    def _do(self, part: Callable[..., object], *args: Any) -> None:
+        """One part of a round: whatever it meets, the other parts are done all the same."""
+        try:
+            part(*args)
+        except WampError as error:
+            self._app.logger.debug("The watchman waits for the router: %s", error)
+        except Exception:  # a boundary: the next round tries again
+            self._app.logger.exception("A part of the watchman's round failed: %s", part.__qualname__)
+        finally:
+            db.session.rollback()
+            g.reads_only = False
+
+    def _visit(self, online: set[str], late: set[str]) -> None:
+        """Call the agents that are due, in a thread of its own: one that does not answer keeps no alarm waiting."""
+        if self._visiting is not None and self._visiting.is_alive():
+            return
+        due, ended = self._to_watch(online)
+        is_time = bool(late) and time.monotonic() - self._retried > RETRY
+
+        def work() -> None:
+            with self._app.app_context():
+                self._do(self._watch, online, due, ended)
+                if is_time:
+                    self._retried = time.monotonic()
+                    self._do(push.push, sorted(late))
+
+        if not (due or ended or is_time):
+            return
+        self._visiting = threading.Thread(target=work, name="wampflask-visits", daemon=True)
+        self._visiting.start()
 
     def _tell_presence(self, changes: dict[str, bool]) -> None:
         session = db.session()
@@ -167,21 +193,28 @@ class Watchman:
         push.tell_pages(session, changed)
         session.commit()
 
-    def _watch(self, online: set[str]) -> None:
-        """Let those report each second whom somebody looks at; for the others that time just ends, or is ended."""
+    def _to_watch(self, online: set[str]) -> tuple[set[str], set[str]]:
+        """Whom to tell that somebody looks, and whom that nobody does any more."""
         topics = set(self._lookers.values())
         wanted = online if ALL_HOSTS in topics else {host for host in online if _stats(host) in topics}
         now = time.monotonic()
         due = {host for host in wanted if now - self._told.get(host, -WATCH) >= WATCH / 2}
-        ended = {host for host in self._told if host not in wanted}
+        due -= {host for host, moment in self._mute.items() if now - moment < RETRY}
+        return due, {host for host in self._told if host not in wanted}
+
+    def _watch(self, online: set[str], due: set[str], ended: set[str]) -> None:
+        """Let those report each second whom somebody looks at; for the others that time just ends, or is ended."""
         calls = dict.fromkeys(due, (contract.WATCH, (WATCH,)))
         calls |= dict.fromkeys(ended & online, (contract.WATCH, (0,)))
-        answers = push.call_agents(calls) if calls else {}
+        now, answers = time.monotonic(), push.call_agents(calls) if calls else {}
         for host in ended:
             del self._told[host]
         for host in due:
-            if not isinstance(answers[host], WampError):
+            if isinstance(answers[host], WampTimeout):
+                self._mute[host] = now
+            elif not isinstance(answers[host], Exception):
                 self._told[host] = now
+                self._mute.pop(host, None)
         self.presence.watch(self._told)
 
     def _thin(self, ids: list[int]) -> None:

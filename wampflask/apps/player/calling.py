@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -15,15 +16,21 @@ from wampflask.apps.extensions import wamp
 from .contract import STATUS, player_of, procedure
 
 PATIENCE = CallOptions(timeout=3.0)  # seconds a browser has: a tab may sleep
-AT_ONCE = 8
+AT_ONCE = 100  # browsers that are asked at the same time: mute ones cost each other no time
+LOOK_UPS = 8  # questions to the router at the same time
 POSITION_MAX = 1e6  # seconds; eleven days
+TEXT_MAX = 200  # characters
+
+_FLAGS = ("present", "playing", "waiting", "muted", "silenced")
+_NUMBERS = ("version", "position", "duration", "volume", "index", "count")
+_TEXTS = ("title", "error")
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What a player said.
 
-    :param state: a contract.State as far as the page keeps to it: it is a stranger's, so look before you use it.
+    :param state: the fields of a contract.State that the page gave, each of its type (:func:`read_state`).
     :param problem: why there is none, in words.
     """
 
@@ -34,20 +41,40 @@ class Answer:
     @property
     def title(self) -> str:
         """What is on."""
-        return str(self.state.get("title") or "nothing")[:200]
+        return str(self.state.get("title") or "nothing")
 
     @property
     def doing(self) -> str:
         """``playing``, ``paused``, or the problem."""
-        return self.problem or ("playing" if self.state.get("playing") is True else "paused")
+        return self.problem or ("playing" if self.state.get("playing") else "paused")
 
     @property
     def clock(self) -> str:
         """The position, as minutes and seconds; empty when the page told none."""
-        position = self.state.get("position")
-        if isinstance(position, bool) or not isinstance(position, int | float) or not 0 <= position < POSITION_MAX:
+        if "position" not in self.state:
             return ""
-        return f"{int(position) // 60}:{int(position) % 60:02}"
+        minutes, seconds = divmod(int(self.state["position"]), 60)
+        return f"{minutes}:{seconds:02}"
+
+
+def read_state(given: Any) -> dict[str, Any]:
+    """What is usable in a state that an untrusted page gave: other fields, and values of another type, are left out."""
+    state = given if isinstance(given, dict) else {}
+    flags = {name: state[name] for name in _FLAGS if isinstance(state.get(name), bool)}
+    numbers = {name: state[name] for name in _NUMBERS if _is_number(state.get(name))}
+    texts = {name: _plain(state[name]) for name in _TEXTS if isinstance(state.get(name), str)}
+    return flags | numbers | texts
+
+
+def _is_number(value: Any) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return 0 <= value < POSITION_MAX and math.isfinite(value)
+
+
+def _plain(text: str) -> str:
+    """A bounded text that can be encoded: half a character of UTF-16 cannot."""
+    return text[:TEXT_MAX].encode(errors="replace").decode()
 
 
 def registered() -> dict[int, str]:
@@ -56,7 +83,7 @@ def registered() -> dict[int, str]:
     :raises NotConnected: and the other errors of ``wamp.call``.
     """
     numbers = wamp.call("wamp.registration.list")["exact"]
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    with ThreadPoolExecutor(LOOK_UPS) as pool:
         app = _app()
         return dict(found for found in pool.map(lambda number: _look_up(app, number), numbers) if found)
 
@@ -77,8 +104,11 @@ def find_players() -> list[str]:
     return sorted(player for player in map(player_of, registered().values()) if player)
 
 
-def ask(players: Iterable[str], action: str = STATUS) -> list[Answer]:
-    """Call ``action`` of each player, several at once; a player that does not answer is an answer, too."""
+def ask(players: Sequence[str], action: str = STATUS) -> list[Answer]:
+    """Call ``action`` of each player; one that does not answer, or answers nonsense, is an answer, too.
+
+    :data:`AT_ONCE` players take together as long as the slowest of them, and at most :data:`PATIENCE`.
+    """
     app = _app()
     with ThreadPoolExecutor(AT_ONCE) as pool:
         return list(pool.map(lambda player: _ask(app, player, action), players))
@@ -87,14 +117,16 @@ def ask(players: Iterable[str], action: str = STATUS) -> list[Answer]:
 def _ask(app: Flask, player: str, action: str) -> Answer:
     with app.app_context():
         try:
-            state = wamp.call(procedure(player, action), options=PATIENCE)
+            return Answer(player, read_state(wamp.call(procedure(player, action), options=PATIENCE)))
         except NoSuchProcedure:
             return Answer(player, {}, "gone")
         except WampTimeout:
             return Answer(player, {}, "asleep: no answer")
         except WampError as error:
-            return Answer(player, {}, f"failed: {error.uri or type(error).__name__}")
-    return Answer(player, state if isinstance(state, dict) else {})
+            return Answer(player, {}, f"failed: {_plain(error.uri or type(error).__name__)}")
+        except Exception:  # an untrusted page's answer must not hide the others'
+            app.logger.exception("A player's answer to %s could not be read.", action)
+            return Answer(player, {}, "failed: unreadable answer")
 
 
 def _app() -> Flask:

@@ -14,7 +14,8 @@ FOLDER = "media"
 """In the instance folder."""
 
 KILO, MEGA = 1_000, 1_000_000
-NAME_MAX = 150  # bytes; file systems take 255
+NAME_MAX = 150  # bytes of what is taken in
+_FILE_NAME_MAX = 255  # bytes that file systems take
 _HEAD = 4096  # bytes looked at
 _MP3 = re.compile(rb"ID3|\xff[\xe2\xe3\xf2\xf3\xfa\xfb][\x10-\xef]")  # a tag, or a frame of layer III
 _AAC = re.compile(rb"\xff[\xf0\xf1\xf8\xf9]")
@@ -59,11 +60,28 @@ def sniff(head: bytes) -> str | None:
 def find(folder: Path, name: str) -> Item | None:
     """The media file ``name``, if it is one."""
     file = folder / name
-    if "/" in name or name.startswith(".") or not file.is_file():
+    if "/" in name or name.startswith(".") or len(name.encode()) > _FILE_NAME_MAX or not file.is_file():
         return None
     with file.open("rb") as handle:
         kind = sniff(handle.read(_HEAD))
         return Item(name, kind, os.fstat(handle.fileno()).st_size) if kind else None
+
+
+class Piece:
+    """A part of a file, to be read like a file: servers send it from the disk, whatever lies before it."""
+
+    def __init__(self, path: Path, start: int, length: int) -> None:
+        self._file = path.open("rb", buffering=0)
+        self._file.seek(start)
+        self._left = length
+        self.fileno = self._file.fileno
+        self.close = self._file.close
+
+    def read(self, size: int = -1) -> bytes:
+        """At most ``size`` bytes, or all that are left."""
+        data = self._file.read(self._left if size < 0 else min(size, self._left))
+        self._left -= len(data)
+        return data
 
 
 def list_media(folder: Path) -> list[Item]:

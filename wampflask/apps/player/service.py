@@ -49,5 +49,10 @@ class Presence:
             self._players.clear()
             self._early.clear()
 
+    def players(self) -> list[str]:
+        """Those that are there, by id."""
+        with self._lock:
+            return sorted(set(self._players.values()))
+
     def __len__(self) -> int:
         return len(self._players)

@@ -19,13 +19,15 @@ from flask import (
 )
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
+from werkzeug.wsgi import wrap_file
 
 from wampflask import WampError
 from wampflask.apps.extensions import limiter
 from wampflask.apps.guard import for_admins
 
-from . import calling, media
+from . import calling, contract, media
 from .pairing import make_pairing
+from .procedures import presence
 
 blueprint = Blueprint("player", __name__)
 
@@ -75,11 +77,17 @@ def file(name: str) -> Response:
     if item is None:
         abort(404)
     _shorten_range()
-    return send_from_directory(media_folder(), item.name, mimetype=item.type, conditional=True, max_age=3600)
+    answer = send_from_directory(media_folder(), item.name, mimetype=item.type, conditional=True, max_age=3600)
+    part = answer.content_range
+    if part.start is not None and part.stop is not None:
+        answer.response.close()  # type: ignore[union-attr]  # it reads the file from its beginning to get to the part
+        piece = media.Piece(media_folder() / item.name, part.start, part.stop - part.start)
+        answer.response = wrap_file(request.environ, piece)  # type: ignore[arg-type]  # it needs read() and close()
+    return answer
 
 
 def _shorten_range() -> None:
-    """Answer a range in pieces: a browser with enough of a paused film would hold this thread until it goes on."""
+    """Answer a range in pieces: a browser with enough of a paused film would leave the rest with the server."""
     wanted = request.range
     if wanted is None or wanted.units != "bytes" or len(wanted.ranges) != 1:
         return
@@ -91,21 +99,28 @@ def _shorten_range() -> None:
 @blueprint.get("/player/live")
 @for_admins
 def live() -> ResponseReturnValue:
-    """``player/live.html`` (answers: a calling.Answer of each player that is open now, form: for the token)."""
-    try:
-        answers = calling.ask(calling.find_players())
-    except WampError:
-        abort(503, AWAY)
-    return render_template("player/live.html", answers=answers, form=FlaskForm())
+    """``player/live.html`` (answers: a calling.Answer each, more: players not asked, form: for the token)."""
+    answers, more = _ask()
+    return render_template("player/live.html", answers=answers, more=more, form=FlaskForm())
 
 
 @blueprint.post("/player/live")
 @for_admins
 def pause_all() -> ResponseReturnValue:
-    """Call ``pause`` in every browser that has a player open, and count their answers."""
+    """Call ``pause`` in the browsers that have a player open, and count their answers."""
+    answers, more = _ask("pause")
+    flash(PAUSED % (sum(not answer.problem for answer in answers), len(answers) + more), "success")
+    return redirect(url_for("player.live"))
+
+
+def _ask(action: str = contract.STATUS) -> tuple[list[calling.Answer], int]:
+    """Ask the open players, and count those that are too many to be asked in one request.
+
+    This worker knows them by the router's events. Where it knows of none, the router is asked: that none is open and
+    that the router is away are two things.
+    """
     try:
-        answers = calling.ask(calling.find_players(), "pause")
+        players = presence().players() or calling.find_players()
+        return calling.ask(players[: calling.AT_ONCE], action), max(0, len(players) - calling.AT_ONCE)
     except WampError:
         abort(503, AWAY)
-    flash(PAUSED % (sum(not answer.problem for answer in answers), len(answers)), "success")
-    return redirect(url_for("player.live"))

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from flask_admin.model.form import InlineFormAdmin
 from flask_sqlalchemy import SQLAlchemy
-from wtforms import SelectField
 
 from wampflask.apps.backoffice import SiteModelView, ToLookAt
 
 from .forms import KINDS, VISIBILITIES
-from .models import Choice, Kind, PollError, Question, State, Visibility, Vote
+from .models import Choice, PollError, Question, State, Vote
 
-STATES = {State.OPEN.value: "Open: votes are taken", State.CLOSED.value: "Closed"}
+STATES = {State.OPEN.value: "Open for voting", State.CLOSED.value: "Closed"}
 
 
 class InlineChoice(InlineFormAdmin):  # type: ignore[misc]
@@ -26,18 +25,13 @@ class QuestionView(SiteModelView):
     refusals = (PollError,)
     column_list = ("id", "text", "kind", "state", "visibility", "may_change", "voters", "code", "created_at")
     column_searchable_list = ("text", "code")
-    column_filters = ("may_change", "voters")  # Flask-Admin's filter for enumerations fails on an unknown word
+    column_filters = ("kind", "state", "visibility", "may_change", "voters")
     column_default_sort = ("id", True)
     form_columns = ("text", "kind", "state", "visibility", "may_change")
-    form_overrides = {  # noqa: RUF012 - Flask-Admin's way of declaring; its own field would not select what is stored
-        "kind": SelectField,
-        "state": SelectField,
-        "visibility": SelectField,
-    }
-    form_args = {  # noqa: RUF012 - same
-        "kind": {"choices": KINDS, "coerce": Kind, "label": "How many answers may one pick?"},
-        "state": {"choices": STATES, "coerce": State},
-        "visibility": {"choices": VISIBILITIES, "coerce": Visibility, "label": "When are results shown?"},
+    form_args = {  # noqa: RUF012 - Flask-Admin's way of declaring
+        "kind": {"choices": KINDS, "label": "How many answers can people choose?"},
+        "state": {"choices": STATES},
+        "visibility": {"choices": VISIBILITIES, "label": "When are results shown?"},
     }
     inline_models = (InlineChoice(Choice),)
 

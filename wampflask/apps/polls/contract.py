@@ -1,6 +1,6 @@
 """What polls say over WAMP, and who may hear it.
 
-Counts that are not public yet never travel on the public topic. They go to ``RESULTS_TOPIC``, whose last component is
+Counts that are not public yet never travel on the public topic. They go to ``LIVE``, whose last component is
 a random key that only those learn who may see them: it stands as ``live`` in their snapshot. The key changes when the
 question is reset or its visibility changes.
 """
@@ -13,7 +13,10 @@ from wampflask import Permission
 from wampflask.permissions import PAGES
 
 RESULTS = "polls.question.results"
-"""Procedure ``(id)`` → :class:`Snapshot`, as the caller may see it."""
+"""Procedure ``(question_id, as_voter=True)`` → :class:`Snapshot`, as the caller may see it.
+
+``as_voter=False`` is for a screen that many people look at: the answer does not depend on the caller's own vote.
+"""
 
 UPDATE = "polls.question.update.<question_id>"
 """Topic: :class:`Snapshot` as anybody may see it, or :class:`Deleted`."""
@@ -33,12 +36,16 @@ PERMISSIONS = (
 
 
 class ChoiceCount(TypedDict):
-    """``votes`` and ``percent`` (of persons who voted, one decimal) are null while they are hidden."""
+    """``votes`` and ``percent`` are null while they are hidden.
+
+    Percentages are whole numbers, the same everywhere. Of a single choice they add up to 100 (or are all 0 without
+    votes); of a multiple choice each is the share of the voters who picked it.
+    """
 
     id: int
     label: str
     votes: int | None
-    percent: float | None
+    percent: int | None
 
 
 class Snapshot(TypedDict):

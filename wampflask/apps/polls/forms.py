@@ -12,7 +12,7 @@ from .service import ChoiceDraft, QuestionDraft
 KINDS = {Kind.SINGLE.value: "One answer", Kind.MULTIPLE.value: "Several answers"}
 VISIBILITIES = {
     Visibility.ALWAYS.value: "Always",
-    Visibility.AFTER_VOTE.value: "After one's own vote",
+    Visibility.AFTER_VOTE.value: "After voting",
     Visibility.AFTER_CLOSE.value: "After voting is closed",
 }
 SPARE_ROWS = 2  # empty rows for more choices, for pages without JavaScript
@@ -42,20 +42,34 @@ def _trimmed(value: str | None) -> str | None:
 
 
 def _at_least_two(_form: FlaskForm, field: FieldList[FormField[ChoiceForm]]) -> None:
-    labels = [label for row in field.entries if (label := (row.form.label.data or "").strip())]
-    if len(labels) < CHOICES_MIN:
-        raise ValidationError(f"Write at least {CHOICES_MIN} choices.")
-    if len({label.casefold() for label in labels}) < len(labels):
-        raise ValidationError("Two choices have the same text.")
+    """The words stand at the row where the remedy is."""
+    empty = [row for row in field.entries if not _label(row)]
+    if len(field.entries) - len(empty) < CHOICES_MIN:
+        _refuse(empty[0], "Add at least two choices.")
+    seen: set[str] = set()
+    for row in field.entries:
+        label = _label(row).casefold()
+        if label and label in seen:
+            _refuse(row, "Two choices have the same text.")
+        seen.add(label)
+
+
+def _label(row: FormField[ChoiceForm]) -> str:
+    return (row.form.label.data or "").strip()
+
+
+def _refuse(row: FormField[ChoiceForm], message: str) -> None:
+    row.form.label.errors = [*row.form.label.errors, message]
+    raise ValidationError(message)
 
 
 class QuestionForm(FlaskForm):  # type: ignore[misc]
     """A question and its choices in their order: inputs ``choices-<n>-label`` and ``choices-<n>-choice_id``."""
 
     text = StringField("Question", filters=[_trimmed], validators=[DataRequired(), Length(max=TEXT_MAX)])
-    kind = RadioField("How many answers may one pick?", choices=KINDS, default=Kind.SINGLE.value)
+    kind = RadioField("How many answers can people choose?", choices=KINDS, default=Kind.SINGLE.value)
     visibility = RadioField("When are results shown?", choices=VISIBILITIES, default=Visibility.ALWAYS.value)
-    may_change = BooleanField("Votes may be changed", default=True)
+    may_change = BooleanField("People can change their vote", default=True)
     choices = FieldList(FormField(ChoiceForm), validators=[_at_least_two], min_entries=4, max_entries=CHOICES_MAX)
     submit = SubmitField("Save")
 
@@ -82,7 +96,7 @@ class QuestionForm(FlaskForm):  # type: ignore[misc]
             kind=Kind(self.kind.data),
             visibility=Visibility(self.visibility.data),
             may_change=bool(self.may_change.data),
-            choices=[_choice_draft(row.form) for row in self.choices.entries if (row.form.label.data or "").strip()],
+            choices=[_choice_draft(row.form) for row in self.choices.entries if _label(row)],
         )
 
 

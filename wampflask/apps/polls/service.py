@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.orm import Session, joinedload, selectinload
 
+from . import shares
 from .changes import renew_results_key, take_changed, touch
 from .contract import ChoiceCount, Snapshot, live_topic, update_topic
 from .models import (
@@ -97,7 +98,7 @@ def find_code(session: Session, code: str) -> Question:
     wanted = "".join(code.split()).lower()
     question = session.scalar(select(Question).where(Question.code == wanted))
     if question is None:
-        raise NotFound("There is no question with this code. Look at it again: has it a slip?")
+        raise NotFound("No poll has this code. Check it and try again.")
     return question
 
 
@@ -160,7 +161,7 @@ def _snapshot(question: Question, *, counts: bool, live: str) -> Snapshot:
         version=question.version,
         open=question.state is State.OPEN,
         total_votes=sum(choice.votes for choice in question.choices),
-        choices=[_count(choice, question.voters, counts=counts) for choice in question.choices],
+        choices=_counts(question) if counts else [_hidden(choice) for choice in question.choices],
         voters=question.voters,
         text=question.text,
         code=question.code,
@@ -173,10 +174,18 @@ def _snapshot(question: Question, *, counts: bool, live: str) -> Snapshot:
     )
 
 
-def _count(choice: Choice, voters: int, *, counts: bool) -> ChoiceCount:
-    votes = choice.votes if counts else None
-    percent = None if votes is None else round(100 * votes / voters, 1) if voters else 0.0
-    return ChoiceCount(id=choice.id, label=choice.label, votes=votes, percent=percent)
+def _counts(question: Question) -> list[ChoiceCount]:
+    votes = [choice.votes for choice in question.choices]
+    single = question.kind is Kind.SINGLE
+    percents = shares.of_all_votes(votes) if single else shares.of_voters(votes, question.voters)
+    return [
+        ChoiceCount(id=choice.id, label=choice.label, votes=choice.votes, percent=percent)
+        for choice, percent in zip(question.choices, percents, strict=True)
+    ]
+
+
+def _hidden(choice: Choice) -> ChoiceCount:
+    return ChoiceCount(id=choice.id, label=choice.label, votes=None, percent=None)
 
 
 def _picks_of(session: Session, voter: str | None, question_ids: Collection[int]) -> dict[int, list[int]]:

@@ -167,7 +167,7 @@ def create() -> ResponseReturnValue:
             db.session.commit()
         except service.PollError as error:
             return _form_page(form, None, error)
-        flash("The question is open: votes are taken.", "success")
+        flash("Your poll is open for voting. Share the code or present it.", "success")
         return redirect(url_for("polls.detail", question_id=question.id))
     return _form_page(form, None)
 
@@ -195,7 +195,7 @@ def open_(question_id: int) -> ResponseReturnValue:
     """Take votes."""
     service.set_state(db.session(), question_id, State.OPEN)
     db.session.commit()
-    return _back(question_id, "The question is open.")
+    return _back(question_id, "Voting is open.")
 
 
 @blueprint.post("/polls/<int:question_id>/close")
@@ -204,7 +204,7 @@ def close(question_id: int) -> ResponseReturnValue:
     """Take no more votes, and show the results to everybody."""
     service.set_state(db.session(), question_id, State.CLOSED)
     db.session.commit()
-    return _back(question_id, "The question is closed.")
+    return _back(question_id, "Voting has closed.")
 
 
 @blueprint.route("/polls/<int:question_id>/reset", methods=["GET", "POST"])
@@ -216,11 +216,11 @@ def reset(question_id: int) -> ResponseReturnValue:
     question = service.get_question(db.session(), question_id)
     if _needs_confirmation(question):
         return _confirm_page(
-            question, "polls.reset", "Reset this question?", "Everybody may vote again.", "Forget the votes"
+            question, "polls.reset", "Reset this poll?", "Everyone can vote again.", "Delete all votes"
         )
     service.reset(db.session(), question_id)
     db.session.commit()
-    return _back(question_id, "All votes are gone; everybody may vote again.")
+    return _back(question_id, "All votes are deleted. Everyone can vote again.")
 
 
 @blueprint.route("/polls/<int:question_id>/delete", methods=["GET", "POST"])
@@ -230,11 +230,11 @@ def delete(question_id: int) -> ResponseReturnValue:
     question = service.get_question(db.session(), question_id)
     if _needs_confirmation(question):
         return _confirm_page(
-            question, "polls.delete", "Delete this question?", "Its address and QR code stop working.", "Delete"
+            question, "polls.delete", "Delete this poll?", "Its address and QR code stop working.", "Delete"
         )
     service.delete_question(db.session(), question_id, with_votes=request.form.get("confirm") == "1")
     db.session.commit()
-    flash("The question is deleted.", "success")
+    flash("The poll is deleted.", "success")
     return redirect(url_for("polls.index"))
 
 

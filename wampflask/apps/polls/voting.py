@@ -61,7 +61,7 @@ def vote(session: Session, question_id: int, voter: str, choice_ids: Iterable[in
         raise no_question(question_id)
     picked = _checked_picks(ballot, choice_ids)
     if ballot[0].state is not State.OPEN:
-        raise Conflict("This question is closed: votes are no longer taken.")
+        raise Conflict("Voting has closed.")
     vote_id = _cast_vote(session, question_id, voter)
     if vote_id is not None:
         _add_picks(session, vote_id, picked)

@@ -21,7 +21,7 @@ class Conflict(Exception):
     """The row was changed meanwhile. ``row`` is what it is now."""
 
     def __init__(self, row: IntegerValue) -> None:
-        super().__init__(f"Somebody else changed “{row.name}” meanwhile.")
+        super().__init__(f"Someone else changed “{row.name}” meanwhile.")
         self.row = row
 
 

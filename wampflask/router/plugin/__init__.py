@@ -7,8 +7,12 @@ relative imports, because there it is the top-level package ``plugin``.
 ``joining``   Crossbar's ``function`` authenticators: who may join as whom
 ``rules``     the declared permissions, compiled: who may do what
 ``authorizer`` the component that answers Crossbar's questions with ``rules``
-``pace``      how many actions a second a session may take
+``rate_limit`` how many actions and bytes a second a session may take
+``backlog``   how much a connection may leave unread
+``heap``      the router's memory, kept small
 ``tuning``    what makes the router faster, and closes connections that never log in
+``strict``    JSON as every peer can read it
+``guard``     what happens to messages that are refused
 ``discretion`` what Crossbar's messages need not tell
 ``watched``   a file that is read again when it changes
 """

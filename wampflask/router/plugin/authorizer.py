@@ -12,10 +12,9 @@ from typing import Any
 from autobahn.twisted.wamp import ApplicationSession
 from txaio.tx import make_logger
 
-from . import tuning
+from . import guard, rate_limit, tuning
 from .live import Live
-from .pace import Pace
-from .rules import DENY, PROCEDURE, Rules, Session
+from .rules import DENY, PROCEDURE, RULES, Rules, Session
 
 log = make_logger()
 
@@ -23,14 +22,18 @@ Answer = dict[str, bool]
 
 
 class Authorizer(ApplicationSession):
-    """One for each realm. ``extra``: ``rules``, ``pace`` (of :class:`Pace`), ``tuning`` (of ``tuning.apply``)."""
+    """One for each realm.
+
+    ``extra``: ``rules``, ``rate_limit`` (of :class:`rate_limit.RateLimit`), ``tuning`` (of ``tuning.apply``).
+    """
 
     async def onJoin(self, details: object) -> None:  # noqa: ARG002, N802 - autobahn's signature
         extra: Mapping[str, Any] = self.config.extra
-        self._rules = Rules(extra["rules"])
-        self._pace = Pace(**extra["pace"])
-        tuning.apply(**extra["tuning"])
+        self._rules = guard.RULES[self.config.realm or ""] = Rules(extra["rules"])
+        self._rate_limit = rate_limit.shared(**extra["rate_limit"])
+        tuning.apply(**extra["tuning"], limit=self._rate_limit)
         await self.register(self.authorize, PROCEDURE)
+        await self.register(lambda: extra["rules"], RULES)
         self._live = Live(self)
         await self._live.begin()
         log.warn(  # noqa: G010 - txaio has no warning(); see tuning for the level
@@ -43,7 +46,7 @@ class Authorizer(ApplicationSession):
         """Crossbar's question, for every role but backend."""
         try:
             decision = self._rules.decide(Session.of(details), uri, action, options)
-            if not self._pace.allows(details["session"]):
+            if not self._rate_limit.allows(details["session"]):
                 decision = DENY
         except Exception:  # a boundary: an error in here must deny and tell the client nothing
             log.failure("wampflask: cannot decide, so denied: {log_failure.value}")

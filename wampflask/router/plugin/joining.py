@@ -14,7 +14,7 @@ from autobahn.wamp.exception import ApplicationError
 from txaio.tx import make_logger
 
 from . import revoked
-from .tickets import BACKEND, TICKETED, TicketError, Tickets
+from .tickets import BACKEND, ELSEWHERE, TICKETED, TicketError, Tickets
 from .watched import Watched
 
 log = make_logger()
@@ -41,7 +41,7 @@ class Gate:
         revocations = self._revoked.read()
         found = self._tickets.read().verify(ticket, revoked_before=lambda authid: revocations.get(authid, 0.0))
         if not admits(found.role):
-            raise TicketError("not a ticket for this address")
+            raise TicketError(ELSEWHERE)
         return {
             "role": found.role,
             "authid": found.authid,

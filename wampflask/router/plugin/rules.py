@@ -17,6 +17,8 @@ from typing import Any
 
 ACTIONS = ("call", "register", "publish", "subscribe")
 PROCEDURE = "wampflask.router.authorize"  # what Crossbar asks
+MAX_LENGTH = 255  # of a URI
+RULES = "wampflask.router.rules"  # what workers ask: the rules in force
 RESERVED = ("wamp", "wampflask", "crossbar")  # an app cannot declare anything below these
 CLOSED = ("wamp", "crossbar")  # and no rule opens these: sessions' details are behind them
 
@@ -133,6 +135,8 @@ class Rules:
 
     def decide(self, session: Session, uri: str, action: str, options: Mapping[str, Any]) -> Decision:
         """Whether ``session`` may do ``action`` on every URI that ``uri`` matches by ``options["match"]``."""
+        if len(uri) > MAX_LENGTH:
+            return DENY
         components = uri.split(".")
         match = options.get("match") or "exact"
         if components[0] in CLOSED or not _is_askable(components, match, action):

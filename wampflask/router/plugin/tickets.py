@@ -22,13 +22,30 @@ MAX_CLAIM = 255
 MIN_SECRET = 16
 LEEWAY = 5.0  # seconds a ticket may come from the future, for clocks of two machines
 
+FORGED = "not a ticket"  # the same whatever is wrong with it: who forges one learns nothing
+ELSEWHERE = "not a ticket for this address"
+
 _SALT = "wampflask.ticket"
 _AUTHID = re.compile(r"[a-z]+(?::[0-9a-z_]{1,100})?")
+_WORD = re.compile(rf"[0-9a-z_]{{1,{MAX_CLAIM}}}")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
 
-def _is_short_text(value: object) -> bool:
-    return isinstance(value, str) and len(value) <= MAX_CLAIM
+def check_claims(claims: Mapping[str, object]) -> None:
+    """See that claims can meet a permission's ``{name}``, which is one component of a URI.
+
+    :raises ValueError: naming the first that cannot.
+    """
+    for name, value in claims.items():
+        if not _NAME.fullmatch(name) or name == "authid":
+            raise ValueError(
+                f"The claim {name!r} is not a name of lower-case letters, digits and _, other than authid."
+            )
+        if not isinstance(value, str) or not _WORD.fullmatch(value):
+            raise ValueError(
+                f"The claim {name}={value!r} would match nothing: it stands for one component of a URI, a text of "
+                f"[0-9a-z_] with {MAX_CLAIM} characters at most. Several values need several names."
+            )
 
 
 class TicketError(Exception):
@@ -96,9 +113,7 @@ class Tickets:
             raise ValueError(f"There is no ticket for the role {role!r}; the roles are {', '.join(TICKETED)}.")
         if not _AUTHID.fullmatch(authid):
             raise ValueError(f"The authid {authid!r} is not of the form 'kind' or 'kind:name' ([0-9a-z_]).")
-        for name, value in claims.items():
-            if not _NAME.fullmatch(name) or name == "authid" or not _is_short_text(value):
-                raise ValueError(f"The claim {name!r} is not a word with a text of at most {MAX_CLAIM} characters.")
+        check_claims(claims)
         ticket = self._signer.dumps(
             {"role": role, "authid": authid, "realm": self.realm, "claims": claims, "issued": self._clock()}
         )
@@ -128,8 +143,8 @@ class Tickets:
 
     def _read(self, ticket: object) -> Ticket:
         if not isinstance(ticket, str) or len(ticket) > MAX_LENGTH:
-            raise TicketError("not a ticket")
+            raise TicketError(FORGED)
         try:
             return Ticket(**self._signer.loads(ticket))
         except (BadData, TypeError, ValueError):
-            raise TicketError("not a ticket") from None
+            raise TicketError(FORGED) from None

@@ -6,7 +6,11 @@ module's own name is replaced by a function that returns the text as it is.
 
 *Discretion.* See ``discretion``.
 
+*Guard.* See ``guard``.
+
 *Silence.* Crossbar never closes a connection that does not log in. Ours are closed after a while.
+
+*Backlog, heap, rate limit.* See ``backlog``, ``heap`` and ``rate_limit``.
 
 A Crossbar in which these places are gone goes on untuned. What is said is said at the level of warnings,
 because routers run at that: Crossbar's information names everybody who joins.
@@ -15,14 +19,14 @@ because routers run at that: Crossbar's information names everybody who joins.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
 
 import autobahn.util  # noqa: F401 - so that it is there to be replaced
 from txaio.tx import call_later, make_logger
 
-from . import discretion
+from . import backlog, discretion, guard, heap, rate_limit
 
 log = make_logger()
 
@@ -32,11 +36,12 @@ SESSIONS = "crossbar.router.session"
 _applied: set[str] = set()
 
 
-def apply(*, colours: bool, join_timeout: float) -> None:
+def apply(*, colours: bool, join_timeout: float, unread: Mapping[str, int], limit: rate_limit.RateLimit) -> None:
     """Make the changes once in this process, whichever realm's component comes first.
 
     :param colours: replace the colouring.
     :param join_timeout: seconds after which a connection without a session is closed; 0 for never.
+    :param unread: bounds of :class:`backlog.Backlog`.      :param limit: what counts the bytes of messages.
     """
     if _applied:
         return
@@ -48,7 +53,14 @@ def apply(*, colours: bool, join_timeout: float) -> None:
     if join_timeout:
         problem = close_silent(sys.modules.get(SESSIONS), join_timeout)
         _report(f"connections that do not log in are closed after {join_timeout:g} s", problem)
+    heap.freeze()
+    readers = backlog.Backlog(**unread, heap=heap.Heap(heap.find_trim()))
+    problem = backlog.apply(sys.modules.get(SESSIONS), readers)
+    _report(f"connections that leave {unread['reader']} bytes unread are closed", problem)
+    problem = rate_limit.apply(sys.modules.get(rate_limit.PROTOCOLS), limit)
+    _report("the rate limit counts bytes, too", problem)
     _report("callees and the router's insides are not told to clients", discretion.apply())
+    _report("JSON is read strictly", guard.apply(sys.modules.get(SESSIONS)))
 
 
 def _report(done: str, problem: str | None) -> None:

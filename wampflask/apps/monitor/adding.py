@@ -1,0 +1,101 @@
+"""Adding a host: the agent's program, and the lines for the host's terminal, in the ways that people run programs."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import tomllib
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple
+
+from wampflask.apps.network import public_base
+
+_INLINE = re.compile(r"^# /// script\n(.*?)^# ///$", re.MULTILINE | re.DOTALL)
+"""Where a program of one file names its packages: the inline script metadata of Python's packaging."""
+
+
+UNIT = "/etc/systemd/system/wampflask-agent.service"
+
+
+class Way(NamedTuple):
+    """One way to run an agent. ``lines``: for a terminal, to be run as they are; ``note``: what else to know."""
+
+    name: str
+    title: str
+    lines: tuple[str, ...]
+    note: str
+
+
+def agent_program() -> Path | None:
+    """The agent's file, where it is installed beside the site; else None."""
+    places = [spec.origin for name in ("wampflask_agent", "agent") if (spec := find_spec(name)) and spec.origin]
+    checkout = Path(__file__).resolve().parents[3] / "agent" / "agent.py"
+    files = (*(Path(place).with_name("agent.py") for place in places), checkout)
+    return next((file for file in files if file.exists()), None)
+
+
+@cache
+def requirements() -> tuple[str, ...]:
+    """What the agent needs of others, as its file says."""
+    file = agent_program()
+    found = _INLINE.search(file.read_text(encoding="utf-8")) if file else None
+    if found is None:
+        return ()
+    lines = (line.removeprefix("#").removeprefix(" ") for line in found[1].splitlines())
+    return tuple(tomllib.loads("\n".join(lines))["dependencies"])
+
+
+def ways(token: str) -> list[Way]:
+    """How a host is added with a token, the simplest way first. Every line has the same address of this hub."""
+    base = public_base()
+    hub, packages = shlex.quote(base), " ".join(f'"{name}"' for name in requirements())
+    fetch = f"curl -fsSO {shlex.quote(f'{base}/agent.py')}"
+    here = ("mkdir -p wampflask-agent && cd wampflask-agent", "python3 -m venv venv")
+    return [
+        Way(
+            "terminal",
+            "In a terminal",
+            (
+                *here,
+                f"venv/bin/pip install {packages}",
+                fetch,
+                f"venv/bin/python agent.py --server {hub} --token {token}",
+            ),
+            "It runs until you press Ctrl-C. If the host does not appear, add --check to the last line: "
+            "it says what is wrong.",
+        ),
+        Way(
+            "systemd",
+            "As a service that starts with the host (systemd)",
+            (
+                "sudo mkdir -p /opt/wampflask-agent && cd /opt/wampflask-agent",
+                "sudo python3 -m venv venv",
+                f"sudo venv/bin/pip install {packages}",
+                f"sudo {fetch}",
+                f"echo WAMPFLASK_AGENT_TOKEN={token} | sudo install -m 600 /dev/stdin /etc/wampflask-agent.env",
+                f"venv/bin/python agent.py --server {hub} --systemd | sudo tee {UNIT}",
+                "sudo systemctl enable --now wampflask-agent",
+            ),
+            "journalctl -u wampflask-agent shows what it says.",
+        ),
+        Way(
+            "container",
+            "In a container (Docker Compose)",
+            (
+                *here,
+                f"venv/bin/pip install {packages}",
+                fetch,
+                f"venv/bin/python agent.py --server {hub} --container > compose.yaml",
+                f"WAMPFLASK_AGENT_TOKEN={token} docker compose up -d",
+            ),
+            "The container sees the host's processes, network and file systems, and can change nothing.",
+        ),
+        Way(
+            "uv",
+            "With uv",
+            (fetch, f"uv run agent.py --server {hub} --token {token}"),
+            "uv installs the packages, and Python where there is none.",
+        ),
+    ]

@@ -1,0 +1,221 @@
+"""What happens to a message that is refused: whoever waits for it gets an error at once, and nobody else notices.
+
+For both ends of a connection: :class:`StrictSerializer` is for Flask workers, :func:`apply` makes the router read
+as strictly, and refuse what Crossbar lets through.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+from weakref import WeakSet
+
+import autobahn.twisted  # noqa: F401 - first: the serializer's module takes its clock from the framework chosen then
+from autobahn.wamp import message
+from autobahn.wamp.serializer import JsonObjectSerializer, JsonSerializer, Serializer
+from txaio.tx import make_logger
+
+from . import strict
+from .rules import Rules, Session
+
+log = make_logger()
+
+MAX_SUBSCRIPTIONS = 1000
+"""Of one untrusted session at a time."""
+TRUSTED = ("backend", "trusted")
+
+INVALID = "wamp.error.invalid_payload"
+
+_ANSWERED = {
+    kind.MESSAGE_TYPE
+    for kind in (
+        message.Call,
+        message.Publish,
+        message.Subscribe,
+        message.Unsubscribe,
+        message.Register,
+        message.Unregister,
+        message.Invocation,
+    )
+}
+_WAITED_FOR = {
+    message.Yield.MESSAGE_TYPE: message.Invocation.MESSAGE_TYPE,
+    message.Result.MESSAGE_TYPE: message.Call.MESSAGE_TYPE,
+}
+_NUMBER = r"\s*([0-9]{1,16})\s*"
+_MAX_WHY = 200
+_HEAD = re.compile(rf"\s*\[{_NUMBER},{_NUMBER},(?:{_NUMBER},)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Stands for a message that was refused: why, and what its sender gets, if it waits for an answer."""
+
+    why: str
+    answer: message.Error | None = None
+
+
+def instead(data: bytes, why: str) -> message.Error | Refused | None:
+    """What stands for a message that is refused: :class:`Refused`, or the error of whoever waits for an answer.
+
+    None where nobody can be told, so that the connection must end.
+    """
+    head = _HEAD.match(data[:100].decode(errors="replace"))
+    if head is None:
+        return None
+    kind, request = int(head[1]), int(head[2])
+    if kind == message.Event.MESSAGE_TYPE or (
+        kind == message.Publish.MESSAGE_TYPE and not _is_acknowledged(data, head.end())
+    ):
+        return Refused(why)
+    if kind in _ANSWERED:
+        return Refused(why, _error(kind, request, why))
+    if kind in _WAITED_FOR:
+        return _error(_WAITED_FOR[kind], request, why)
+    if kind == message.Error.MESSAGE_TYPE and head[3] is not None:
+        return _error(request, int(head[3]), why)
+    return None
+
+
+def _error(kind: int, request: int, why: str, uri: str = INVALID) -> message.Error:
+    return message.Error(kind, request, uri, [why])
+
+
+def _is_acknowledged(data: bytes, start: int) -> bool:
+    try:
+        options, _ = json.JSONDecoder().raw_decode(data[start:].decode(errors="replace").lstrip())
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(options, dict) and options.get("acknowledge") is True
+
+
+# -- reading
+
+
+class _Worker(JsonObjectSerializer):
+    def unserialize(self, payload: bytes) -> list[Any]:
+        return [strict.read(payload)]
+
+
+class _Router(JsonObjectSerializer):
+    def unserialize(self, payload: bytes) -> list[Any]:
+        raw = strict.read(payload)
+        strict.check_keywords(raw)
+        return [raw]
+
+
+class StrictSerializer(JsonSerializer):
+    """JSON for a Flask worker, whose session no message of others may end: what breaks WAMP's rules is refused too."""
+
+    def __init__(self) -> None:
+        Serializer.__init__(self, _Worker())  # type: ignore[no-untyped-call]
+
+    def unserialize(self, payload: bytes, isBinary: bool | None = None) -> list[Any]:  # noqa: N803 - autobahn's name
+        return _unserialize(self, payload, isBinary, Exception)
+
+
+def _unserialize(serializer: Serializer, data: bytes, binary: bool | None, refused: type[Exception]) -> list[Any]:
+    try:
+        messages: list[Any] = Serializer.unserialize(serializer, data, binary)
+    except Exception as error:  # autobahn turns what the reader raises into its own, and asserts much
+        cause = error.__context__ if isinstance(error.__context__, strict.Refused) else error
+        stand_in = instead(data, str(cause)[:_MAX_WHY]) if isinstance(cause, refused) else None
+        if stand_in is None:
+            raise
+        return [stand_in]
+    return messages
+
+
+# -- the router
+
+RULES: dict[str, Rules] = {}
+"""By realm: what the component of each realm goes by."""
+
+_told: WeakSet[Any] = WeakSet()
+
+
+def apply(sessions: ModuleType | None) -> str | None:
+    """Make this router read strictly, and speak JSON one message at a time only.
+
+    :param sessions: Crossbar's module of sessions.
+    :returns: why it is impossible, or None.
+    """
+    session_class = getattr(sessions, "RouterSession", None)
+    on_message = getattr(session_class, "onMessage", None)
+    if session_class is None or on_message is None:
+        return "crossbar.router.session.RouterSession.onMessage is not there"
+
+    def make(self: Any, *_args: Any, **_options: Any) -> None:
+        Serializer.__init__(self, _Router())  # type: ignore[no-untyped-call]
+
+    def unserialize(self: Any, payload: bytes, isBinary: bool | None = None) -> list[Any]:  # noqa: N803 - autobahn's
+        return _unserialize(self, payload, isBinary, strict.Refused)
+
+    def receive(self: Any, msg: Any) -> None:
+        refused = msg if isinstance(msg, Refused) else objection(self, msg)
+        if refused is None:
+            on_message(self, msg)
+        elif self._session_id is not None:
+            _refuse(self, refused)
+
+    changed: Any = JsonSerializer
+    changed.__init__, changed.unserialize, session_class.onMessage = make, unserialize, receive
+    return None
+
+
+def _refuse(session: Any, refused: Refused) -> None:
+    if session not in _told:
+        _told.add(session)
+        text = "wampflask: refused a message of session {session}, and will tell of no other of it: {why}"
+        log.warn(text, session=session._session_id, why=refused.why)  # noqa: G010, SLF001 - txaio has no warning(), Crossbar no other name
+    if refused.answer is not None:
+        session._transport.send(refused.answer)  # noqa: SLF001
+
+
+def objection(session: Any, msg: Any) -> Refused | None:
+    """What speaks against a message that Crossbar would accept; None for nothing."""
+    if session._session_id is None:  # noqa: SLF001
+        return None
+    router = session._router  # noqa: SLF001
+    if isinstance(msg, (message.Error, message.Yield)):
+        return _objection_to_answer(session, msg, router._dealer._invocations.get(msg.request))  # noqa: SLF001
+    if session._authrole in TRUSTED:  # noqa: SLF001
+        return None
+    if isinstance(msg, message.Subscribe):
+        held = router._broker._session_to_subscriptions.get(session, ())  # noqa: SLF001
+        return _denied(msg, f"more than {MAX_SUBSCRIPTIONS} subscriptions") if len(held) >= MAX_SUBSCRIPTIONS else None
+    if isinstance(msg, message.Register):
+        # Crossbar asks for permission only after it has told whether there is such a procedure
+        return None if _may_register(session, msg) else _denied(msg, f"may not register {msg.procedure}")
+    return None
+
+
+def _objection_to_answer(session: Any, msg: Any, invocation: Any) -> Refused | None:
+    if invocation is None:
+        return None
+    if isinstance(msg, message.Yield):
+        # autobahn ends the connection of a caller who did not ask for progress
+        unasked = msg.progress and not invocation.call.receive_progress
+        return Refused("a progressive result that nobody asked for") if unasked else None
+    # Crossbar does not ask whose call it is, and numbers all calls of a realm in one row
+    return Refused("an ERROR for another's call") if invocation.callee is not session else None
+
+
+def _denied(msg: Any, why: str) -> Refused:
+    short = why[:_MAX_WHY]
+    return Refused(short, _error(msg.MESSAGE_TYPE, msg.request, short, "wamp.error.not_authorized"))
+
+
+def _may_register(session: Any, msg: message.Register) -> bool:
+    rules = RULES.get(session._realm)  # noqa: SLF001
+    details: Mapping[str, Any] = {
+        "authrole": session._authrole,  # noqa: SLF001
+        "authid": session._authid,  # noqa: SLF001
+        "authextra": session._authextra,  # noqa: SLF001
+    }
+    asking = Session.of(details)
+    return rules is not None and rules.decide(asking, msg.procedure, "register", msg.marshal_options()).allow
