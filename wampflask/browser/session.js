@@ -1,0 +1,230 @@
+/**
+ * One joined WAMP session: it lives exactly as long as one socket, and everything that waits for it fails when it ends.
+ *
+ * Basic and advanced profile over JSON in all four roles: ticket authentication, progressive results and cancelling both ways,
+ * acknowledged publication, pattern-based subscriptions and registrations.
+ */
+import { Callee } from "./callee.js";
+import { ConnectionLost, TimedOut, WampError, attempt } from "./errors.js";
+import * as wamp from "./messages.js";
+import { HEARTBEAT } from "./uris.js";
+import { Subscriber } from "./subscriber.js";
+
+const ROLES = {
+  caller: { features: { progressive_call_results: true, call_canceling: true } },
+  callee: {
+    features: {
+      progressive_call_results: true, call_canceling: true, pattern_based_registration: true, shared_registration: true,
+      registration_revocation: true,
+    },
+  },
+  publisher: { features: { publisher_exclusion: true, subscriber_blackwhite_listing: true } },
+  subscriber: { features: { pattern_based_subscription: true, subscription_revocation: true, publisher_identification: true } },
+};
+const ASKED_BY = new Map([
+  [wamp.RESULT, wamp.CALL], [wamp.PUBLISHED, wamp.PUBLISH], [wamp.SUBSCRIBED, wamp.SUBSCRIBE],
+  [wamp.UNSUBSCRIBED, wamp.UNSUBSCRIBE], [wamp.REGISTERED, wamp.REGISTER], [wamp.UNREGISTERED, wamp.UNREGISTER],
+]);
+
+export class Session {
+  #socket;
+  #ticket;
+  #last = 0;
+  #requests = new Map();
+  #subscriber = new Subscriber(this);
+  #callee = new Callee(this);
+  #welcome;
+  #end;
+  #welcomed = new Promise((resolve) => { this.#welcome = resolve; });
+
+  /** Resolves with the reason, once, when the session has ended for whatever cause. @type {Promise<Error>} */
+  ended = new Promise((resolve) => { this.#end = resolve; });
+  alive = true;
+  /** Of the session, from WELCOME on. @type {number | null} */
+  id = null;
+  /** What WELCOME said: authid, authrole and more. @type {Record<string, any>} */
+  details = {};
+  /** performance.now() of the last message that came in. */
+  heard = performance.now();
+  /** This page's place among all, from 0 to 1: what many pages would do at once is spread by it. */
+  jitter = Math.random();
+
+  /**
+   * @param {{url: string, realm: string}} where
+   * @param {() => Promise<string>} ticket  asked when the router asks; it says who we are
+   * @param {(url: string) => WebSocket} [open]
+   */
+  constructor({ url, realm }, ticket, open = (address) => new WebSocket(address, "wamp.2.json")) {
+    this.#ticket = ticket;
+    const socket = this.#socket = open(url);
+    socket.onopen = () => this.send([wamp.HELLO, realm, { roles: ROLES, authmethods: ["ticket"], authid: "page" }]);
+    socket.onmessage = ({ data }) => this.#receive(data);
+    socket.onclose = () => this.close(new ConnectionLost("the connection was closed"));
+  }
+
+  /** Resolves when the router has welcomed us. @param {number} [timeout] milliseconds */
+  async join(timeout = 10_000) {
+    const timer = setTimeout(() => this.close(new TimedOut(`not joined within ${timeout} ms`)), timeout);
+    const end = await Promise.race([this.ended, this.#welcomed]);
+    clearTimeout(timer);
+    if (end) throw end;
+    return this;
+  }
+
+  /**
+   * Calls a procedure, and returns its result: the first argument, or the keywords when there is none. With `full`, both.
+   * @param {string} procedure  @param {any[]} [args]
+   * @param {{kwargs?: object, timeout?: number, signal?: AbortSignal, onProgress?: (payload: any) => void, full?: boolean, options?: object}} [how]
+   *   `timeout` in milliseconds, since the call or its last progressive result; it and `signal` cancel the call on the far side.
+   */
+  async call(procedure, args, { kwargs, onProgress, full, options, ...wait } = {}) {
+    const asked = { ...options, ...(onProgress && { receive_progress: true }) };
+    const read = ([, , , list, dict]) => wamp.payload(list, dict, full);
+    const progress = onProgress && ((message) => onProgress(read(message)));
+    return read(await this.request(wamp.CALL, [asked, procedure, ...wamp.carrying(args, kwargs)], { ...wait, progress, what: procedure }));
+  }
+
+  /**
+   * Publishes an event; resolves when the router has taken it, or with `acknowledge: false` at once.
+   * @param {string} topic  @param {any[]} [args]
+   * @param {{kwargs?: object, acknowledge?: boolean, timeout?: number, signal?: AbortSignal, options?: object}} [how]
+   */
+  async publish(topic, args, { kwargs, acknowledge = true, options, ...wait } = {}) {
+    const rest = [{ ...options, ...(acknowledge && { acknowledge }) }, topic, ...wamp.carrying(args, kwargs)];
+    await this.request(wamp.PUBLISH, rest, { ...wait, what: topic, unanswered: !acknowledge });
+  }
+
+  /** See Subscriber. */
+  subscribe(topic, handler, how) {
+    return this.#subscriber.subscribe(topic, handler, how);
+  }
+
+  /** See Callee. */
+  register(procedure, handler, how) {
+    return this.#callee.register(procedure, handler, how);
+  }
+
+  /** Is anybody there? Any answer will do, also a refusal; silence ends the session. @param {number} [timeout] milliseconds */
+  async probe(timeout = 5000) {
+    try {
+      await this.call(HEARTBEAT, [], { timeout });
+    } catch (error) {
+      if (error instanceof TimedOut) this.close(new ConnectionLost("the router does not answer"));
+    }
+  }
+
+  /** Ends the session now: nobody waits for a far side that may be gone. */
+  close(reason = new ConnectionLost("closed by the page"), farewell = this.id === null ? null : [wamp.GOODBYE, {}, "wamp.close.close_realm"]) {
+    if (!this.alive) return;
+    if (farewell && this.#socket.readyState === 1) this.send(farewell);
+    this.alive = false;
+    for (const { reject } of this.#requests.values()) reject(reason);
+    this.#requests.clear();
+    this.#callee.close(reason);
+    this.#end(reason);
+    // a socket that is still connecting is left to open first: browsers warn of one that is closed before
+    if (this.#socket.readyState) this.#socket.close();
+    else this.#socket.onopen = () => this.#socket.close();
+  }
+
+  /** Sends a message; for the roles of this session. */
+  send(message) {
+    this.#socket.send(JSON.stringify(message));
+  }
+
+  /** Sends a request and resolves with the message that answers it; for the roles of this session. @returns {Promise<any[]>} */
+  request(type, rest, { timeout = 10_000, signal = undefined, progress = undefined, unanswered = false, what = "" } = {}) {
+    return new Promise((resolve, reject) => {
+      signal?.throwIfAborted();
+      if (!this.alive || this.id === null) throw new ConnectionLost("there is no session");
+      const id = this.#last + 1;
+      this.send([type, id, ...rest]);
+      this.#last = id;
+      if (unanswered) return resolve([]);
+      let timer;
+      const settled = (how) => (value) => {
+        clearTimeout(timer);
+        signal?.removeEventListener("abort", abort);
+        how(value);
+      };
+      const request = { type, resolve: settled(resolve), reject: settled(reject), progress, arm: () => {
+        clearTimeout(timer);
+        if (timeout < Infinity) timer = setTimeout(() => giveUp(new TimedOut(`no answer to ${what} within ${timeout} ms`)), timeout);
+      } };
+      const giveUp = (reason) => { // the request stays known until its answer comes, which then means nothing any more
+        request.reject(reason);
+        request.progress = request.arm = () => {};
+        if (type === wamp.CALL) this.send([wamp.CANCEL, id, { mode: "kill" }]);
+      };
+      const abort = () => giveUp(signal.reason);
+      signal?.addEventListener("abort", abort);
+      request.arm();
+      this.#requests.set(id, request);
+    });
+  }
+
+  #receive(data) {
+    if (!this.alive) return;
+    this.heard = performance.now();
+    try {
+      const message = wamp.parse(data);
+      if (this.id === null) this.#greet(message);
+      else this.#handle(message);
+    } catch (error) {
+      this.close(error, [wamp.ABORT, { message: error.message }, error.uri]);
+    }
+  }
+
+  #greet([type, first, second]) {
+    if (type === wamp.WELCOME) {
+      this.id = first;
+      this.details = second;
+      this.#welcome();
+    } else if (type === wamp.CHALLENGE && first === "ticket") {
+      this.#ticket().then((ticket) => this.alive && this.send([wamp.AUTHENTICATE, ticket, {}])).catch((error) => this.close(error));
+    } else if (type === wamp.ABORT) {
+      this.#dismiss(first, second, null);
+    } else {
+      throw wamp.violation(`message ${type} before the session was welcome`);
+    }
+  }
+
+  #handle(message) {
+    const [type, first, second] = message;
+    if (ASKED_BY.has(type)) this.#answer(message);
+    else if (type === wamp.ERROR) this.#fail(message);
+    else if (type === wamp.EVENT) this.#subscriber.deliver(message);
+    else if (type === wamp.INVOCATION) this.#callee.invoke(message);
+    else if (type === wamp.INTERRUPT) this.#callee.interrupt(message);
+    else if (type === wamp.GOODBYE) this.#dismiss(first, second, [wamp.GOODBYE, {}, "wamp.close.goodbye_and_out"]);
+    else if (type === wamp.ABORT) this.#dismiss(first, second, null);
+    else throw wamp.violation(`message ${type} in a session`);
+  }
+
+  #dismiss(details, reason, farewell) {
+    this.close(new WampError(reason, details.message === undefined ? [] : [details.message], details), farewell);
+  }
+
+  #answer(message) {
+    const [type, id, details] = message;
+    const request = this.#requests.get(id);
+    if (!id && (type === wamp.UNSUBSCRIBED || type === wamp.UNREGISTERED)) { // what may be had again is had again in the next session
+      this.close(new ConnectionLost("the router took back what it had granted"));
+    } else if (request?.type !== ASKED_BY.get(type)) {
+      throw wamp.violation(`message ${type} answers nothing that was asked`);
+    } else if (type === wamp.RESULT && details.progress) {
+      request.arm();
+      attempt(() => request.progress?.(message));
+    } else {
+      this.#requests.delete(id);
+      request.resolve(message);
+    }
+  }
+
+  #fail([, type, id, , uri, args, kwargs]) {
+    const request = this.#requests.get(id);
+    if (request?.type !== type) throw wamp.violation(`an error for request ${type}, ${id}, which was not made`);
+    this.#requests.delete(id);
+    request.reject(new WampError(uri, args, kwargs));
+  }
+}
