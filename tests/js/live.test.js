@@ -28,7 +28,7 @@ class Realm {
     socket.send = (text) => { // an idle page's heartbeats are answered
       const [type, id, , uri] = JSON.parse(text);
       send(text);
-      if (type === 48 && uri === HEARTBEAT) socket.say([8, 48, id, {}, "wamp.error.no_such_procedure"]);
+      if (type === 48 && uri === HEARTBEAT) queueMicrotask(() => socket.say([8, 48, id, {}, "wamp.error.no_such_procedure"]));
     };
   }
 
