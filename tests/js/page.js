@@ -4,6 +4,8 @@ import { Session } from "../../wampflask/browser/session.js";
 import { settle } from "./clock.js";
 import { FakeSocket, WHERE } from "./router.js";
 
+globalThis.document ??= Object.assign(new EventTarget(), { visibilityState: "visible" });
+
 export function newPage(options = {}) {
   const page = {
     /** Every socket that was opened, the newest last. @type {FakeSocket[]} */

@@ -20,11 +20,11 @@ export class Callee {
    * @returns {Promise<() => Promise<void>>} once it is confirmed; the function ends it
    */
   async register(procedure, handler, { match = "exact", invoke = "single", options = {}, ...wait } = {}) {
-    const [, , id] = await this.#session.request(REGISTER, [{ ...options, match, invoke }, procedure], { ...wait, what: procedure });
+    const [, , id] = await this.#session.request(REGISTER, [{ ...options, match, invoke }, procedure], wait);
     this.#procedures.set(id, { procedure, handler });
     return async () => {
       try {
-        await this.#session.request(UNREGISTER, [id], { what: procedure });
+        await this.#session.request(UNREGISTER, [id]);
       } catch { /* without a session nobody can call it either */ }
       this.#procedures.delete(id);
     };
@@ -39,11 +39,8 @@ export class Callee {
       this.#running.delete(id);
     };
     const fail = (error) => {
-      try {
-        answer([ERROR, INVOCATION, id, {}, ...refusal(error)]);
-      } catch (unsendable) {
-        answer([ERROR, INVOCATION, id, {}, ...refusal(unsendable)]);
-      }
+      const { uri = RUNTIME_ERROR, args: list = [String(error?.message ?? error)], kwargs: dict } = error ?? {};
+      answer([ERROR, INVOCATION, id, {}, uri, ...carrying(list, dict)]);
     };
     this.#running.set(id, { control, fail });
     const progress = (value) => { if (details.receive_progress) send([YIELD, id, { progress: true }, [value ?? null]]); };
@@ -53,7 +50,11 @@ export class Callee {
       const how = { kwargs, progress, signal: control.signal, details, procedure: details.procedure ?? found.procedure };
       answer([YIELD, id, {}, [(await found.handler(args, how)) ?? null]]);
     } catch (error) {
-      fail(error);
+      try {
+        fail(error);
+      } catch (unsendable) {
+        fail(unsendable);
+      }
     }
   }
 
@@ -73,10 +74,4 @@ export class Callee {
     this.#running.clear();
     for (const { control } of running) control.abort(reason);
   }
-}
-
-/** The end of an ERROR message. */
-function refusal(error) {
-  if (error instanceof WampError) return [error.uri, ...carrying(error.args, error.kwargs)];
-  return [RUNTIME_ERROR, [String(error?.message ?? error)]];
 }

@@ -17,13 +17,11 @@ const ASK_AGAIN = 8; // failures after which the router may have moved
 const LONGEST = 2 ** 31 - 1; // ms of a timer
 
 export class Connection extends EventTarget {
-  #ticket;
-  #open;
+  #effects;
   #backoff;
   #users = new Set();
   #run = null;
-  #attempt = null;
-  #hurry = null;
+  #step = null;
   #where = null;
   #soon = false;
   #ended = false;
@@ -42,10 +40,9 @@ export class Connection extends EventTarget {
   reason = null;
 
   /** @param {{ticket: (signal: AbortSignal, proofs: string[]) => Promise<any>, open: (where: any, ticket: () => Promise<string>) => any, backoff?: object}} effects */
-  constructor({ ticket, open, backoff = {} }) {
+  constructor({ backoff = {}, ...effects }) {
     super();
-    this.#ticket = ticket;
-    this.#open = open;
+    this.#effects = effects;
     this.#backoff = backoff;
   }
 
@@ -53,34 +50,30 @@ export class Connection extends EventTarget {
   start() {
     this.#ended = false;
     clearTimeout(this.#unblock);
-    if (this.#run) return;
-    this.#soon = false;
-    this.#run = new AbortController();
-    this.#loop(this.#run.signal);
+    if (!this.#run) this.#loop((this.#run = {}));
   }
 
   /** Closes the session and stops trying, until start() or reconnect(). */
   stop() {
-    this.#halt();
-    this.#attempt?.abort();
-    this.session?.close();
+    this.#run = null;
+    this.#ended = true;
+    clearTimeout(this.#unblock);
+    this.#step?.control.abort();
+    this.#set("stopped");
   }
 
   /** Begins a new session at once, with a new ticket: after a log-in or log-out without a new page. */
   reconnect() {
-    this.#soon = true;
+    this.#soon = this.#run !== null;
     this.#where = null;
-    this.#attempt?.abort();
-    this.session?.close(new ConnectionLost("reconnecting"));
-    this.#hurry?.abort();
+    this.#step?.control.abort();
     this.start();
   }
 
   /** The page woke up or the network is back: try now, and do not trust a socket that may have died meanwhile. */
   wake() {
     if (this.session) this.session.probe(3000);
-    else if (this.#attempt && performance.now() - this.#attempt.since > 2000) this.#attempt.abort();
-    this.#hurry?.abort();
+    else if (this.state === "waiting" || performance.now() - this.#step?.since > 2000) this.#step.control.abort();
   }
 
   /** Runs `user(session)` now and after each reconnect. @returns {() => void} remove */
@@ -167,10 +160,12 @@ export class Connection extends EventTarget {
   async #ready(patience, signal) {
     signal?.throwIfAborted();
     if (!this.#ended) this.start();
-    if (!this.session && patience > 0 && !this.#ended) {
+    if (!this.session && patience && !this.#ended) {
       const found = new AbortController();
-      this.addEventListener("change", () => (this.session || this.#ended) && found.abort(), { signal: found.signal });
-      await pause(this.#joined ? patience : Math.max(patience, FIRST), signal ? AbortSignal.any([signal, found.signal]) : found.signal);
+      const look = () => (this.session || this.#ended || signal?.aborted) && found.abort();
+      this.addEventListener("change", look, { signal: found.signal });
+      signal?.addEventListener("abort", look, { signal: found.signal });
+      await pause(this.#joined ? patience : Math.max(patience, FIRST), found.signal);
       found.abort();
       signal?.throwIfAborted();
     }
@@ -178,63 +173,53 @@ export class Connection extends EventTarget {
     return this.session;
   }
 
-  async #loop(signal) {
-    for (let failures = 0; !signal.aborted; failures += 1) {
-      const lasted = await this.#once(signal, failures);
-      if (signal.aborted) return;
+  async #loop(run) {
+    for (let failures = 0; this.#run === run; failures += 1) {
+      const lasted = await this.#once(failures);
+      if (this.#run !== run) return;
       if (this.reason.uri === BLOCKED) return this.#block(this.reason.kwargs.until);
       if (this.#soon || lasted > STEADY) failures = 0;
-      if (!this.#soon && !(this.reason.uri === REFRESH && lasted > 1000)) await this.#rest(failures, signal);
+      if (!this.#soon && !(this.reason.uri === REFRESH && lasted > 1000)) await pause(delay(failures, this.#backoff), this.#enter("waiting"));
       this.#soon = false;
     }
   }
 
-  async #rest(failures, signal) {
-    this.#hurry = new AbortController();
-    this.#set("waiting");
-    await pause(delay(failures, this.#backoff), AbortSignal.any([signal, this.#hurry.signal]));
-    this.#hurry = null;
-  }
-
   /** One session from ticket to end. @returns {Promise<number>} milliseconds it was open */
-  async #once(signal, failures) {
-    const attempt = this.#attempt = Object.assign(new AbortController(), { since: performance.now() });
-    this.#set("connecting");
-    let session = null;
+  async #once(failures) {
+    const signal = this.#enter("connecting");
+    let session;
     try {
-      session = await this.#knock(attempt.signal, failures);
-      attempt.signal.addEventListener("abort", () => session.close());
-      if (attempt.signal.aborted) session.close();
+      session = await this.#knock(signal, failures);
+      signal.throwIfAborted();
+      signal.addEventListener("abort", () => session.close());
       await session.join();
     } catch (error) {
       session?.close(error);
       this.reason = error;
       return 0;
-    } finally {
-      if (this.#attempt === attempt) this.#attempt = null;
     }
-    return signal.aborted ? (session.close(), 0) : this.#hold(session);
-  }
-
-  /** A router that is down costs the site nothing: only one that answers is worth a new ticket, once we know where it is. */
-  async #knock(signal, failures) {
-    const ask = () => this.#ticket(signal, [...this.proofs.values()]);
-    const fresh = failures % ASK_AGAIN && this.#where ? null : await ask();
-    if (fresh) this.#where = { url: fresh.url, realm: fresh.realm };
-    return this.#open(this.#where, async () => (fresh ?? (await ask())).ticket);
-  }
-
-  async #hold(session) {
     const since = performance.now();
+    if (session.alive) this.#open(session);
     const stopBeating = keepAlive(session);
-    this.session = session;
-    this.#joined = true;
-    this.#set("open");
-    for (const user of [...this.#users]) this.#serve(user, session);
     this.reason = await session.ended;
     stopBeating();
     this.session = null;
     return performance.now() - since;
+  }
+
+  /** A router that is down costs the site nothing: only one that answers is worth a new ticket, once we know where it is. */
+  async #knock(signal, failures) {
+    const ask = () => this.#effects.ticket(signal, [...this.proofs.values()]);
+    const fresh = failures % ASK_AGAIN && this.#where ? null : await ask();
+    this.#where = fresh ?? this.#where;
+    return this.#effects.open(this.#where, async () => (fresh ?? (await ask())).ticket);
+  }
+
+  #open(session) {
+    this.session = session;
+    this.#joined = true;
+    this.#set("open");
+    for (const user of [...this.#users]) this.#serve(user, session);
   }
 
   /** A user that fails because the session went away is run again with the next one; only other failures are news. */
@@ -249,17 +234,17 @@ export class Connection extends EventTarget {
 
   /** Blocked: the page says so, and tries again when that is over, if it is ever over. */
   #block(until) {
-    this.#halt();
+    this.stop();
     const ms = (typeof until === "number" ? until * 1000 : Date.parse(until)) - Date.now();
     if (ms > -Infinity) this.#unblock = setTimeout(() => this.start(), Math.min(Math.max(ms, 0) + delay(3), LONGEST));
   }
 
-  #halt() {
-    this.#run?.abort();
-    this.#run = null;
-    this.#ended = true;
-    clearTimeout(this.#unblock);
-    this.#set("stopped");
+  /** The signal ends what this state waits for. */
+  #enter(state) {
+    const control = new AbortController();
+    this.#step = { control, since: performance.now() };
+    this.#set(state);
+    return control.signal;
   }
 
   #set(state) {

@@ -16,15 +16,13 @@ import { fragmentTopic } from "./uris.js";
 
 export class LiveFragment extends HTMLElement {
   #live = null;
-  #digests = null;
 
   connectedCallback() {
-    this.#live ??= live(connection, fragmentTopic(this.getAttribute("name"), this.getAttribute("key")), {
-      ask: (session) => fetchFragment(session, [
-        this.getAttribute("name"), JSON.parse(this.getAttribute("args") ?? "{}"), this.getAttribute("key"), this.getAttribute("have") ?? "",
-      ]),
+    const [name, args, key] = ["name", "args", "key"].map((attribute) => this.getAttribute(attribute));
+    this.#live ??= live(connection, fragmentTopic(name, key), {
+      ask: (session) => fetchFragment(session, [name, JSON.parse(args ?? "{}"), key, this.getAttribute("have") ?? ""]),
       apply: (state) => this.#show(state),
-      gone: () => this.#leave(),
+      gone: () => this.#become("", "live-gone"),
     });
   }
 
@@ -44,36 +42,32 @@ export class LiveFragment extends HTMLElement {
     const [digest, content] = Array.isArray(state) ? state : ["", state];
     if (typeof content === "string") morphChildren(this, [...this.#parse(content).childNodes]);
     else if (!this.#showRows(content)) return;
-    this.setAttribute("have", digest);
-    this.hidden = false;
-    this.dispatchEvent(new Event("live-change", { bubbles: true }));
+    this.#become(digest, "live-change");
+  }
+
+  #become(have, event) {
+    this.hidden = event === "live-gone";
+    this.setAttribute("have", have);
+    this.dispatchEvent(new Event(event, { bubbles: true }));
   }
 
   /** @returns {boolean} false when a row that is to be shown is not there, and the whole list was asked for */
   #showRows({ order, rows }) {
     const box = this.querySelector("[data-rows]") ?? this;
-    const shown = new Map([...box.children].map((row) => [row.dataset.key, row]));
-    const digests = this.#digests ?? new Map([...box.children].map((row) => [row.dataset.key, row.dataset.digest]));
-    const find = ([key, digest]) => {
-      if (Object.hasOwn(rows, key)) return this.#parse(rows[key]).firstElementChild;
-      return digests.get(key) === digest && shown.get(key);
-    };
-    const nodes = order.map(find);
-    if (!nodes.every(Boolean)) {
+    const shown = new Map([...box.children].map((row) => [`${row.dataset.key} ${row.dataset.digest}`, row]));
+    const nodes = order.map(([key, digest]) => {
+      const row = Object.hasOwn(rows, key) ? this.#parse(rows[key]).firstElementChild : shown.get(`${key} ${digest}`);
+      if (row) Object.assign(row.dataset, { key, digest });
+      return row;
+    });
+    const isWhole = nodes.every(Boolean);
+    if (isWhole) {
+      morphChildren(box, nodes);
+    } else {
       this.setAttribute("have", "");
       this.#live.refresh(1000);
-      return false;
     }
-    nodes.forEach((row, at) => { row.dataset.key = order[at][0]; });
-    morphChildren(box, nodes);
-    this.#digests = new Map(order);
-    return true;
-  }
-
-  #leave() {
-    this.hidden = true;
-    this.setAttribute("have", "");
-    this.dispatchEvent(new Event("live-gone", { bubbles: true }));
+    return isWhole;
   }
 
   /** Pushed HTML is for many pages, so its forms come without a token; this page's own goes in, by value and never by text. */

@@ -13,12 +13,12 @@ import { WampStatus } from "./status.js";
 export { ConnectionLost, TimedOut, WampError } from "./errors.js";
 export { connection };
 
-export const call = (procedure, args, how) => connection.call(procedure, args, how);
-export const publish = (topic, args, how) => connection.publish(topic, args, how);
-export const subscribe = (topic, handler, how) => connection.subscribe(topic, handler, how);
-export const register = (procedure, handler, how) => connection.register(procedure, handler, how);
-export const live = (topics, apply, options) => follow(connection, topics, apply, options);
-export const presence = (topic, apply, options) => attend(connection, topic, apply, options);
+export const call = connection.call.bind(connection);
+export const publish = connection.publish.bind(connection);
+export const subscribe = connection.subscribe.bind(connection);
+export const register = connection.register.bind(connection);
+export const live = follow.bind(null, connection);
+export const presence = attend.bind(null, connection);
 
 for (const [name, element] of [["live-fragment", LiveFragment], ["wamp-status", WampStatus]]) {
   if (!customElements.get(name)) customElements.define(name, element);

@@ -9,9 +9,8 @@ import { Log, Rows, Value } from "./models.js";
 import { NOT_AUTHORIZED, WORKER_LOST } from "./uris.js";
 
 const KINDS = { value: Value, rows: Rows, log: Log };
-const KEEP = 1000; // events that wait for an answer
 const HOLE = 400; // ms for a hole in a log to close by itself: events of several workers overtake each other
-const STALE = 500; // ms, and as many again by chance, until a page asks because an event said no more than "stale"
+const STALE = 500; // ms, and up to as many again, until a page asks because an event said no more than "stale"
 const RETURN = 1000; // ms over which pages spread that come back
 const WORKER = 5000; // ms over which pages spread that ask because a worker was lost
 
@@ -21,43 +20,39 @@ const WORKER = 5000; // ms over which pages spread that ask because a worker was
  * @param {((...args: any[]) => void) | object} apply  or the options, with `apply` among them
  * @param {object} [options]  see index.d.ts
  */
-export function live(connection, topics, apply, options = {}) {
-  const thing = new Live(connection, topics, typeof apply === "function" ? { ...options, apply } : apply);
-  return {
-    stop: () => thing.stop(),
-    restart: () => thing.restart(),
-    refresh: (within = 0) => thing.refresh(within),
-  };
-}
+export const live = (connection, topics, apply, options) => new Live(connection, topics, typeof apply === "function" ? { ...options, apply } : apply);
 
 class Live {
-  #connection;
   #topics;
   #options;
   #model;
-  #round = null;
   #remove;
-  #ending = new AbortController();
   #began = false;
   #warned = false;
-  #isLog;
+  #ending = new AbortController();
+  /** Everything between two losses of the connection. */
+  #round = null;
 
-  constructor(connection, topics, { kind = "value", ...options }) {
-    this.#connection = connection;
+  constructor(connection, topics, options) {
     this.#topics = topics;
     this.#options = {
+      kind: "value",
       stale: (state) => state === null,
       unpack: ([state, number]) => ({ state, number }),
       also: () => [],
       ask: (session, since) => this.#ask(session, since),
-      failed: () => {},
       refused: (error) => connection.fail(error),
       ...options,
     };
-    this.#model = new KINDS[kind](this.#options);
-    this.#isLog = kind === "log";
-    if (options.every) this.#lookEach(options.every * 1000);
-    this.#remove = connection.use((session) => this.#begin(session));
+    this.#model = new KINDS[this.#options.kind](this.#options);
+    if (options.every) this.#look(options.every * 1000);
+    this.#remove = connection.use((session) => {
+      const round = this.#enter(session);
+      this.#model.reset();
+      round.wait = this.#began ? session.jitter * RETURN : 0;
+      this.#began = true;
+      return this.#run(round);
+    });
   }
 
   stop() {
@@ -74,36 +69,27 @@ class Live {
   }
 
   /** Asks now, or within some milliseconds: several wishes become one. */
-  refresh(within) {
+  refresh(within = 0) {
     this.#later("refresh", within);
   }
 
   /** Asks again and again while the page is seen. */
-  #lookEach(ms) {
-    const look = () => globalThis.document?.visibilityState !== "hidden" && this.refresh(0);
-    const timer = setInterval(look, ms);
+  #look(ms) {
     const { signal } = this.#ending;
+    const look = () => document.visibilityState === "visible" && this.refresh();
+    const timer = setInterval(look, ms);
     signal.addEventListener("abort", () => clearInterval(timer));
-    globalThis.document?.addEventListener("visibilitychange", look, { signal });
-  }
-
-  /** One round: everything between two losses of the connection. */
-  async #begin(session) {
-    const round = this.#enter(session);
-    this.#model.reset();
-    if (this.#began) round.wait = session.jitter * RETURN;
-    this.#began = true;
-    await this.#run(round);
+    document.addEventListener("visibilitychange", look, { signal });
   }
 
   #enter(session) {
-    return (this.#round = { session, topics: new Map(), listens: false, held: [], busy: false, again: false, stale: -Infinity, soon: new Set(), wait: 0 });
+    return (this.#round = { session, topics: new Map(), soon: new Set(), held: [], stale: -Infinity });
   }
 
   #leave() {
-    const topics = this.#round?.topics ?? new Map();
+    const round = this.#round;
     this.#round = null;
-    for (const end of topics.values()) end.then((stop) => stop(), () => {});
+    round?.topics.forEach((confirmed) => confirmed.then((end) => end(), () => {}));
   }
 
   #is(round) {
@@ -124,104 +110,90 @@ class Live {
         await this.#settle(round);
         failures = 0;
       } catch (error) {
-        if (!this.#is(round) || !this.#bears(error)) break;
+        if (!this.#is(round)) break;
         round.again = true;
-        await pause(delay(failures, { base: 500, cap: 5000 }));
-        failures += 1;
+        if (error.uri === NOT_AUTHORIZED || this.#options.failed?.(error) === false) {
+          this.#leave();
+          this.#options.refused(error);
+        } else { // fragments of a page wait the same time, to ask together again
+          await pause(delay(failures++, { base: 500, cap: 5000, random: () => round.session.jitter }));
+        }
       }
     }
     round.busy = false;
   }
 
-  /** @returns {boolean} whether it is worth trying again */
-  #bears(error) {
-    if (this.#options.failed(error) !== false && error.uri !== NOT_AUTHORIZED) return true;
-    this.#leave();
-    this.#options.refused(error);
-    return false;
-  }
-
   async #listen(round) {
-    const topics = typeof this.#topics === "function" ? await this.#topics(round.session) : this.#topics;
-    if (!this.#is(round)) return;
-    await this.#hearOf(round, [topics].flat());
+    await this.#subscribe(round, typeof this.#topics === "function" ? await this.#topics(round.session) : this.#topics);
     round.listens = true;
-    this.#subscribe(round, WORKER_LOST, () => this.#later("worker", round.session.jitter * WORKER)).catch(() => {}); // no engine there
+    const lost = round.session.subscribe(WORKER_LOST, () => this.#later("worker", round.session.jitter * WORKER));
+    round.topics.set(WORKER_LOST, lost);
+    lost.catch(() => {}); // there is no engine
   }
 
-  #hearOf(round, topics) {
-    const fresh = topics.filter((topic) => !round.topics.has(topic));
-    return Promise.all(fresh.map((topic) => this.#subscribe(round, topic, (_, where, { args, kwargs }) => this.#hear(round, args, where, kwargs))));
-  }
-
-  async #subscribe(round, topic, handler) {
-    const confirmed = round.session.subscribe(topic, handler);
-    round.topics.set(topic, confirmed);
-    try {
-      await confirmed;
-    } catch (error) {
-      round.topics.delete(topic);
-      throw error;
-    }
+  #subscribe(round, topics) {
+    const fresh = [topics].flat().filter((topic) => this.#is(round) && !round.topics.has(topic));
+    return Promise.all(fresh.map(async (topic) => {
+      const confirmed = round.session.subscribe(topic, (_, where, { args, kwargs }) => this.#hear(round, this.#options.unpack(args, where, kwargs)));
+      round.topics.set(topic, confirmed);
+      await confirmed.catch((error) => { round.topics.delete(topic); throw error; });
+    }));
   }
 
   /** Asks until the answers name no topic that is not listened to yet, and have no more to tell. */
   async #settle(round) {
-    for (;;) {
+    for (let more = true; more;) {
       let answer;
       round.held ??= [];
       try {
         answer = await this.#options.ask(round.session, this.#model.since);
         if (!this.#is(round)) return;
-        this.#model.settle(answer.state, this.#number(answer.state, answer.number));
+        this.#model.take(answer.state, this.#number(answer), true);
       } finally {
-        const held = round.held;
+        const { held } = round;
         round.held = null;
-        if (this.#is(round)) held.forEach(([state, number]) => this.#take(state, number));
+        if (this.#is(round)) held.forEach((state) => this.#take(state));
       }
-      const more = [answer.topics ?? this.#options.also(answer.state)].flat().filter((topic) => !round.topics.has(topic));
-      if (!more.length && !answer.more) return;
-      await this.#hearOf(round, more);
+      const known = round.topics.size;
+      await this.#subscribe(round, answer.topics ?? this.#options.also(answer.state));
+      more = answer.more || round.topics.size > known;
     }
   }
 
   /** Calls the first topic, or a log's history. */
   async #ask(session, since) {
     const [topic] = this.#round.topics.keys();
-    if (this.#isLog) {
-      const answer = await session.call(this.#options.history ?? topic, [], { kwargs: { since } });
-      return Array.isArray(answer) ? { state: answer } : { ...answer, state: answer.items };
-    }
-    const { args } = await session.call(topic, [], { full: true });
-    return { state: args[0], number: args[1] };
+    const isLog = this.#options.kind === "log";
+    const { args: [state, number] } = await session.call(this.#options.history ?? topic, [], { full: true, ...(isLog && { kwargs: { since } }) });
+    return isLog && state.items ? { ...state, state: state.items } : { state, number };
   }
 
-  #hear(round, args, topic, kwargs) {
+  #hear(round, event) {
     if (this.#round !== round) return;
-    const { state, number: given } = this.#options.unpack(args, topic, kwargs);
-    const number = this.#number(state, given);
-    if (!this.#isLog && this.#options.stale(state)) {
+    const number = this.#number(event);
+    if (this.#options.stale(event.state)) {
       round.stale = Math.max(round.stale, number ?? Infinity);
       this.#later("stale", STALE * (1 + round.session.jitter), () => !(this.#model.seen >= round.stale));
-    } else if (!round.held || !this.#model.waits(number)) {
-      this.#take(state, number);
-    } else if (round.held.push([state, number]) > KEEP) {
-      round.held.shift();
-      round.again = true;
+    } else if (round.held && number === undefined) { // nothing says whether it is newer than the answer on its way
+      round.held.push(event.state);
+    } else {
+      this.#take(event.state, number);
     }
   }
 
   #take(state, number) {
-    this.#model.hear(state, number);
+    this.#model.take(state, number);
     if (this.#model.complete === false) this.#later("hole", HOLE, () => !this.#model.complete);
   }
 
-  #number(state, number) {
-    const { version } = this.#options;
-    if (this.#isLog || typeof number === "number" || state === null || state === undefined) return number ?? undefined;
-    if (version) return this.#model.rows ? undefined : version(state);
-    if (!this.#warned) console.warn(`No numbers come with the states of ${this.#topics}: an old one may overwrite a newer.`);
-    this.#warned = true;
+  #number({ state, number }) {
+    const { kind, version } = this.#options;
+    if (typeof number === "number") return number;
+    if (version && kind === "value" && state) return version(state);
+    if (!version && kind !== "log" && state && !this.#warned) {
+      this.#warned = true;
+      console.warn(`${this.#topics}: no number comes with the state, so an old one may overwrite a newer.`);
+    }
     return undefined;
   }
 
@@ -232,6 +204,6 @@ class Live {
     round.soon.add(why);
     if (ms) await pause(ms);
     round.soon.delete(why);
-    if (this.#is(round) && isNeeded()) await this.#run(round);
+    if (this.#is(round) && isNeeded()) this.#run(round);
   }
 }

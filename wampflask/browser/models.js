@@ -1,6 +1,7 @@
 /**
- * The three kinds of live things, as a page keeps them. Each takes events (`hear`) and answers (`settle`) in any order, and applies
- * what is newer than what it shows. Numbers are comparable within one session; `reset` forgets them. Without a number, order counts.
+ * The three kinds of live things, as a page keeps them. Each takes events and answers in any order, and applies what is newer than what
+ * it shows; an answer also counts when it is as new. Numbers are comparable within one session; `reset` forgets them. What has no
+ * number (undefined) is taken as it comes.
  */
 import { attempt } from "./errors.js";
 
@@ -17,27 +18,18 @@ export class Value {
     this.seen = -Infinity;
   }
 
-  /** Whether an event has to wait for an answer that is on its way, because nothing says which of them is newer. */
-  waits(number) {
-    return number === undefined;
-  }
-
-  hear(state, number) {
-    if (!(number <= this.seen)) this.#take(state, number);
-  }
-
-  settle(state, number) {
-    if (!(number < this.seen)) this.#take(state, number);
-  }
-
-  #take(state, number) {
+  take(state, number, isAnswer) {
+    if (isAnswer ? number < this.seen : number <= this.seen) return;
     const { apply, gone } = this.#options;
     this.seen = number ?? this.seen;
     if (state !== undefined) attempt(() => (state === null && gone ? gone() : apply(state)));
   }
 }
 
-/** A keyed set. apply(rows, {changed, gone}): a Map of all rows, and the keys of those that this is about. */
+/**
+ * A keyed set. apply(rows, {changed, gone}): a Map of all rows, and the keys of those that this is about. An answer is all rows there
+ * are; the others are gone, but for those that are newer. `version(row)`: rows have writers who count each for themselves.
+ */
 export class Rows {
   #options;
   #numbers = new Map();
@@ -53,54 +45,26 @@ export class Rows {
     this.seen = -Infinity;
   }
 
-  /** A writer's own numbers say nothing of the rows that an answer leaves out. */
-  waits(number) {
-    return number === undefined || Boolean(this.#options.version);
-  }
-
-  hear({ rows = {}, gone = [], all = false }, number) {
-    if (all) return this.settle(rows, number);
-    const changed = this.#put(rows, number, (given, seen) => given <= seen);
-    this.#tell(changed, gone.filter((key) => !(number <= this.#number(key)) && this.#drop(key, number)));
-  }
-
-  /** All rows there are; the others are gone, but for those that are newer. */
-  settle(rows, number) {
-    rows ??= {};
-    const changed = this.#put(rows, number, (given, seen) => given < seen);
-    const newer = (key) => !this.#options.version && this.#number(key) > number;
-    this.#tell(changed, [...this.rows.keys()].filter((key) => !Object.hasOwn(rows, key) && !newer(key) && this.#drop(key)));
-    if (this.#options.version || number === undefined) return;
-    this.seen = Math.max(this.seen, number);
-    for (const [key, seen] of this.#numbers) if (seen <= this.seen) this.#numbers.delete(key);
-  }
-
-  #put(rows, number, isOld) {
-    const { version } = this.#options;
-    return Object.keys(rows).filter((key) => {
-      const given = version ? version(rows[key]) : number;
-      if (isOld(given, this.#number(key))) return false;
+  take(state, number, isAnswer) {
+    const { version, apply } = this.#options;
+    const all = isAnswer || state.all;
+    const rows = (isAnswer ? state : state.rows) ?? {};
+    const isNew = (key, given) => {
+      const seen = Math.max(this.#numbers.get(key) ?? -Infinity, this.seen);
+      if (all ? given < seen : given <= seen) return false;
       if (given !== undefined) this.#numbers.set(key, given);
-      this.rows.set(key, rows[key]);
       return true;
-    });
-  }
-
-  #drop(key, number) {
-    if (number !== undefined) this.#numbers.set(key, number);
-    return this.rows.delete(key);
-  }
-
-  #number(key) {
-    return Math.max(this.#numbers.get(key) ?? -Infinity, this.seen);
-  }
-
-  #tell(changed, gone) {
-    attempt(() => this.#options.apply(this.rows, { changed, gone }));
+    };
+    const changed = Object.keys(rows).filter((key) => isNew(key, version ? version(rows[key]) : number) && this.rows.set(key, rows[key]));
+    const left = all ? [...this.rows.keys()].filter((key) => !Object.hasOwn(rows, key)) : state.gone ?? [];
+    const gone = left.filter((key) => isNew(key, number) && this.rows.delete(key));
+    if (all && number > this.seen) {
+      this.seen = number;
+      this.#numbers.forEach((seen, key) => seen <= number && this.#numbers.delete(key));
+    }
+    attempt(() => apply(this.rows, { changed, gone }));
   }
 }
-
-const KEEP = 1000; // ids behind the newest of which it is known that they were seen
 
 /**
  * Append-only and numbered. apply(item), once for each; one may come before another with a lower id. `gapless`: ids follow one another
@@ -109,55 +73,35 @@ const KEEP = 1000; // ids behind the newest of which it is known that they were 
 export class Log {
   #options;
   #ids = new Set();
-  #from;
   #top;
-  seen = -Infinity;
 
   constructor(options) {
     this.#options = { id: (item) => item.id, ...options };
     this.since = options.since ?? null;
-    this.#from = this.#top = this.since ?? -Infinity;
+    this.#top = this.since ?? -Infinity;
   }
 
   reset() {}
-
-  waits() {
-    return true;
-  }
 
   /** Whether nothing is known to be missing. */
   get complete() {
     return !(this.#top > (this.since ?? -Infinity));
   }
 
-  hear(item) {
-    this.#add(item);
-    this.#advance();
-  }
-
-  /** Items in their order; `number` is up to where they tell all, by default the last one's id. */
-  settle(items, number) {
-    items ??= [];
-    items.forEach((item) => this.#add(item));
-    const upTo = number ?? (items.length ? this.#options.id(items.at(-1)) : this.since);
-    if (upTo > (this.since ?? -Infinity)) this.since = upTo;
-    this.#top = Math.max(this.#top, this.since ?? -Infinity);
-    this.#advance();
-  }
-
-  #advance() {
-    if (!this.#options.gapless && this.#top > -Infinity) this.since = this.#top;
+  /** An answer's items are in their order; its number is up to where they tell all, by default the last one's id. */
+  take(state, number, isAnswer) {
+    const { id, apply, gapless, since } = this.#options;
+    const items = isAnswer ? state ?? [] : [state];
+    for (const item of items) {
+      if (id(item) <= since || this.#ids.has(id(item))) continue;
+      this.#ids.add(id(item));
+      this.#top = Math.max(this.#top, id(item));
+      attempt(() => apply(item));
+    }
+    const upTo = number ?? (items.length ? id(items.at(-1)) : -Infinity);
+    if (isAnswer) this.#top = Math.max(this.#top, upTo);
+    if (!gapless && this.#top > -Infinity) this.since = this.#top;
+    else if (isAnswer && upTo > (this.since ?? -Infinity)) this.since = upTo;
     while (this.#ids.has(this.since + 1)) this.since += 1;
-  }
-
-  #add(item) {
-    const id = this.#options.id(item);
-    if (id <= this.#from || this.#ids.has(id)) return;
-    this.#ids.add(id);
-    this.#top = Math.max(this.#top, id);
-    attempt(() => this.#options.apply(item));
-    if (this.#ids.size <= 2 * KEEP) return;
-    this.#from = this.#top - KEEP;
-    for (const old of this.#ids) if (old <= this.#from) this.#ids.delete(old);
   }
 }

@@ -3,8 +3,10 @@
  * <details>, and whatever has data-keep (a playing video). Elements with the same id or data-key are the same element.
  */
 
-const identity = (node) => node.getAttribute?.("id") || node.dataset?.key || (node.localName === "live-fragment" && node.getAttribute("key")) || "";
-const isSame = (old, fresh) => old.nodeName === fresh.nodeName && identity(old) === identity(fresh);
+/** Nodes of the same name stand for each other: the same kind, and the same id, key, or fragment. */
+const nameOf = (node) => [
+  node.nodeName, node.getAttribute?.("id") ?? node.dataset?.key ?? (node.localName === "live-fragment" ? node.getAttribute("key") : ""),
+].join();
 
 /** @param {string} html  @returns {DocumentFragment} nothing in it runs or loads yet */
 export function parse(html) {
@@ -19,21 +21,15 @@ export function parse(html) {
  * @param {Element} parent  @param {Node[]} nodes
  */
 export function morphChildren(parent, nodes) {
-  const wanted = new Set(nodes);
-  const old = [...parent.childNodes].filter((node) => !wanted.has(node));
-  const keyed = new Map(old.filter(identity).map((node) => [`${node.nodeName} ${identity(node)}`, node]));
-  const plain = old.filter((node) => !identity(node));
+  const old = new Map(); // by name, those that nothing stands for yet
+  for (const node of parent.childNodes) if (!nodes.includes(node)) old.set(nameOf(node), [...(old.get(nameOf(node)) ?? []), node]);
   const order = nodes.map((fresh) => {
-    if (fresh.parentNode === parent) return fresh;
-    const at = identity(fresh) ? -1 : plain.findIndex((node) => isSame(node, fresh));
-    const match = at < 0 ? keyed.get(`${fresh.nodeName} ${identity(fresh)}`) : plain.splice(at, 1)[0];
+    const match = fresh.parentNode !== parent && old.get(nameOf(fresh))?.shift();
     if (!match) return fresh;
-    keyed.delete(`${fresh.nodeName} ${identity(fresh)}`);
     morphNode(match, fresh);
     return match;
   });
-  const kept = new Set(order);
-  for (const node of old) if (!kept.has(node)) node.remove();
+  for (const node of [...old.values()].flat()) node.remove();
   arrange(parent, order);
 }
 
@@ -73,34 +69,26 @@ function morphNode(old, fresh) {
   }
 }
 
-/** What the reader opened or closed stays so. */
-const KEPT = { DETAILS: "open", DIALOG: "open" };
-
 function morphAttributes(old, fresh) {
-  for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name) && KEPT[old.nodeName] !== name) old.removeAttribute(name);
-  for (const { name, value } of fresh.attributes) if (old.getAttribute(name) !== value && KEPT[old.nodeName] !== name) old.setAttribute(name, value);
+  const isReaders = (name) => name === "open" && /^D/.test(old.nodeName); // <details>, <dialog>: opened or closed by the reader
+  for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name) && !isReaders(name)) old.removeAttribute(name);
+  for (const { name, value } of fresh.attributes) if (old.getAttribute(name) !== value && !isReaders(name)) old.setAttribute(name, value);
 }
 
-const chosen = (select) => [...select.selectedOptions].map((option) => option.value);
+const chosen = (select) => [...select.options].map((option) => option.selected);
 
 /** How a field stands: a browser changes what it shows with its attributes only until somebody has touched it. */
 function reads(field) {
   const { localName, type, selectionStart, selectionEnd } = field;
-  if (localName === "select") return { name: "chosen", value: chosen(field), isTouched: String(chosen(field)) !== String(chosen(field.cloneNode(true))) };
+  if (localName === "select") return field.multiple ? null : { isTouched: String(chosen(field)) !== String(chosen(field.cloneNode(true))), value: field.value };
   if (localName !== "textarea" && (localName !== "input" || type === "file")) return null;
   const name = type === "checkbox" || type === "radio" ? "checked" : "value";
   const untouched = name === "checked" ? field.defaultChecked : field.defaultValue;
   return { name, value: field[name], isTouched: field[name] !== untouched, selectionStart, selectionEnd };
 }
 
-function restore(old, fresh, { name, value, isTouched, selectionStart, selectionEnd }) {
-  if (name === "chosen") {
-    const want = isTouched ? value : chosen(fresh);
-    if (String(chosen(old)) === String(want) || !want.every((one) => [...old.options].some((option) => option.value === one))) return;
-    for (const option of old.options) option.selected = want.includes(option.value);
-    return;
-  }
+function restore(old, fresh, { name = "value", value, isTouched, selectionStart, selectionEnd }) {
   const want = isTouched ? value : fresh[name];
   if (old[name] !== want) old[name] = want;
-  if (selectionStart != null && old === document.activeElement && old.selectionStart !== selectionStart) old.setSelectionRange(selectionStart, selectionEnd);
+  if (selectionStart != null && old === document.activeElement) old.setSelectionRange(selectionStart, selectionEnd);
 }

@@ -10,21 +10,10 @@ import * as wamp from "./messages.js";
 import { HEARTBEAT } from "./uris.js";
 import { Subscriber } from "./subscriber.js";
 
-const ROLES = {
-  caller: { features: { progressive_call_results: true, call_canceling: true } },
-  callee: {
-    features: {
-      progressive_call_results: true, call_canceling: true, pattern_based_registration: true, shared_registration: true,
-      registration_revocation: true,
-    },
-  },
-  publisher: { features: { publisher_exclusion: true, subscriber_blackwhite_listing: true } },
-  subscriber: { features: { pattern_based_subscription: true, subscription_revocation: true, publisher_identification: true } },
+const FEATURES = {
+  features: { progressive_call_results: true, call_canceling: true, subscription_revocation: true, registration_revocation: true },
 };
-const ASKED_BY = new Map([
-  [wamp.RESULT, wamp.CALL], [wamp.PUBLISHED, wamp.PUBLISH], [wamp.SUBSCRIBED, wamp.SUBSCRIBE],
-  [wamp.UNSUBSCRIBED, wamp.UNSUBSCRIBE], [wamp.REGISTERED, wamp.REGISTER], [wamp.UNREGISTERED, wamp.UNREGISTER],
-]);
+const ROLES = { caller: FEATURES, callee: FEATURES, publisher: FEATURES, subscriber: FEATURES };
 
 export class Session {
   #socket;
@@ -81,7 +70,7 @@ export class Session {
     const asked = { ...options, ...(onProgress && { receive_progress: true }) };
     const read = ([, , , list, dict]) => wamp.payload(list, dict, full);
     const progress = onProgress && ((message) => onProgress(read(message)));
-    return read(await this.request(wamp.CALL, [asked, procedure, ...wamp.carrying(args, kwargs)], { ...wait, progress, what: procedure }));
+    return read(await this.request(wamp.CALL, [asked, procedure, ...wamp.carrying(args, kwargs)], { ...wait, progress }));
   }
 
   /**
@@ -91,7 +80,7 @@ export class Session {
    */
   async publish(topic, args, { kwargs, acknowledge = true, options, ...wait } = {}) {
     const rest = [{ ...options, ...(acknowledge && { acknowledge }) }, topic, ...wamp.carrying(args, kwargs)];
-    await this.request(wamp.PUBLISH, rest, { ...wait, what: topic, unanswered: !acknowledge });
+    await this.request(wamp.PUBLISH, rest, { ...wait, unanswered: !acknowledge });
   }
 
   /** See Subscriber. */
@@ -114,17 +103,17 @@ export class Session {
   }
 
   /** Ends the session now: nobody waits for a far side that may be gone. */
-  close(reason = new ConnectionLost("closed by the page"), farewell = this.id === null ? null : [wamp.GOODBYE, {}, "wamp.close.close_realm"]) {
+  close(reason = new ConnectionLost("closed by the page"), farewell = [wamp.GOODBYE, {}, "wamp.close.close_realm"]) {
     if (!this.alive) return;
-    if (farewell && this.#socket.readyState === 1) this.send(farewell);
+    const socket = this.#socket;
+    if (socket.readyState === 1 && (this.id || farewell[0] === wamp.ABORT)) this.send(farewell);
     this.alive = false;
     for (const { reject } of this.#requests.values()) reject(reason);
-    this.#requests.clear();
     this.#callee.close(reason);
     this.#end(reason);
     // a socket that is still connecting is left to open first: browsers warn of one that is closed before
-    if (this.#socket.readyState) this.#socket.close();
-    else this.#socket.onopen = () => this.#socket.close();
+    if (socket.readyState) socket.close();
+    else socket.onopen = () => socket.close();
   }
 
   /** Sends a message; for the roles of this session. */
@@ -133,98 +122,88 @@ export class Session {
   }
 
   /** Sends a request and resolves with the message that answers it; for the roles of this session. @returns {Promise<any[]>} */
-  request(type, rest, { timeout = 10_000, signal = undefined, progress = undefined, unanswered = false, what = "" } = {}) {
-    return new Promise((resolve, reject) => {
-      signal?.throwIfAborted();
-      if (!this.alive || this.id === null) throw new ConnectionLost("there is no session");
-      const id = this.#last + 1;
-      this.send([type, id, ...rest]);
-      this.#last = id;
-      if (unanswered) return resolve([]);
-      let timer;
-      const settled = (how) => (value) => {
-        clearTimeout(timer);
-        signal?.removeEventListener("abort", abort);
-        how(value);
-      };
-      const request = { type, resolve: settled(resolve), reject: settled(reject), progress, arm: () => {
-        clearTimeout(timer);
-        if (timeout < Infinity) timer = setTimeout(() => giveUp(new TimedOut(`no answer to ${what} within ${timeout} ms`)), timeout);
-      } };
+  async request(type, rest, { timeout = 10_000, signal = undefined, progress = undefined, unanswered = false } = {}) {
+    signal?.throwIfAborted();
+    if (!this.id || !this.alive) throw new ConnectionLost("there is no session");
+    const id = this.#last + 1;
+    this.send([type, id, ...rest]);
+    this.#last = id;
+    if (unanswered) return [];
+    let timer;
+    let abort;
+    const answer = new Promise((resolve, reject) => {
       const giveUp = (reason) => { // the request stays known until its answer comes, which then means nothing any more
-        request.reject(reason);
+        reject(reason);
         request.progress = request.arm = () => {};
         if (type === wamp.CALL) this.send([wamp.CANCEL, id, { mode: "kill" }]);
       };
-      const abort = () => giveUp(signal.reason);
+      const arm = () => {
+        clearTimeout(timer);
+        if (timeout < Infinity) timer = setTimeout(() => giveUp(new TimedOut(`no answer to ${rest[1] ?? type} within ${timeout} ms`)), timeout);
+      };
+      const request = { type, resolve, reject, progress, arm };
+      abort = () => giveUp(signal.reason);
       signal?.addEventListener("abort", abort);
-      request.arm();
+      arm();
       this.#requests.set(id, request);
     });
+    try {
+      return await answer;
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", abort);
+    }
   }
 
   #receive(data) {
     if (!this.alive) return;
     this.heard = performance.now();
     try {
-      const message = wamp.parse(data);
-      if (this.id === null) this.#greet(message);
-      else this.#handle(message);
+      this.#handle(wamp.parse(data), data);
     } catch (error) {
       this.close(error, [wamp.ABORT, { message: error.message }, error.uri]);
     }
   }
 
-  #greet([type, first, second]) {
+  #handle(message, data) {
+    const [type, first, second] = message;
+    if (type !== wamp.ABORT && type < wamp.GOODBYE === Boolean(this.id)) throw wamp.violation(data);
     if (type === wamp.WELCOME) {
       this.id = first;
       this.details = second;
       this.#welcome();
-    } else if (type === wamp.CHALLENGE && first === "ticket") {
+    } else if (type === wamp.CHALLENGE) {
+      if (first !== "ticket") throw wamp.violation(data);
       this.#ticket().then((ticket) => this.alive && this.send([wamp.AUTHENTICATE, ticket, {}])).catch((error) => this.close(error));
-    } else if (type === wamp.ABORT) {
-      this.#dismiss(first, second, null);
+    } else if (type < wamp.ERROR) {
+      const { message: text } = first;
+      this.close(new WampError(second, text === undefined ? [] : [text], first), [wamp.GOODBYE, {}, "wamp.close.goodbye_and_out"]);
+    } else if (type === wamp.EVENT) {
+      this.#subscriber.deliver(message);
+    } else if (type === wamp.INVOCATION) {
+      this.#callee.invoke(message);
+    } else if (type === wamp.INTERRUPT) {
+      this.#callee.interrupt(message);
     } else {
-      throw wamp.violation(`message ${type} before the session was welcome`);
+      this.#answer(message, data);
     }
   }
 
-  #handle(message) {
-    const [type, first, second] = message;
-    if (ASKED_BY.has(type)) this.#answer(message);
-    else if (type === wamp.ERROR) this.#fail(message);
-    else if (type === wamp.EVENT) this.#subscriber.deliver(message);
-    else if (type === wamp.INVOCATION) this.#callee.invoke(message);
-    else if (type === wamp.INTERRUPT) this.#callee.interrupt(message);
-    else if (type === wamp.GOODBYE) this.#dismiss(first, second, [wamp.GOODBYE, {}, "wamp.close.goodbye_and_out"]);
-    else if (type === wamp.ABORT) this.#dismiss(first, second, null);
-    else throw wamp.violation(`message ${type} in a session`);
-  }
-
-  #dismiss(details, reason, farewell) {
-    this.close(new WampError(reason, details.message === undefined ? [] : [details.message], details), farewell);
-  }
-
-  #answer(message) {
+  #answer(message, data) {
     const [type, id, details] = message;
-    const request = this.#requests.get(id);
-    if (!id && (type === wamp.UNSUBSCRIBED || type === wamp.UNREGISTERED)) { // what may be had again is had again in the next session
-      this.close(new ConnectionLost("the router took back what it had granted"));
-    } else if (request?.type !== ASKED_BY.get(type)) {
-      throw wamp.violation(`message ${type} answers nothing that was asked`);
+    const [asked, number] = type === wamp.ERROR ? [id, details] : [type === wamp.RESULT ? wamp.CALL : type - 1, id];
+    const request = this.#requests.get(number);
+    if (!number) { // the router takes back what it had granted; what may be had again is had again in the next session
+      this.close(new ConnectionLost("a subscription or registration was revoked"));
+    } else if (request?.type !== asked) {
+      throw wamp.violation(data);
     } else if (type === wamp.RESULT && details.progress) {
       request.arm();
       attempt(() => request.progress?.(message));
     } else {
-      this.#requests.delete(id);
-      request.resolve(message);
+      this.#requests.delete(number);
+      if (type === wamp.ERROR) request.reject(new WampError(...message.slice(4)));
+      else request.resolve(message);
     }
-  }
-
-  #fail([, type, id, , uri, args, kwargs]) {
-    const request = this.#requests.get(id);
-    if (request?.type !== type) throw wamp.violation(`an error for request ${type}, ${id}, which was not made`);
-    this.#requests.delete(id);
-    request.reject(new WampError(uri, args, kwargs));
   }
 }

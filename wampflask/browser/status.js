@@ -1,8 +1,8 @@
 /**
  * <wamp-status></wamp-status>: says when live updates are lost and when they are back. Silent while a page loads, and for short breaks.
  *
- * Texts: the attributes lost, back, failed, blocked, or content of its own: <p slot="lost">…</p>. Looks: the part "bar", and the custom
- * properties --wamp-status-background, --wamp-status-color, --wamp-status-inset. The attribute `state` says which is shown.
+ * Texts: the attributes lost, back, failed, blocked. Looks: the page's own style sheet (`wamp-status { … }`), which goes before the little
+ * that is here. The attribute `state` says which text is shown.
  */
 import { connection } from "./page.js";
 import { BLOCKED } from "./uris.js";
@@ -14,69 +14,48 @@ const TEXTS = {
   failed: "Part of this page is not live. Reload to see the newest.",
   blocked: "You are blocked.",
 };
-const STYLE = `:host{position:fixed;inset:var(--wamp-status-inset,auto 0 0);z-index:2147483647}
-div:not(:empty){padding:.5em 1em;text-align:center;background:var(--wamp-status-background,#222);color:var(--wamp-status-color,#fff)}`;
+const sheet = new CSSStyleSheet(); // a policy against inline styles allows it
+sheet.replaceSync(":where(wamp-status[state]){position:fixed;inset:auto 0 0;z-index:9999;padding:.5em;text-align:center;background:#222;color:#fff}");
+document.adoptedStyleSheets.push(sheet);
 
 export class WampStatus extends HTMLElement {
-  #bar = document.createElement("div");
-  #timer = null;
+  #timer;
   #joined = false;
-  #ending = null;
-
-  constructor() {
-    super();
-    const sheet = new CSSStyleSheet();
-    sheet.replaceSync(STYLE);
-    const root = this.attachShadow({ mode: "open" });
-    root.adoptedStyleSheets = [sheet];
-    this.#bar.part = "bar";
-    this.#bar.role = "status";
-    root.append(this.#bar);
-  }
+  /** What is shown, or will be soon. */
+  #next = "";
 
   connectedCallback() {
-    const { signal } = this.#ending = new AbortController();
-    connection.addEventListener("change", () => this.#change(), { signal });
-    connection.addEventListener("failure", () => this.#show("failed"), { signal });
-    this.#change();
+    this.role ??= "status";
+    connection.addEventListener("change", this);
+    connection.addEventListener("failure", this);
+    this.handleEvent({});
   }
 
   disconnectedCallback() {
-    this.#ending.abort();
-    clearTimeout(this.#timer);
-    this.#timer = null;
+    connection.removeEventListener("change", this);
+    connection.removeEventListener("failure", this);
+    this.#plan("");
   }
 
-  #change() {
-    const shown = this.getAttribute("state");
+  handleEvent({ type }) {
     const { state, reason } = connection;
-    if (state === "open") {
-      this.#joined = true;
-      this.#wait();
-      if (!shown || shown === "failed") return;
-      this.#show("back");
-      this.#wait(GRACE.back, () => this.#show(""));
-    } else if (state === "stopped") {
-      this.#wait();
-      if (reason?.uri === BLOCKED) this.#show("blocked", reason.args[0]);
-    } else if (shown === "back" || (!shown && !this.#timer)) {
-      this.#wait(this.#joined ? GRACE.lost : GRACE.first, () => this.#show("lost"));
-    }
+    const shown = this.getAttribute("state") ?? "";
+    if (type === "failure") this.#plan("failed");
+    else if (state === "stopped") this.#plan(reason?.uri === BLOCKED ? "blocked" : "", 0, reason?.args?.[0]);
+    else if (state !== "open") this.#plan("lost", this.#joined ? GRACE.lost : GRACE.first);
+    else this.#plan(shown === "lost" || shown === "blocked" ? "back" : shown);
+    this.#joined ||= state === "open";
   }
 
-  /** The one thing to come; nothing cancels it. */
-  #wait(ms, action) {
+  #plan(state, ms = 0, text = undefined) {
+    if (this.#next === state) return;
+    this.#next = state;
     clearTimeout(this.#timer);
-    this.#timer = action ? setTimeout(() => { this.#timer = null; action(); }, ms) : null;
-  }
-
-  #show(state, text = this.getAttribute(state) ?? TEXTS[state]) {
-    this.#bar.replaceChildren();
-    if (!state) return this.removeAttribute("state");
-    this.setAttribute("state", state);
-    const slot = document.createElement("slot");
-    slot.name = state;
-    slot.textContent = text;
-    this.#bar.append(slot);
+    this.#timer = setTimeout(() => {
+      this.textContent = state && (text ?? this.getAttribute(state) ?? TEXTS[state]);
+      if (state) this.setAttribute("state", state);
+      else this.removeAttribute("state");
+      if (state === "back") this.#plan("", GRACE.back);
+    }, ms);
   }
 }

@@ -25,7 +25,7 @@ export class Subscriber {
     const user = { handler };
     await this.#inTurn(key, async () => {
       if (!this.#topics.has(key)) {
-        const [, , id] = await this.#session.request(SUBSCRIBE, [{ ...options, match }, topic], { ...wait, what: topic });
+        const [, , id] = await this.#session.request(SUBSCRIBE, [{ ...options, match }, topic], wait);
         const found = { id, topic, users: new Set() };
         this.#topics.set(key, found);
         this.#ids.set(id, found);
@@ -52,7 +52,7 @@ export class Subscriber {
     if (found.users.size || this.#topics.get(key) !== found) return;
     this.#topics.delete(key);
     this.#ids.delete(found.id);
-    await this.#session.request(UNSUBSCRIBE, [found.id], { what: found.topic });
+    await this.#session.request(UNSUBSCRIBE, [found.id]);
   }
 
   /** One after another for each topic: an UNSUBSCRIBE must not overtake the SUBSCRIBE that follows it. */

@@ -17,12 +17,11 @@ export async function fetchTicket(signal, proofs = []) {
   const url = document.querySelector('meta[name="wamp-ticket-url"]')?.content ?? "/wamp/ticket";
   const answer = await fetch(url, {
     cache: "no-store",
-    credentials: "same-origin",
-    headers: { Accept: "application/json", ...(proofs.length && { "X-Wamp-Proof": proofs.join(",") }) },
+    headers: proofs.length ? { "X-Wamp-Proof": proofs.join(",") } : {},
     signal: AbortSignal.any([signal, AbortSignal.timeout(10_000)]),
   });
   if (answer.ok) return answer.json();
   const said = answer.status === 403 && await answer.json().catch(() => null);
   if (said?.until !== undefined) throw new WampError(BLOCKED, [said.message], said);
-  throw new Error(`no ticket: ${answer.status} ${answer.statusText}`);
+  throw new Error(`no ticket: ${answer.status}`);
 }
