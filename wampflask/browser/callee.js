@@ -19,8 +19,8 @@ export class Callee {
    * A `WampError` that it throws goes to the caller as it is, any other with its message alone.
    * @returns {Promise<() => Promise<void>>} once it is confirmed; the function ends it
    */
-  async register(procedure, handler, { match = "exact", invoke = "single", options = {}, ...wait } = {}) {
-    const [, , id] = await this.#session.request(REGISTER, [{ ...options, match, invoke }, procedure], wait);
+  async register(procedure, handler, { timeout, signal, ...options } = {}) {
+    const [, , id] = await this.#session.request(REGISTER, [options, procedure], { timeout, signal });
     this.#procedures.set(id, { procedure, handler });
     return async () => {
       try {

@@ -169,7 +169,7 @@ export class Connection extends EventTarget {
       found.abort();
       signal?.throwIfAborted();
     }
-    if (!this.session) throw new ConnectionLost("not connected");
+    if (!this.session) throw new ConnectionLost();
     return this.session;
   }
 

@@ -18,8 +18,8 @@ export class WampError extends Error {
 export class ConnectionLost extends WampError {
   name = "ConnectionLost";
 
-  /** @param {string} why */
-  constructor(why) {
+  /** @param {string} [why] */
+  constructor(why = "not connected") {
     super(LOST, [why]);
   }
 }

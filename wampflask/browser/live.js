@@ -39,7 +39,6 @@ class Live {
       kind: "value",
       stale: (state) => state === null,
       unpack: ([state, number]) => ({ state, number }),
-      also: () => [],
       ask: (session, since) => this.#ask(session, since),
       refused: (error) => connection.fail(error),
       ...options,
@@ -155,7 +154,7 @@ class Live {
         if (this.#is(round)) held.forEach((state) => this.#take(state));
       }
       const known = round.topics.size;
-      await this.#subscribe(round, answer.topics ?? this.#options.also(answer.state));
+      await this.#subscribe(round, answer.topics ?? []);
       more = answer.more || round.topics.size > known;
     }
   }
@@ -192,7 +191,7 @@ class Live {
     if (version && kind === "value" && state) return version(state);
     if (!version && kind !== "log" && state && !this.#warned) {
       this.#warned = true;
-      console.warn(`${this.#topics}: no number comes with the state, so an old one may overwrite a newer.`);
+      console.warn(`${this.#topics}: states without numbers, so an old one may overwrite a newer`);
     }
     return undefined;
   }

@@ -60,12 +60,14 @@ function morphNode(old, fresh) {
   if (old.nodeType !== Node.ELEMENT_NODE) {
     if (old.data !== fresh.data) old.data = fresh.data;
   } else if (!old.matches("[data-keep], live-fragment") && !(old.isContentEditable && old.contains(document.activeElement))) {
-    const typed = reads(old);
+    const isField = old.matches("input:not([type=file]), textarea, select:not([multiple])");
+    const [name, isTouched] = entered(old);
+    const value = old[name];
     morphAttributes(old, fresh);
     if (old.localName === "textarea") old.defaultValue = fresh.defaultValue;
-    else if (old.localName === "template") old.content.replaceChildren(fresh.content);
     else morphChildren(old, [...fresh.childNodes]);
-    if (typed) restore(old, fresh, typed);
+    const want = isTouched ? value : fresh[name];
+    if (isField && old[name] !== want) old[name] = want;
   }
 }
 
@@ -75,20 +77,12 @@ function morphAttributes(old, fresh) {
   for (const { name, value } of fresh.attributes) if (old.getAttribute(name) !== value && !isReaders(name)) old.setAttribute(name, value);
 }
 
-const chosen = (select) => [...select.options].map((option) => option.selected);
+const chosen = (select) => [...select.options].map((option) => option.selected).join();
 
-/** How a field stands: a browser changes what it shows with its attributes only until somebody has touched it. */
-function reads(field) {
-  const { localName, type, selectionStart, selectionEnd } = field;
-  if (localName === "select") return field.multiple ? null : { isTouched: String(chosen(field)) !== String(chosen(field.cloneNode(true))), value: field.value };
-  if (localName !== "textarea" && (localName !== "input" || type === "file")) return null;
-  const name = type === "checkbox" || type === "radio" ? "checked" : "value";
-  const untouched = name === "checked" ? field.defaultChecked : field.defaultValue;
-  return { name, value: field[name], isTouched: field[name] !== untouched, selectionStart, selectionEnd };
-}
-
-function restore(old, fresh, { name = "value", value, isTouched, selectionStart, selectionEnd }) {
-  const want = isTouched ? value : fresh[name];
-  if (old[name] !== want) old[name] = want;
-  if (selectionStart != null && old === document.activeElement) old.setSelectionRange(selectionStart, selectionEnd);
+/** The property in which a field keeps what the reader enters, and whether they have: then the browser keeps it, whatever its attributes say. */
+function entered(field) {
+  const { localName, type } = field;
+  if (localName === "select") return ["value", chosen(field) !== chosen(field.cloneNode(true))];
+  if (type === "checkbox" || type === "radio") return ["checked", field.checked !== field.defaultChecked];
+  return ["value", field.value !== field.defaultValue];
 }

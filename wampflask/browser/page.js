@@ -14,11 +14,9 @@ show();
 
 /* A hidden page may sleep, a page in the back/forward cache must not hold a socket, and a network comes and goes. */
 let parked = false;
-addEventListener("online", () => connection.wake());
-addEventListener("offline", () => connection.wake());
-document.addEventListener("visibilitychange", () => {
-  if (document.visibilityState === "visible") connection.wake();
-});
+for (const type of ["online", "offline", "visibilitychange"]) {
+  addEventListener(type, () => document.visibilityState === "visible" && connection.wake());
+}
 addEventListener("pagehide", () => {
   parked = connection.state !== "stopped";
   if (parked) connection.stop();

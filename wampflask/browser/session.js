@@ -48,7 +48,7 @@ export class Session {
     const socket = this.#socket = open(url);
     socket.onopen = () => this.send([wamp.HELLO, realm, { roles: ROLES, authmethods: ["ticket"], authid: "page" }]);
     socket.onmessage = ({ data }) => this.#receive(data);
-    socket.onclose = () => this.close(new ConnectionLost("the connection was closed"));
+    socket.onclose = () => this.close(new ConnectionLost("connection closed"));
   }
 
   /** Resolves when the router has welcomed us. @param {number} [timeout] milliseconds */
@@ -63,24 +63,24 @@ export class Session {
   /**
    * Calls a procedure, and returns its result: the first argument, or the keywords when there is none. With `full`, both.
    * @param {string} procedure  @param {any[]} [args]
-   * @param {{kwargs?: object, timeout?: number, signal?: AbortSignal, onProgress?: (payload: any) => void, full?: boolean, options?: object}} [how]
+   * @param {{kwargs?: object, timeout?: number, signal?: AbortSignal, onProgress?: (payload: any) => void, full?: boolean}} [how]
    *   `timeout` in milliseconds, since the call or its last progressive result; it and `signal` cancel the call on the far side.
+   *   Anything else is a WAMP option.
    */
-  async call(procedure, args, { kwargs, onProgress, full, options, ...wait } = {}) {
-    const asked = { ...options, ...(onProgress && { receive_progress: true }) };
+  async call(procedure, args, { kwargs, onProgress, full, timeout, signal, ...options } = {}) {
+    if (onProgress) options.receive_progress = true;
     const read = ([, , , list, dict]) => wamp.payload(list, dict, full);
     const progress = onProgress && ((message) => onProgress(read(message)));
-    return read(await this.request(wamp.CALL, [asked, procedure, ...wamp.carrying(args, kwargs)], { ...wait, progress }));
+    return read(await this.request(wamp.CALL, [options, procedure, ...wamp.carrying(args, kwargs)], { timeout, signal, progress }));
   }
 
   /**
    * Publishes an event; resolves when the router has taken it, or with `acknowledge: false` at once.
    * @param {string} topic  @param {any[]} [args]
-   * @param {{kwargs?: object, acknowledge?: boolean, timeout?: number, signal?: AbortSignal, options?: object}} [how]
+   * @param {{kwargs?: object, acknowledge?: boolean, timeout?: number, signal?: AbortSignal}} [how]  anything else is a WAMP option
    */
-  async publish(topic, args, { kwargs, acknowledge = true, options, ...wait } = {}) {
-    const rest = [{ ...options, ...(acknowledge && { acknowledge }) }, topic, ...wamp.carrying(args, kwargs)];
-    await this.request(wamp.PUBLISH, rest, { ...wait, unanswered: !acknowledge });
+  async publish(topic, args, { kwargs, acknowledge = true, timeout, signal, ...options } = {}) {
+    await this.request(wamp.PUBLISH, [{ acknowledge, ...options }, topic, ...wamp.carrying(args, kwargs)], { timeout, signal, unanswered: !acknowledge });
   }
 
   /** See Subscriber. */
@@ -98,12 +98,12 @@ export class Session {
     try {
       await this.call(HEARTBEAT, [], { timeout });
     } catch (error) {
-      if (error instanceof TimedOut) this.close(new ConnectionLost("the router does not answer"));
+      if (error instanceof TimedOut) this.close(new ConnectionLost("no heartbeat"));
     }
   }
 
   /** Ends the session now: nobody waits for a far side that may be gone. */
-  close(reason = new ConnectionLost("closed by the page"), farewell = [wamp.GOODBYE, {}, "wamp.close.close_realm"]) {
+  close(reason = new ConnectionLost(), farewell = [wamp.GOODBYE, {}, "wamp.close.close_realm"]) {
     if (!this.alive) return;
     const socket = this.#socket;
     if (socket.readyState === 1 && (this.id || farewell[0] === wamp.ABORT)) this.send(farewell);
@@ -124,7 +124,7 @@ export class Session {
   /** Sends a request and resolves with the message that answers it; for the roles of this session. @returns {Promise<any[]>} */
   async request(type, rest, { timeout = 10_000, signal = undefined, progress = undefined, unanswered = false } = {}) {
     signal?.throwIfAborted();
-    if (!this.id || !this.alive) throw new ConnectionLost("there is no session");
+    if (!this.id || !this.alive) throw new ConnectionLost();
     const id = this.#last + 1;
     this.send([type, id, ...rest]);
     this.#last = id;
@@ -194,7 +194,7 @@ export class Session {
     const [asked, number] = type === wamp.ERROR ? [id, details] : [type === wamp.RESULT ? wamp.CALL : type - 1, id];
     const request = this.#requests.get(number);
     if (!number) { // the router takes back what it had granted; what may be had again is had again in the next session
-      this.close(new ConnectionLost("a subscription or registration was revoked"));
+      this.close(new ConnectionLost("revoked"));
     } else if (request?.type !== asked) {
       throw wamp.violation(data);
     } else if (type === wamp.RESULT && details.progress) {

@@ -20,12 +20,12 @@ export class Subscriber {
    * published. `match`: exact, prefix or wildcard; a topic with an empty component (`monitor.presence.`) is a wildcard.
    * @returns {Promise<() => Promise<void>>} once it is confirmed; the function ends it
    */
-  async subscribe(topic, handler, { match = topic.split(".").includes("") ? "wildcard" : "exact", options = {}, ...wait } = {}) {
+  async subscribe(topic, handler, { match = topic.split(".").includes("") ? "wildcard" : "exact", timeout, signal, ...options } = {}) {
     const key = `${match} ${topic}`;
     const user = { handler };
     await this.#inTurn(key, async () => {
       if (!this.#topics.has(key)) {
-        const [, , id] = await this.#session.request(SUBSCRIBE, [{ ...options, match }, topic], wait);
+        const [, , id] = await this.#session.request(SUBSCRIBE, [{ match, ...options }, topic], { timeout, signal });
         const found = { id, topic, users: new Set() };
         this.#topics.set(key, found);
         this.#ids.set(id, found);
