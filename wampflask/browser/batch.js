@@ -1,7 +1,7 @@
 /** Asks for all of a page's fragments in as few calls as there can be. */
 import { pause } from "./backoff.js";
 import { WampError } from "./errors.js";
-import { FETCH, NOT_NOW } from "./uris.js";
+import { FETCH } from "./uris.js";
 
 const MOST = 100; // entries of a call
 const TOGETHER = 10; // ms
@@ -12,7 +12,7 @@ const batches = new WeakMap();
  * @param {import("./session.js").Session} session
  * @param {[name: string, args: object, key: string, have: string]} entry
  * @returns {Promise<{state: any, number?: number}>} as an answer for live(): a state that is undefined is the one we have, null is gone
- * @throws {WampError} NOT_NOW
+ * @throws {WampError} when it cannot be had now
  */
 export async function fetchFragment(session, entry) {
   let batch = batches.get(session);
@@ -28,6 +28,6 @@ export async function fetchFragment(session, entry) {
   const at = batch.entries.push(entry) - 1;
   const found = (await batch.answers)?.[at];
   if (found === 0) return { state: null };
-  if (!Array.isArray(found)) throw new WampError(NOT_NOW);
+  if (!Array.isArray(found)) throw new WampError("wampflask.error.not_now");
   return { state: found[0] ?? undefined, number: found[1] };
 }

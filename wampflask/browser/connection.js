@@ -8,7 +8,7 @@
 import { delay, pause } from "./backoff.js";
 import { ConnectionLost, TimedOut } from "./errors.js";
 import { keepAlive } from "./heartbeat.js";
-import { BLOCKED, NO_SUCH_PROCEDURE, REFRESH, TAKEN } from "./uris.js";
+import { BLOCKED, REFRESH } from "./uris.js";
 
 const STEADY = 10_000; // ms a session must have lasted for its loss to count as the first failure
 const PATIENCE = 3000; // ms that a call waits for a session, and for a callee that is not there yet
@@ -88,42 +88,36 @@ export class Connection extends EventTarget {
    * Session.call, with patience: after a restart of the router pages are back a little earlier than the site's workers. A call that
    * found no session or no callee has never run, so asking again is safe. `patience: 0` fails at once.
    */
-  async call(procedure, args, { patience = PATIENCE, ...how } = {}) {
+  call = async (procedure, args, { patience = PATIENCE, ...how } = {}) => {
     const until = performance.now() + patience;
     for (;;) {
       const session = await this.#ready(until - performance.now(), how.signal);
       try {
         return await session.call(procedure, args, how);
       } catch (error) {
-        if (error.uri !== NO_SUCH_PROCEDURE || performance.now() >= until) throw error;
+        if (error.uri !== "wamp.error.no_such_procedure" || performance.now() >= until) throw error;
         await pause(200, how.signal);
       }
     }
-  }
+  };
 
   /** Session.publish, with patience for a session. */
-  async publish(topic, args, { patience = PATIENCE, ...how } = {}) {
-    return (await this.#ready(patience, how.signal)).publish(topic, args, how);
-  }
+  publish = async (topic, args, { patience = PATIENCE, ...how } = {}) => (await this.#ready(patience, how.signal)).publish(topic, args, how);
 
   /** Session.subscribe, in this session and each that follows. @returns a function that ends it; its `ready` resolves once it is confirmed */
-  subscribe(topic, handler, how) {
-    return this.#keep((session) => session.subscribe(topic, handler, how));
-  }
+  subscribe = (topic, handler, how) => this.#keep((session) => session.subscribe(topic, handler, how));
 
   /** Session.register, in this session and each that follows. A name that somebody has is tried again: it may be an old session of ours. */
-  register(procedure, handler, how) {
-    return this.#keep(async (session, isStopped) => {
-      for (;;) {
-        try {
-          return await session.register(procedure, handler, how);
-        } catch (error) {
-          if (error.uri !== TAKEN || isStopped()) throw error;
-          await pause(1000);
-        }
+  register = (procedure, handler, how) => this.#keep(async (session, isStopped) => {
+    for (;;) {
+      try {
+        return await session.register(procedure, handler, how);
+      } catch (error) {
+        if (error.uri !== "wamp.error.procedure_already_exists" || isStopped()) throw error;
+        await pause(1000);
       }
-    });
-  }
+    }
+  });
 
   /** Something that was asked for cannot be had: for the page's reader to see. */
   fail(error) {
@@ -158,19 +152,15 @@ export class Connection extends EventTarget {
   }
 
   async #ready(patience, signal) {
-    signal?.throwIfAborted();
     if (!this.#ended) this.start();
-    if (!this.session && patience && !this.#ended) {
-      const found = new AbortController();
-      const look = () => (this.session || this.#ended || signal?.aborted) && found.abort();
-      this.addEventListener("change", look, { signal: found.signal });
-      signal?.addEventListener("abort", look, { signal: found.signal });
-      await pause(this.#joined ? patience : Math.max(patience, FIRST), found.signal);
-      found.abort();
+    const until = performance.now() + (patience && !this.#joined ? FIRST : patience);
+    for (;;) {
       signal?.throwIfAborted();
+      if (this.session) return this.session;
+      const left = until - performance.now();
+      if (this.#ended || !(left > 0)) throw new ConnectionLost();
+      await Promise.race([pause(left, signal), new Promise((resolve) => { this.addEventListener("change", resolve, { once: true }); })]);
     }
-    if (!this.session) throw new ConnectionLost();
-    return this.session;
   }
 
   async #loop(run) {

@@ -1,6 +1,4 @@
 /** What calls and sessions reject with. */
-import { LOST, TIMED_OUT } from "./uris.js";
-
 /** An error with a URI: what the far side answered, or why a session ended. */
 export class WampError extends Error {
   name = "WampError";
@@ -20,7 +18,7 @@ export class ConnectionLost extends WampError {
 
   /** @param {string} [why] */
   constructor(why = "not connected") {
-    super(LOST, [why]);
+    super("wampflask.error.connection_lost", [why]);
   }
 }
 
@@ -30,7 +28,7 @@ export class TimedOut extends WampError {
 
   /** @param {string} why */
   constructor(why) {
-    super(TIMED_OUT, [why]);
+    super("wampflask.error.timed_out", [why]);
   }
 }
 

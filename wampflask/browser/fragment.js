@@ -19,9 +19,8 @@ export class LiveFragment extends HTMLElement {
 
   connectedCallback() {
     const [name, args, key] = ["name", "args", "key"].map((attribute) => this.getAttribute(attribute));
-    this.#live ??= live(connection, fragmentTopic(name, key), {
+    this.#live ??= live(connection, fragmentTopic(name, key), (state) => this.#show(state), {
       ask: (session) => fetchFragment(session, [name, JSON.parse(args ?? "{}"), key, this.getAttribute("have") ?? ""]),
-      apply: (state) => this.#show(state),
       gone: () => this.#become("", "live-gone"),
     });
   }

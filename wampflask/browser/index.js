@@ -13,10 +13,7 @@ import { WampStatus } from "./status.js";
 export { ConnectionLost, TimedOut, WampError } from "./errors.js";
 export { connection };
 
-export const call = connection.call.bind(connection);
-export const publish = connection.publish.bind(connection);
-export const subscribe = connection.subscribe.bind(connection);
-export const register = connection.register.bind(connection);
+export const { call, publish, subscribe, register } = connection;
 export const live = follow.bind(null, connection);
 export const presence = attend.bind(null, connection);
 

@@ -5,10 +5,10 @@
  * numbers, and what it asks for counts. In a message the state is the first argument, and its number the second.
  */
 import { delay, pause } from "./backoff.js";
-import { Log, Rows, Value } from "./models.js";
-import { NOT_AUTHORIZED, WORKER_LOST } from "./uris.js";
+import { log, rows, value } from "./models.js";
+import { WORKER_LOST } from "./uris.js";
 
-const KINDS = { value: Value, rows: Rows, log: Log };
+const KINDS = { value, rows, log };
 const HOLE = 400; // ms for a hole in a log to close by itself: events of several workers overtake each other
 const STALE = 500; // ms, and up to as many again, until a page asks because an event said no more than "stale"
 const RETURN = 1000; // ms over which pages spread that come back
@@ -17,10 +17,10 @@ const WORKER = 5000; // ms over which pages spread that ask because a worker was
 /**
  * @param {import("./connection.js").Connection} connection
  * @param {string | string[] | ((session: any) => Promise<string | string[]>)} topics
- * @param {((...args: any[]) => void) | object} apply  or the options, with `apply` among them
+ * @param {(...args: any[]) => void} apply
  * @param {object} [options]  see index.d.ts
  */
-export const live = (connection, topics, apply, options) => new Live(connection, topics, typeof apply === "function" ? { ...options, apply } : apply);
+export const live = (connection, topics, apply, options) => new Live(connection, topics, { ...options, apply });
 
 class Live {
   #topics;
@@ -43,7 +43,7 @@ class Live {
       refused: (error) => connection.fail(error),
       ...options,
     };
-    this.#model = new KINDS[this.#options.kind](this.#options);
+    this.#model = KINDS[this.#options.kind](this.#options);
     if (options.every) this.#look(options.every * 1000);
     this.#remove = connection.use((session) => {
       const round = this.#enter(session);
@@ -111,7 +111,7 @@ class Live {
       } catch (error) {
         if (!this.#is(round)) break;
         round.again = true;
-        if (error.uri === NOT_AUTHORIZED || this.#options.failed?.(error) === false) {
+        if (error.uri === "wamp.error.not_authorized" || this.#options.failed?.(error) === false) {
           this.#leave();
           this.#options.refused(error);
         } else { // fragments of a page wait the same time, to ask together again
@@ -182,7 +182,7 @@ class Live {
 
   #take(state, number) {
     this.#model.take(state, number);
-    if (this.#model.complete === false) this.#later("hole", HOLE, () => !this.#model.complete);
+    if (this.#model.hole) this.#later("hole", HOLE, () => this.#model.hole);
   }
 
   #number({ state, number }) {

@@ -4,11 +4,11 @@
  * Basic and advanced profile over JSON in all four roles: ticket authentication, progressive results and cancelling both ways,
  * acknowledged publication, pattern-based subscriptions and registrations.
  */
-import { Callee } from "./callee.js";
+import { callee } from "./callee.js";
 import { ConnectionLost, TimedOut, WampError, attempt } from "./errors.js";
 import * as wamp from "./messages.js";
 import { HEARTBEAT } from "./uris.js";
-import { Subscriber } from "./subscriber.js";
+import { subscriber } from "./subscriber.js";
 
 const FEATURES = {
   features: { progressive_call_results: true, call_canceling: true, subscription_revocation: true, registration_revocation: true },
@@ -20,11 +20,14 @@ export class Session {
   #ticket;
   #last = 0;
   #requests = new Map();
-  #subscriber = new Subscriber(this);
-  #callee = new Callee(this);
+  #subscriber = subscriber(this);
+  #callee = callee(this);
   #welcome;
   #end;
   #welcomed = new Promise((resolve) => { this.#welcome = resolve; });
+
+  subscribe = this.#subscriber.subscribe;
+  register = this.#callee.register;
 
   /** Resolves with the reason, once, when the session has ended for whatever cause. @type {Promise<Error>} */
   ended = new Promise((resolve) => { this.#end = resolve; });
@@ -81,16 +84,6 @@ export class Session {
    */
   async publish(topic, args, { kwargs, acknowledge = true, timeout, signal, ...options } = {}) {
     await this.request(wamp.PUBLISH, [{ acknowledge, ...options }, topic, ...wamp.carrying(args, kwargs)], { timeout, signal, unanswered: !acknowledge });
-  }
-
-  /** See Subscriber. */
-  subscribe(topic, handler, how) {
-    return this.#subscriber.subscribe(topic, handler, how);
-  }
-
-  /** See Callee. */
-  register(procedure, handler, how) {
-    return this.#callee.register(procedure, handler, how);
   }
 
   /** Is anybody there? Any answer will do, also a refusal; silence ends the session. @param {number} [timeout] milliseconds */
@@ -159,21 +152,22 @@ export class Session {
     if (!this.alive) return;
     this.heard = performance.now();
     try {
-      this.#handle(wamp.parse(data), data);
-    } catch (error) {
+      this.#handle(wamp.parse(data));
+    } catch {
+      const error = new WampError("wamp.error.protocol_violation", [`Unexpected: ${String(data).slice(0, 100)}`]);
       this.close(error, [wamp.ABORT, { message: error.message }, error.uri]);
     }
   }
 
-  #handle(message, data) {
+  #handle(message) {
     const [type, first, second] = message;
-    if (type !== wamp.ABORT && type < wamp.GOODBYE === Boolean(this.id)) throw wamp.violation(data);
+    wamp.check(type === wamp.ABORT || type < wamp.GOODBYE !== Boolean(this.id));
     if (type === wamp.WELCOME) {
       this.id = first;
       this.details = second;
       this.#welcome();
     } else if (type === wamp.CHALLENGE) {
-      if (first !== "ticket") throw wamp.violation(data);
+      wamp.check(first === "ticket");
       this.#ticket().then((ticket) => this.alive && this.send([wamp.AUTHENTICATE, ticket, {}])).catch((error) => this.close(error));
     } else if (type < wamp.ERROR) {
       const { message: text } = first;
@@ -185,19 +179,19 @@ export class Session {
     } else if (type === wamp.INTERRUPT) {
       this.#callee.interrupt(message);
     } else {
-      this.#answer(message, data);
+      this.#answer(message);
     }
   }
 
-  #answer(message, data) {
+  #answer(message) {
     const [type, id, details] = message;
     const [asked, number] = type === wamp.ERROR ? [id, details] : [type === wamp.RESULT ? wamp.CALL : type - 1, id];
     const request = this.#requests.get(number);
     if (!number) { // the router takes back what it had granted; what may be had again is had again in the next session
-      this.close(new ConnectionLost("revoked"));
-    } else if (request?.type !== asked) {
-      throw wamp.violation(data);
-    } else if (type === wamp.RESULT && details.progress) {
+      return this.close(new ConnectionLost("revoked"));
+    }
+    wamp.check(request?.type === asked);
+    if (type === wamp.RESULT && details.progress) {
       request.arm();
       attempt(() => request.progress?.(message));
     } else {

@@ -31,12 +31,6 @@ export class WampStatus extends HTMLElement {
     this.handleEvent({});
   }
 
-  disconnectedCallback() {
-    connection.removeEventListener("change", this);
-    connection.removeEventListener("failure", this);
-    this.#plan("");
-  }
-
   handleEvent({ type }) {
     const { state, reason } = connection;
     const shown = this.getAttribute("state") ?? "";
