@@ -18,7 +18,6 @@ const LONGEST = 2 ** 31 - 1; // ms of a timer
 
 export class Connection extends EventTarget {
   #effects;
-  #backoff;
   #users = new Set();
   #run = null;
   #step = null;
@@ -39,11 +38,10 @@ export class Connection extends EventTarget {
   /** Why the last session, or the last try, ended. @type {Error | null} */
   reason = null;
 
-  /** @param {{ticket: (signal: AbortSignal, proofs: string[]) => Promise<any>, open: (where: any, ticket: () => Promise<string>) => any, backoff?: object}} effects */
-  constructor({ backoff = {}, ...effects }) {
+  /** @param {{ticket: (signal: AbortSignal, proofs: string[]) => Promise<any>, open: (where: any, ticket: () => Promise<string>) => any}} effects */
+  constructor(effects) {
     super();
     this.#effects = effects;
-    this.#backoff = backoff;
   }
 
   /** Starts connecting; does nothing when it already runs. Every use of the connection starts it, unless it was stopped. */
@@ -169,7 +167,7 @@ export class Connection extends EventTarget {
       if (this.#run !== run) return;
       if (this.reason.uri === BLOCKED) return this.#block(this.reason.kwargs.until);
       if (this.#soon || lasted > STEADY) failures = 0;
-      if (!this.#soon && !(this.reason.uri === REFRESH && lasted > 1000)) await pause(delay(failures, this.#backoff), this.#enter("waiting"));
+      if (!this.#soon && !(this.reason.uri === REFRESH && lasted > 1000)) await pause(delay(failures), this.#enter("waiting"));
       this.#soon = false;
     }
   }
@@ -225,8 +223,8 @@ export class Connection extends EventTarget {
   /** Blocked: the page says so, and tries again when that is over, if it is ever over. */
   #block(until) {
     this.stop();
-    const ms = (typeof until === "number" ? until * 1000 : Date.parse(until)) - Date.now();
-    if (ms > -Infinity) this.#unblock = setTimeout(() => this.start(), Math.min(Math.max(ms, 0) + delay(3), LONGEST));
+    const ms = (until > 0 ? until * 1000 : Date.parse(until)) - Date.now() + delay(3);
+    if (ms > -Infinity) this.#unblock = setTimeout(() => this.start(), Math.min(ms, LONGEST));
   }
 
   /** The signal ends what this state waits for. */

@@ -1,8 +1,8 @@
 /**
- * Notices a half-open socket, which a browser does not: after `every` milliseconds of silence the router must answer.
+ * Notices a half-open socket, which a browser does not: after 25 s of silence the router must answer.
  * @returns {() => void} stop
  */
-export function keepAlive(session, every = 25_000) {
-  const timer = setInterval(() => performance.now() - session.heard >= every * 0.9 && session.probe(), every);
+export function keepAlive(session) {
+  const timer = setInterval(() => performance.now() - session.heard > 22_500 && session.probe(), 25_000);
   return () => clearInterval(timer);
 }

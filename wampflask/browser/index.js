@@ -17,6 +17,5 @@ export const { call, publish, subscribe, register } = connection;
 export const live = follow.bind(null, connection);
 export const presence = attend.bind(null, connection);
 
-for (const [name, element] of [["live-fragment", LiveFragment], ["wamp-status", WampStatus]]) {
-  if (!customElements.get(name)) customElements.define(name, element);
-}
+customElements.define("live-fragment", LiveFragment);
+customElements.define("wamp-status", WampStatus);

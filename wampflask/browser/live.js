@@ -115,7 +115,7 @@ class Live {
           this.#leave();
           this.#options.refused(error);
         } else { // fragments of a page wait the same time, to ask together again
-          await pause(delay(failures++, { base: 500, cap: 5000, random: () => round.session.jitter }));
+          await pause(delay(failures++, 500, 5000, round.session.jitter));
         }
       }
     }
@@ -191,7 +191,7 @@ class Live {
     if (version && kind === "value" && state) return version(state);
     if (!version && kind !== "log" && state && !this.#warned) {
       this.#warned = true;
-      console.warn(`${this.#topics}: states without numbers, so an old one may overwrite a newer`);
+      console.warn("Live states without numbers:", this.#topics);
     }
     return undefined;
   }

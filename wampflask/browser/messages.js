@@ -41,7 +41,7 @@ export function parse(data) {
   const message = JSON.parse(data);
   const shape = Number.isInteger(message[0]) && SHAPES[message[0]];
   const fits = (kind, at) => IS[kind.toLowerCase()](message[at + 1]) || (message[at + 1] === undefined && kind < "a");
-  check([...shape].every(fits));
+  check([...shape].every(fits)); // throws for no shape, too
   return message;
 }
 

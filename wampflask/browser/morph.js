@@ -3,10 +3,8 @@
  * <details>, and whatever has data-keep (a playing video). Elements with the same id or data-key are the same element.
  */
 
-/** Nodes of the same name stand for each other: the same kind, and the same id, key, or fragment. */
-const nameOf = (node) => [
-  node.nodeName, node.getAttribute?.("id") ?? node.dataset?.key ?? (node.localName === "live-fragment" ? node.getAttribute("key") : ""),
-].join();
+/** Nodes of the same name stand for each other: the same kind, and the same id, data-key, or key of a fragment. */
+const nameOf = (node) => [node.nodeName, ...["id", "data-key", "key"].map((name) => node.getAttribute?.(name))].join();
 
 /** @param {string} html  @returns {DocumentFragment} nothing in it runs or loads yet */
 export function parse(html) {
@@ -33,12 +31,9 @@ export function morphChildren(parent, nodes) {
   arrange(parent, order);
 }
 
-/** The child that must not be moved: a browser without moveBefore() would take its focus, or stop its video. */
-const anchor = (parent) => [...parent.children].find((child) => child.contains(document.activeElement))
-  ?? [...parent.children].find((child) => child.matches("[data-keep]") || child.querySelector("[data-keep]"));
-
+/** The child with the focus stays where it is and the others move: a browser without moveBefore() would take its focus. */
 function arrange(parent, order) {
-  const fixed = anchor(parent);
+  const fixed = order.find((node) => node.contains(document.activeElement));
   let next = parent.firstChild;
   for (const node of order) {
     while (node === fixed && next !== fixed) { // what stands before it comes later

@@ -13,7 +13,7 @@ connection.addEventListener("change", show);
 show();
 
 /* A hidden page may sleep, a page in the back/forward cache must not hold a socket, and a network comes and goes. */
-let parked = false;
+let parked;
 for (const type of ["online", "offline", "visibilitychange"]) {
   addEventListener(type, () => document.visibilityState === "visible" && connection.wake());
 }

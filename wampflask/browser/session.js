@@ -56,7 +56,7 @@ export class Session {
 
   /** Resolves when the router has welcomed us. @param {number} [timeout] milliseconds */
   async join(timeout = 10_000) {
-    const timer = setTimeout(() => this.close(new TimedOut(`not joined within ${timeout} ms`)), timeout);
+    const timer = setTimeout(() => this.close(new TimedOut("not welcome")), timeout);
     const end = await Promise.race([this.ended, this.#welcomed]);
     clearTimeout(timer);
     if (end) throw end;
@@ -132,7 +132,7 @@ export class Session {
       };
       const arm = () => {
         clearTimeout(timer);
-        if (timeout < Infinity) timer = setTimeout(() => giveUp(new TimedOut(`no answer to ${rest[1] ?? type} within ${timeout} ms`)), timeout);
+        if (timeout < Infinity) timer = setTimeout(() => giveUp(new TimedOut(`${rest[1]}: no answer`)), timeout);
       };
       const request = { type, resolve, reject, progress, arm };
       abort = () => giveUp(signal.reason);
@@ -155,7 +155,7 @@ export class Session {
       this.#handle(wamp.parse(data));
     } catch {
       const error = new WampError("wamp.error.protocol_violation", [`Unexpected: ${String(data).slice(0, 100)}`]);
-      this.close(error, [wamp.ABORT, { message: error.message }, error.uri]);
+      this.close(error, [wamp.ABORT, {}, error.uri]);
     }
   }
 

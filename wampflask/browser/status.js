@@ -10,12 +10,12 @@ import { BLOCKED } from "./uris.js";
 const GRACE = { first: 4000, lost: 700, back: 4000 }; // ms
 const TEXTS = {
   lost: "Connection lost. Trying to reconnect…",
-  back: "Back online. Everything you see is up to date.",
+  back: "Back online. Everything is up to date.",
   failed: "Part of this page is not live. Reload to see the newest.",
   blocked: "You are blocked.",
 };
 const sheet = new CSSStyleSheet(); // a policy against inline styles allows it
-sheet.replaceSync(":where(wamp-status[state]){position:fixed;inset:auto 0 0;z-index:9999;padding:.5em;text-align:center;background:#222;color:#fff}");
+sheet.replaceSync(":where(wamp-status[state]){position:fixed;inset:auto 0 0;padding:.5em;background:#222;color:#fff}");
 document.adoptedStyleSheets.push(sheet);
 
 export class WampStatus extends HTMLElement {
