@@ -41,6 +41,7 @@ class Config:
     ticket_secret: str = field(repr=False)
     port: int = _number(8081, 1, 65535)
     public_url: str = ""
+    client_url: str = ""
     origins: str = ""
     ticket_lifetime: float = _number(60, 1, 3600)
     call_timeout: float = _number(10, 0.01, 3600)
@@ -77,6 +78,7 @@ class Config:
             realm=_read_realm(given.get("WAMP_REALM", "wampflask")),
             ticket_secret=_read_secret(given.get("WAMP_TICKET_SECRET"), instance),
             public_url=_read_public_url(given.get("WAMP_PUBLIC_URL", "")),
+            client_url=_read_client_url(given.get("WAMP_CLIENT_URL", "")),
             origins=str(given.get("WAMP_ORIGINS", "")),
             **numbers,
         )
@@ -115,6 +117,12 @@ def _read_url(url: str) -> str:
 def _read_public_url(url: str) -> str:
     if url and urlsplit(str(url)).scheme not in ("ws", "wss"):
         raise ConfigError(f"WAMP_PUBLIC_URL={url!r} must begin with ws:// or wss://, or be empty.")
+    return str(url)
+
+
+def _read_client_url(url: str) -> str:
+    if url and urlsplit(str(url)).scheme not in ("http", "https"):
+        raise ConfigError(f"WAMP_CLIENT_URL={url!r} must begin with https:// or http://, or be empty.")
     return str(url)
 
 

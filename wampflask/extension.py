@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from flask import Flask, current_app
 from flask.logging import default_handler
 
-from . import _reactor, cli, payload, tickets, uris
+from . import _reactor, assets, cli, payload, tickets, uris
 from ._client import Client
 from ._registry import INVOKE_POLICIES, Handler, Invoke, Procedure, Registry, Subscription
 from .config import Config
@@ -76,6 +76,7 @@ class WAMP:
             public_url=client.config.public_url,
             identify=lambda: self._identify() if self._identify else None,
         )
+        assets.init_app(app, client_url=client.config.client_url)
         cli.init_app(app, lambda: self.permissions)
         _show_logs()
         app.before_request(_start)
@@ -251,6 +252,14 @@ class WAMP:
     def status(self) -> Status:
         """The connection of the current app in this process: a snapshot, from any thread."""
         return _client().status
+
+    @property
+    def csp_hash(self) -> str:
+        """What ``script-src`` of a Content-Security-Policy needs for :func:`wamp_head`'s import map: ``'sha256-…'``.
+
+        Needs a request, as it depends on the app's prefix; a policy with nonces can do without.
+        """
+        return assets.csp_hash()
 
     def revoke(self, authid: str) -> None:
         """End a login's live sessions and refuse the tickets it was given so far: for log-out, password change, ban.
