@@ -407,7 +407,7 @@ test("presence is rows at a topic of its own", async () => {
   presence(page.connection, "chat.room", (people) => shown.push([...people.values()]));
   const realm = await joins();
   await realm.answer({ u1: "Ann" }, 1);
-  assert.deepEqual([realm.calls[0][3], shown], ["wampflask.presence.chat.room", [["Ann"]]]);
+  assert.deepEqual([realm.calls[0][3], shown], ["chat.room.here", [["Ann"]]]);
 });
 
 const log = async (options) => {
@@ -430,15 +430,17 @@ test("a log: what came before, then what comes, each once", async () => {
 test("a log is resumed from what the page has, page by page", async () => {
   const { realm } = await log({ since: 17 });
   assert.deepEqual(realm.calls[0][5], { since: 17 });
-  await realm.answer({ items: items(18, 19), more: true });
+  await realm.answer(items(18, 19));
   assert.deepEqual(realm.calls[1][5], { since: 19 });
-  await realm.answer({ items: items(20), more: false });
+  await realm.answer(items(20));
+  await realm.answer([]);
   await realm.publish("chat.room", { id: 17 });
   const next = await again();
   await next.publish("chat.room", { id: 23 });
   await clock.pass(1000);
   assert.deepEqual(next.calls[0][5], { since: 20 });
   await next.answer(items(21, 22));
+  await next.answer([]);
   assert.deepEqual(shown, [18, 19, 20, 21, 22, 23]);
 });
 
@@ -453,9 +455,10 @@ test("a hole in a log without gaps is asked for, if it stays open", async () => 
   await clock.pass(400);
   assert.deepEqual(realm.calls[1][5], { since: 2 });
   await realm.answer(items(3, 4, 5));
+  await realm.answer([]);
   assert.deepEqual(shown, [2, 1, 5, 3, 4]);
   await clock.pass(5000);
-  assert.equal(realm.calls.length, 2);
+  assert.equal(realm.calls.length, 3);
 });
 
 test("a log whose ids have gaps does not ask for them", async () => {

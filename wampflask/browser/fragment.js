@@ -1,8 +1,7 @@
 /**
- * <live-fragment name="stock" args='{"item": 3}' key="76b6…" have="72ca…" mode="all">…</live-fragment>
+ * <live-fragment name="stock" args='{"item": 3}' key="76b6…" have="72ca…">…</live-fragment>
  *
- * Shows the newest HTML of a fragment of the server's, which `{{ fragment(…) }}` writes. `mode`: all, role, or person, whose events say
- * only that each page is to ask. `have` is a digest of what is shown. Fires "live-change" when the content has changed; when there is
+ * Shows the newest HTML of a fragment of the server's, which `{{ fragment(…) }}` writes. `have` is a digest of what is shown. Fires "live-change" when the content has changed; when there is
  * nothing for this page to see any more, it fires "live-gone" and is hidden.
  *
  * A list's content is {order: [[key, digest], …], rows: {key: html}}: rows that are not sent are the ones shown. They are the children of

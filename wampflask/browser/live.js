@@ -159,12 +159,15 @@ class Live {
     }
   }
 
-  /** Calls the first topic, or a log's history. */
+  /** Calls the first topic; for a log, what holds its history. */
   async #ask(session, since) {
     const [topic] = this.#round.topics.keys();
-    const isLog = this.#options.kind === "log";
-    const { args: [state, number] } = await session.call(this.#options.history ?? topic, [], { full: true, ...(isLog && { kwargs: { since } }) });
-    return isLog && state.items ? { ...state, state: state.items } : { state, number };
+    if (this.#options.kind === "log") {
+      const state = await session.call(this.#options.history ?? topic, [], { kwargs: { since } });
+      return { state, more: since !== null && state.length }; // a history may answer with as much as it likes at a time
+    }
+    const { args: [state, number] } = await session.call(topic, [], { full: true });
+    return { state, number };
   }
 
   #hear(round, event) {

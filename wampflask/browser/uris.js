@@ -11,6 +11,6 @@ export const WORKER_LOST = "wampflask.live.worker_lost";
 /** Answers for up to 100 fragments in one call. */
 export const FETCH = "wampflask.live.fetch";
 /** Where a fragment's new states are published. */
-export const fragmentTopic = (name, key) => `fragments.${name}.${key}`;
+export const fragmentTopic = (name, key) => `wampflask.fragments.${name}.${key}`;
 /** Where it is published who is present on a topic. */
-export const presenceTopic = (topic) => `wampflask.presence.${topic}`;
+export const presenceTopic = (topic) => `${topic}.here`;
