@@ -108,7 +108,7 @@ class Session(ApplicationSession):
 
     def _settle(self, done: Deferred[Any], result: Any) -> None:
         if self.is_attached():  # an answer to a caller whose session is gone has nowhere to go
-            done.callback(result)
+            done.callback(_CallResult(*result.args, **result.kwargs) if isinstance(result, CallResult) else result)
 
     def hear(self, subscription: Subscription, on_event: OnEvent) -> Deferred[Any]:
         """Subscribe; the result is the subscription, with ``unsubscribe()``."""
@@ -223,6 +223,7 @@ def _publish_options(options: PublishOptions, acknowledge: bool) -> _PublishOpti
         exclude_me=options.exclude_me,
         eligible_authid=list(options.eligible_authid) if options.eligible_authid is not None else None,
         exclude_authid=list(options.exclude_authid) if options.exclude_authid is not None else None,
+        eligible_authrole=list(options.eligible_authrole) if options.eligible_authrole is not None else None,
     )
 
 

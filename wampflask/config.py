@@ -55,6 +55,7 @@ class Config:
     message_max: int = _number(65_536, 1_024, 16_777_216)
     handler_threads: int = _number(8, 1, 256)
     handler_queue: int = _number(1_000, 0, 1_000_000)
+    live_threads: int = _number(2, 1, 64)
     stop_timeout: float = _number(1.2, 0, 60)
 
     @classmethod

@@ -8,16 +8,24 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from flask import Flask, current_app
 from flask.logging import default_handler
+from markupsafe import Markup
 
-from . import _reactor, assets, cli, payload, tickets, uris
+from . import _reactor, assets, cli, live_calls, payload, tickets, uris
 from ._client import Client
+from ._current import KEY, current_client
 from ._registry import INVOKE_POLICIES, Handler, Invoke, Procedure, Registry, Subscription
 from .config import Config
-from .errors import ConfigError, WampError
+from .errors import AlreadyDeclared, ConfigError, InvalidURI, WampError
+from .fragments import FETCH, Fragment, ListFragment
+from .live import WORKER_LOST, Addressed, LiveThing, Log, P, Per, R, Rows, Value
 from .locks import Lock
 from .options import DEFAULT_CALL, DEFAULT_PUBLISH, CallOptions, PublishOptions
 from .outbox import Message
-from .permissions import PAGES, Permission
+from .patterns import Pattern
+from .permissions import EVERYONE, PAGES, Permission
+from .presence import Describe, Person, Presence, online
+from .router.plugin.roster import CHANGED as PEOPLE_CHANGED
+from .router.plugin.roster import LAST
 from .servers import connect_when_served, is_loaded_by_command
 from .status import Status
 from .tickets import Identify
@@ -28,10 +36,9 @@ if TYPE_CHECKING:
 
     from .binding import Binding
     from .caller import Caller
+    from .changes import Of
 
 H = TypeVar("H", bound=Handler)
-
-KEY = "wamp"
 
 
 class WAMP:
@@ -47,6 +54,8 @@ class WAMP:
     def __init__(self, app: Flask | None = None) -> None:
         self._registry = Registry()
         self._permissions: list[Permission] = []
+        self._live: list[LiveThing[..., Any]] = []
+        self._fragments: dict[str, Fragment[..., Any]] = {}
         self._clients: list[Client] = []
         self._identify: Identify | None = None
         if app is not None:
@@ -79,6 +88,7 @@ class WAMP:
         assets.init_app(app, client_url=client.config.client_url)
         cli.init_app(app, lambda: self.permissions)
         _show_logs()
+        app.jinja_env.globals["fragment"] = self.render_fragment
         app.before_request(_start)
         connect_when_served(client.start)
 
@@ -167,7 +177,7 @@ class WAMP:
         :raises InvalidPayload: a value is not JSON. :raises InvalidURI: ``topic`` is not strict.
         :raises QueueFull: ``WAMP_IN_FLIGHT_MAX`` others wait already. :raises WrongThread: in the reactor's thread.
         """
-        _client().publish(_message(topic, args, kwargs, options))
+        current_client().publish(_message(topic, args, kwargs, options))
 
     def publish_later(self, topic: str, *args: Any, options: PublishOptions = DEFAULT_PUBLISH, **kwargs: Any) -> None:
         """Queue an event and return at once: sent in order, in batches, and kept through an outage.
@@ -179,7 +189,7 @@ class WAMP:
         :raises QueueFull: the router is there but took nothing for ``WAMP_PUBLISH_TIMEOUT``.
         """
         _reactor.refuse_reactor_thread("wamp.publish_later()")
-        _client().publish_later(_message(topic, args, kwargs, options))
+        current_client().publish_later(_message(topic, args, kwargs, options))
 
     def publish_latest(self, topic: str, *args: Any, options: PublishOptions = DEFAULT_PUBLISH, **kwargs: Any) -> None:
         """Queue a value of which only the newest matters, and return at once.
@@ -190,7 +200,7 @@ class WAMP:
         :raises InvalidPayload: a value is not JSON. :raises InvalidURI: ``topic`` is not strict.
         :raises QueueFull: ``WAMP_LATEST_MAX`` other topics wait.
         """
-        _client().publish_latest(_message(topic, args, kwargs, options))
+        current_client().publish_latest(_message(topic, args, kwargs, options))
 
     def call(self, procedure: str, *args: Any, options: CallOptions = DEFAULT_CALL, **kwargs: Any) -> Any:
         """Call a procedure, wherever it is registered, and wait for its result.
@@ -203,7 +213,196 @@ class WAMP:
         """
         uris.check(procedure)
         clean_args, clean_kwargs = payload.clean(args, kwargs)
-        return _client().call(procedure, clean_args, clean_kwargs, options.timeout)
+        return current_client().call(procedure, clean_args, clean_kwargs, options.timeout)
+
+    # -- live things
+
+    def value(
+        self,
+        uri: str,
+        *,
+        allow: Iterable[str] | str,
+        per: Per = "all",
+        every: float | None = None,
+        procedure: str | None = None,
+    ) -> Callable[[Callable[P, R]], Value[P, R]]:
+        """Decorator: make a function's result live: pages that show it are right, and become right again.
+
+        :param uri: such as ``shop.stock.<item>``; the names are the function's arguments.
+        :param allow: the roles that may see it, or ``"everyone"``.
+        :param per: ``all``, ``role`` or ``person``: see :class:`wampflask.live.LiveThing`.
+        :param every: seconds between readings while somebody listens; for what changes without ``changed``.
+        :param procedure: another procedure that answers with the state, taking the names as positional arguments.
+        :raises ConfigError: when the function cannot be called with these names, or nobody may see it.
+        :raises InvalidURI: for a URI that is not strict.
+        """
+
+        def declare(read: Callable[P, R]) -> Value[P, R]:
+            thing = Value(_pattern(uri), read, allow=self._roles(allow), per=per, every=every)
+            self._declare_live(thing, procedure)
+            return thing
+
+        return declare
+
+    def rows(
+        self, uri: str, *, allow: Iterable[str] | str, key: str = "id", per: Per = "all", every: float | None = None
+    ) -> Callable[[Callable[P, R]], Rows[P, R]]:
+        """Decorator: like :meth:`value`, for a keyed set of rows that appear, change and go.
+
+        :param key: the name of a row's key in it.
+        """
+
+        def declare(read: Callable[P, R]) -> Rows[P, R]:
+            thing = Rows(_pattern(uri), read, key=key, allow=self._roles(allow), per=per, every=every)
+            self._declare_live(thing, None)
+            return thing
+
+        return declare
+
+    def log(self, uri: str, *, allow: Iterable[str] | str) -> Callable[[Callable[P, R]], Log[P, R]]:
+        """Decorator: make what is numbered and only grows live: each item once, in order, also after an outage.
+
+        The function returns the stored items after ``since``; the result's ``append(item)`` sends a new one.
+
+        :param uri: such as ``chat.room.<label>.message``.
+        :param allow: the roles that may see it, or ``"everyone"``.
+        """
+
+        def declare(read: Callable[P, R]) -> Log[P, R]:
+            thing = Log(_pattern(uri), read, allow=self._roles(allow))
+            self._announce_live(thing)
+            self._declare(live_calls.history(thing))
+            return thing
+
+        return declare
+
+    def fragment(
+        self,
+        template: str,
+        *,
+        allow: Iterable[str] | str,
+        of: Of | None = None,
+        per: Per = "all",
+        row: str | None = None,
+        key: str = "id",
+        name: str | None = None,
+        every: float | None = None,
+    ) -> Callable[[Callable[P, R]], Fragment[P, R]]:
+        """Decorator: make a template a piece of a page that stays true.
+
+        Templates show it by ``{{ fragment(name, …) }}``. The function returns the template's variables; its arguments
+        are the fragment's.
+
+        :param allow: the roles that may see it, or ``"everyone"``.
+        :param of: models whose rows it shows, with Flask-SQLAlchemy: a model, whose primary key is the only argument,
+            or a mapping from models to functions from a row to the arguments. Without it: ``changed()``.
+        :param per: ``all``, ``role`` or ``person``: see :class:`wampflask.live.LiveThing`.
+        :param row: the fragment is a list: the function returns rows, and the template renders one, by this name.
+        :param key: a row's attribute that tells it from the others.
+        :param name: what templates call it; by default the function's name.
+        :raises ConfigError: when nobody may see it, or the function cannot be called so.
+        """
+
+        def declare(read: Callable[P, R]) -> Fragment[P, R]:
+            options: dict[str, Any] = {"allow": self._roles(allow), "per": per, "every": every}
+            options["name"] = name or getattr(read, "__name__", "")
+            made: Fragment[P, R] = (
+                Fragment(template, read, **options)
+                if row is None
+                else ListFragment(template, read, row=row, key=key, **options)
+            )
+            self._declare_fragment(made)
+            if of is not None:
+                from .changes import follow  # SQLAlchemy is there only where this is used
+
+                follow(self._registry, made, of)
+            return made
+
+        return declare
+
+    def _declare_fragment(self, fragment: Fragment[..., Any]) -> None:
+        if fragment.name in self._fragments:
+            raise AlreadyDeclared(f"Two fragments are called {fragment.name!r}: give one of them another name=.")
+        if not self._fragments:
+            self._declare(live_calls.fetch_procedure(self._fragments))
+            self.permit(Permission.of_library(FETCH, call=PAGES))
+        self._fragments[fragment.name] = fragment
+        self._announce_live(fragment)
+
+    def render_fragment(self, name: str, /, **args: Any) -> Markup:
+        """``{{ fragment(name, …) }}`` of templates.
+
+        :raises ConfigError: when there is no such fragment.
+        """
+        found = self._fragments.get(name)
+        if found is None:
+            known = ", ".join(sorted(self._fragments)) or "none"
+            raise ConfigError(f"There is no fragment {name!r}; declared are: {known}.")
+        return found.render(**args)
+
+    def presence(self, uri: str, *, allow: Iterable[str] | str) -> Callable[[Describe], Presence]:
+        """Decorator: make known who is here; the function describes a person to the others.
+
+        :param uri: what pages follow, such as ``todo.team.{team}``.
+        :param allow: the roles that may be here, and see who is.
+        :raises InvalidURI: for a URI that is not strict.
+        """
+
+        def declare(describe: Describe) -> Presence:
+            _pattern(uri)
+            presence = Presence(uri, describe, allow=self._roles(allow))
+            if not any(isinstance(thing, Presence) for thing in self._live):
+                self._declare(Procedure(PEOPLE_CHANGED, self._people_changed))
+            self._declare_live(presence, None)
+            return presence
+
+        return declare
+
+    def _people_changed(self, news: list[tuple[str, list[str], list[str]]]) -> None:
+        for topic, came, left in news:
+            for thing in self._live:
+                if isinstance(thing, Presence):
+                    thing.people_changed(topic, came, left)
+
+    def online(self, uri: str) -> list[Person]:
+        """Who is here, such as in ``todo.team.7``; needs an app context.
+
+        :raises NotConnected: there is no session. :raises WampTimeout: the router did not answer.
+        """
+        return online(f"{uris.check(uri)}.{LAST}")
+
+    def _announce_live(self, thing: LiveThing[..., Any]) -> None:
+        if not self._live:
+            self.permit(Permission.of_library(WORKER_LOST, subscribe=PAGES))
+        self._live.append(thing)
+        self.permit(*thing.permissions())
+
+    def _declare_live(self, thing: Addressed[..., Any], procedure: str | None) -> None:
+        self._announce_live(thing)
+        for declaration in live_calls.procedures(thing, procedure):
+            self._declare(declaration)
+        if procedure is not None:
+            self.permit(Permission(procedure, call=thing.allow))
+
+    def _roles(self, allow: Iterable[str] | str) -> tuple[str, ...]:
+        if isinstance(allow, str):
+            return PAGES if allow == EVERYONE else (allow,)
+        return tuple(allow)
+
+    def changed(self, uri: str, *keys: str | int) -> None:
+        """Say that a live thing has changed: it is read and sent soon; in a transaction, after its end.
+
+        Costs nothing while nobody listens. Any thread but the reactor's; needs an app context.
+
+        :param uri: the full URI, such as ``shop.stock.tea``.
+        :param keys: of rows that have changed; none means any.
+        :raises InvalidURI: when no live thing has this URI.
+        """
+        for thing in self._live:
+            if isinstance(thing, Addressed) and (args := thing.pattern.read(uri)) is not None:
+                thing.mark(args, keys)
+                return
+        raise InvalidURI(f"No live thing has the URI {uri!r}: declare it with @wamp.value or @wamp.rows.")
 
     def after_commit(self, session: Session | scoped_session[Any]) -> AfterCommit:
         """The three publish functions for a transaction: sent when it commits, dropped when it rolls back."""
@@ -245,13 +444,13 @@ class WAMP:
         :raises NotConnected: when that takes longer, with the reason.
         :raises UnsafeProcess: when a reactor cannot run in this process.
         """
-        client = _client()
+        client = current_client()
         client.connect(client.config.connect_timeout if timeout is None else timeout)
 
     @property
     def status(self) -> Status:
         """The connection of the current app in this process: a snapshot, from any thread."""
-        return _client().status
+        return current_client().status
 
     @property
     def csp_hash(self) -> str:
@@ -268,7 +467,7 @@ class WAMP:
 
         :param authid: such as ``user:17``.
         """
-        client = _client()
+        client = current_client()
         file = Path(current_app.instance_path) / tickets.REVOKED_FILE
         tickets.revoke(file, authid, lifetime=client.config.ticket_lifetime)
         client.kill_sessions(authid)
@@ -278,7 +477,7 @@ class WAMP:
 
         :param name: a strict URI; it stands below ``wampflask.lock.``.
         """
-        return Lock(_client(), name)
+        return Lock(current_client(), name)
 
 
 class AfterCommit:
@@ -289,15 +488,24 @@ class AfterCommit:
 
     def publish(self, topic: str, *args: Any, options: PublishOptions = DEFAULT_PUBLISH, **kwargs: Any) -> None:
         """:meth:`WAMP.publish` when the transaction commits; what it raises then is logged."""
-        self._when_committed(_client().publish, _message(topic, args, kwargs, options))
+        self._when_committed(current_client().publish, _message(topic, args, kwargs, options))
 
     def publish_later(self, topic: str, *args: Any, options: PublishOptions = DEFAULT_PUBLISH, **kwargs: Any) -> None:
         """:meth:`WAMP.publish_later` when the transaction commits."""
-        self._when_committed(_client().publish_later, _message(topic, args, kwargs, options))
+        self._when_committed(current_client().publish_later, _message(topic, args, kwargs, options))
 
     def publish_latest(self, topic: str, *args: Any, options: PublishOptions = DEFAULT_PUBLISH, **kwargs: Any) -> None:
         """:meth:`WAMP.publish_latest` when the transaction commits."""
-        self._when_committed(_client().publish_latest, _message(topic, args, kwargs, options))
+        self._when_committed(current_client().publish_latest, _message(topic, args, kwargs, options))
+
+    def changed(self, thing: LiveThing[..., Any], *keys: str | int, **args: Any) -> None:
+        """What the thing's own ``changed`` does, when the transaction commits."""
+        from .transactions import when_committed
+
+        client, topic = current_client(), thing.topic(args)
+        names = tuple(map(str, keys))
+        client.expect_change()
+        when_committed(self._session, lambda: client.changed(thing, topic, args, names))
 
     def _when_committed(self, send: Callable[[Message], None], message: Message) -> None:
         from .transactions import when_committed  # SQLAlchemy is there only where this is used
@@ -305,16 +513,15 @@ class AfterCommit:
         when_committed(self._session, lambda: send(message))
 
 
-def _client() -> Client:
-    client: Client | None = current_app.extensions.get(KEY)
-    if client is None:
-        raise WampError("This app has no WAMP: did you forget wamp.init_app(app)?")
-    return client
+def _pattern(uri: str) -> Pattern:
+    pattern = Pattern.parse(uri)
+    uris.check_own(pattern.uri, pattern.match)
+    return pattern
 
 
 def _start() -> None:
     """Connect with the first request where no server did so before."""
-    _client().start()
+    current_client().start()
 
 
 def _message(topic: str, args: tuple[Any, ...], kwargs: dict[str, Any], options: PublishOptions) -> Message:

@@ -29,12 +29,14 @@ class PublishOptions:
         because one Flask worker's handlers should hear what another's would.
     :param eligible_authid: deliver only to sessions of these authids.
     :param exclude_authid: do not deliver to sessions of these authids.
+    :param eligible_authrole: deliver only to sessions of these roles.
     """
 
     timeout: float | None = None
     exclude_me: bool = False
     eligible_authid: Sequence[str] | None = None
     exclude_authid: Sequence[str] | None = None
+    eligible_authrole: Sequence[str] | None = None
 
 
 DEFAULT_CALL = CallOptions()
@@ -43,7 +45,7 @@ DEFAULT_PUBLISH = PublishOptions()
 
 @dataclass(frozen=True, slots=True)
 class CallResult:
-    """A result of several values, as only callees in other languages or autobahn itself can send."""
+    """A result of several values: a handler may return one, and so may callees in other languages."""
 
     args: list[Any] = field(default_factory=list)
     kwargs: dict[str, Any] = field(default_factory=dict)

@@ -13,6 +13,7 @@ from autobahn.twisted.wamp import ApplicationSession
 from txaio.tx import make_logger
 
 from . import tuning
+from .live import Live
 from .pace import Pace
 from .rules import DENY, PROCEDURE, Rules, Session
 
@@ -30,6 +31,8 @@ class Authorizer(ApplicationSession):
         self._pace = Pace(**extra["pace"])
         tuning.apply(**extra["tuning"])
         await self.register(self.authorize, PROCEDURE)
+        self._live = Live(self)
+        await self._live.begin()
         log.warn(  # noqa: G010 - txaio has no warning(); see tuning for the level
             "wampflask: {count} permissions guard the realm {realm}",
             count=len(extra["rules"]),
@@ -45,6 +48,8 @@ class Authorizer(ApplicationSession):
         except Exception:  # a boundary: an error in here must deny and tell the client nothing
             log.failure("wampflask: cannot decide, so denied: {log_failure.value}")
             decision = DENY
+        if decision.allow and action == "subscribe":
+            self._live.allowed(uri)
         answer = {"allow": decision.allow, "cache": False}
         if action in ("call", "publish"):
             answer["disclose"] = decision.disclose

@@ -17,7 +17,8 @@ from typing import Any
 
 ACTIONS = ("call", "register", "publish", "subscribe")
 PROCEDURE = "wampflask.router.authorize"  # what Crossbar asks
-RESERVED = ("wamp", "wampflask", "crossbar")
+RESERVED = ("wamp", "wampflask", "crossbar")  # an app cannot declare anything below these
+CLOSED = ("wamp", "crossbar")  # and no rule opens these: sessions' details are behind them
 
 _COMPONENT = re.compile(r"[0-9a-z_]+")
 
@@ -134,7 +135,7 @@ class Rules:
         """Whether ``session`` may do ``action`` on every URI that ``uri`` matches by ``options["match"]``."""
         components = uri.split(".")
         match = options.get("match") or "exact"
-        if components[0] in RESERVED or not _is_askable(components, match, action):
+        if components[0] in CLOSED or not _is_askable(components, match, action):
             return DENY
         if any(value for name, value in options.items() if name not in _OPTIONS[action]):
             return DENY
