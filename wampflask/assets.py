@@ -1,7 +1,7 @@
 """The library's browser client as pages load it: one file, named by what is in it, kept by browsers for good.
 
-``{{ wamp_head() }}`` in a page's ``<head>`` is all that a page needs: then ``import { live } from "wampflask"`` works in its
-own modules, and ``<live-fragment>`` and ``<wamp-status>`` without any. Everything is safe in any thread.
+``{{ wamp_head() }}`` in a page's ``<head>`` is all that a page needs: then ``import { live } from "wampflask"`` works
+in its own modules, and ``<live-fragment>`` and ``<wamp-status>`` without any. Everything is safe in any thread.
 """
 
 from __future__ import annotations
@@ -64,13 +64,13 @@ def url() -> str:
     return url_for("wamp_client.script", digest=bundle().digest)
 
 
-def import_map() -> str:
+def import_map() -> Markup:
     """The import map that gives the client its name, as it stands in the page."""
-    return str(htmlsafe_json_dumps({"imports": {NAME: url()}}, separators=(",", ":")))
+    return htmlsafe_json_dumps({"imports": {NAME: url()}}, separators=(",", ":"))
 
 
 def csp_hash() -> str:
-    """The import map's hash for ``script-src``, with the quotes: for a policy that allows no inline script and has no nonce."""
+    """The import map's hash for ``script-src``, with the quotes: for a policy without inline scripts and nonces."""
     return f"'sha256-{b64encode(sha256(import_map().encode()).digest()).decode()}'"
 
 
@@ -90,7 +90,7 @@ def wamp_head(*, csrf: bool = True, named: bool = True) -> Markup:
     nonce = _nonce()
     attribute = Markup(' nonce="{}"').format(nonce) if nonce else Markup()
     if named:
-        parts.append(Markup('<script type="importmap"{}>{}</script>').format(attribute, Markup(import_map())))
+        parts.append(Markup('<script type="importmap"{}>{}</script>').format(attribute, import_map()))
     parts.append(Markup('<script type="module"{} src="{}"></script>').format(attribute, url()))
     return Markup("\n").join(parts)
 

@@ -1,4 +1,4 @@
-"""The least of an app around the library's browser client: ``wamp_head()``, tickets, and a policy without inline scripts."""
+"""The least of an app around the browser client: ``wamp_head()``, tickets, and a policy without inline scripts."""
 
 from __future__ import annotations
 
@@ -58,7 +58,8 @@ class ClientSite:
 
     def _protect(self, response: Response) -> Response:
         response.headers["Content-Security-Policy"] = (
-            f"default-src 'self'; script-src 'self' {assets.csp_hash()}; connect-src 'self' {self.origin}; img-src data:"
+            f"default-src 'self'; script-src 'self' {assets.csp_hash()}; "
+            f"connect-src 'self' {self.origin}; img-src data:"
         )
         return response
 

@@ -26,10 +26,9 @@ PERMISSIONS = (
     Permission.of_library("wampflask.live.worker_lost", subscribe=PAGES),
 )
 KEY = "0f0f"
-CARD = f"""<live-fragment name="card" args='{{"item":3}}' key="{KEY}" have="d0">
-<form action="/save" method="post"><b>10 left</b><input name="csrf_token" value=""><input name="note"><button>Save</button></form>
-</live-fragment>"""
-FORM = '<form action="/save" method="post"><b>{} left</b><input name="csrf_token" value=""><input name="note"><button>Save</button></form>'
+FORM = """<form action="/save" method="post"><b>{} left</b>
+<input name="csrf_token" value=""><input name="note"><button>Save</button></form>"""
+CARD = f"""<live-fragment name="card" args='{{"item":3}}' key="{KEY}" have="d0">{FORM.format(10)}</live-fragment>"""
 
 
 class Shop:
@@ -161,10 +160,13 @@ def test_a_procedure_of_a_page_sends_progress_and_is_cancelled(open_page: Callab
     assert parts == [1, 2, "done"]
     name = caller.evaluate("""() => {
         const control = new AbortController();
-        return wamp.call("page.count", ["some"], { signal: control.signal, onProgress: () => control.abort() }).catch((error) => error.name);
+        return wamp.call("page.count", ["some"], { signal: control.signal, onProgress: () => control.abort() })
+            .catch((error) => error.name);
     }""")
     assert (name, callee.evaluate("ended")) == ("AbortError", "wamp.error.canceled")
-    again = caller.evaluate("wamp.call('page.count', ['some'], { timeout: 300, onProgress() {} }).catch((error) => error.name)")
+    again = caller.evaluate(
+        "wamp.call('page.count', ['some'], { timeout: 300, onProgress() {} }).catch((error) => error.name)"
+    )
     assert again == "TimedOut"
     assert caller.evaluate("wamp.connection.state") == "open", "late answers to cancelled calls are expected"
     callee.close()
@@ -175,9 +177,11 @@ def test_a_procedure_of_a_page_sends_progress_and_is_cancelled(open_page: Callab
 @pytest.mark.usefixtures("backend")
 def test_publish_subscribe_and_errors(open_page: Callable[..., Page]) -> None:
     page, other = open_page(), open_page()
-    page.evaluate("async () => { await wamp.subscribe('demo.said', (value, topic) => shown.push([value, topic])).ready; }")
+    page.evaluate(
+        "async () => { await wamp.subscribe('demo.said', (value, topic) => shown.push([value, topic])).ready; }"
+    )
     other.evaluate("wamp.publish('demo.said', [0])")
-    page.wait_for_function("shown.length")
+    page.wait_for_function("() => shown.length")
     assert page.evaluate("shown") == [[0, "demo.said"]]
     refused = "wamp.publish('demo.secret', [0]).catch((error) => [error instanceof wamp.WampError, error.uri])"
     assert page.evaluate(refused) == [True, "wamp.error.not_authorized"]
@@ -190,7 +194,7 @@ def test_a_fragment_follows_and_its_form_is_accepted(
 ) -> None:
     page = open_page(CARD)
     is_open(page)
-    page.wait_for_function("document.querySelector('live-fragment').getAttribute('have') === 'd0'")
+    page.wait_for_function("() => document.querySelector('live-fragment').getAttribute('have') === 'd0'")
     page.get_by_role("textbox").last.fill("mine")
     backend.publish(f"wampflask.fragments.card.{KEY}", ["d1", FORM.format(9)], 10**9)
     expect(page.get_by_text("9 left")).to_be_visible()
@@ -227,7 +231,9 @@ def test_a_personal_fragment_is_asked_for_and_may_be_gone(
 
 
 def test_a_list_sends_only_the_rows_that_changed(open_page: Callable[..., Page], backend: Backend, shop: Shop) -> None:
-    page = open_page(f'<live-fragment name="card" args="{{}}" key="{KEY}" have="d0"><ul data-rows></ul></live-fragment>')
+    page = open_page(
+        f'<live-fragment name="card" args="{{}}" key="{KEY}" have="d0"><ul data-rows></ul></live-fragment>'
+    )
     is_open(page)
     topic = f"wampflask.fragments.card.{KEY}"
     rows = {key: f'<li data-key="{key}">{key}1</li>' for key in "abc"}
@@ -250,7 +256,7 @@ def test_a_list_sends_only_the_rows_that_changed(open_page: Callable[..., Page],
 def test_many_fragments_ask_in_one_call(open_page: Callable[..., Page], shop: Shop, backend: Backend) -> None:
     page = open_page("".join(CARD.replace(KEY, f"k{number}") for number in range(120)))
     is_open(page)
-    page.wait_for_function("document.querySelectorAll('live-fragment').length === 120")
+    page.wait_for_function("() => document.querySelectorAll('live-fragment').length === 120")
     deadline = time.monotonic() + 10
     while sum(map(len, shop.asked)) < 120 and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -280,7 +286,7 @@ def test_the_server_ends_a_session_for_a_new_ticket(
     page.evaluate("async () => { const id = wamp.connection.session.id; window.first = id; }")
     authid = page.evaluate("wamp.connection.session.details.authid")
     backend.call("wamp.session.kill_by_authid", authid, reason="wampflask.close.refresh")
-    page.wait_for_function("wamp.connection.session && wamp.connection.session.id !== first")
+    page.wait_for_function("() => wamp.connection.session && wamp.connection.session.id !== first")
     assert site.tickets == 2
 
 

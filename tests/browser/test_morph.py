@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import threading
 from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -19,7 +20,7 @@ class Quiet(SimpleHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         pass
 
-    def do_GET(self) -> None:  # noqa: N802 - the base class's name
+    def do_GET(self) -> None:
         if self.path == "/favicon.ico":
             self.send_response(204)
             self.end_headers()
@@ -59,7 +60,8 @@ def page(request: pytest.FixtureRequest, browser: Browser, sources: str, trouble
 
 def row(key: str, extra: str = "") -> str:
     return f"""<section data-key="{key}" class="row {extra}"><h2>{key}{extra}</h2>
-        <input name="text" value="default {key}"><input type="checkbox" name="tick"><input type="radio" name="r{key}" value="1">
+        <input name="text" value="default {key}"><input type="checkbox" name="tick">
+        <input type="radio" name="r{key}" value="1">
         <textarea>words {key}</textarea>
         <select><option>one</option><option>two</option><option>three</option></select>
         <details><summary>More</summary>inside</details>
@@ -108,8 +110,7 @@ def test_the_reader_loses_nothing(page: Page, case: str) -> None:
     page.evaluate("to", CASES[case])
     assert page.evaluate(LEFT) == KEPT
     shown = "[...box.querySelectorAll('h2')].map((h) => h.textContent)"
-    fresh = "(html) => [...new DOMParser().parseFromString(html, 'text/html').querySelectorAll('h2')].map((h) => h.textContent)"
-    assert page.evaluate(shown) == page.evaluate(fresh, CASES[case])
+    assert page.evaluate(shown) == re.findall(r"<h2>(\w+)</h2>", CASES[case])
 
 
 def after(page: Page, first: str, do: str, then: str, look: str) -> Any:
@@ -120,8 +121,10 @@ def after(page: Page, first: str, do: str, then: str, look: str) -> Any:
 
 
 def test_a_field_nobody_touched_shows_what_is_new(page: Page) -> None:
-    first = '<input value="1"><input type="checkbox"><textarea>old</textarea><select><option selected>x</option><option>y</option></select>'
-    then = '<input value="2"><input type="checkbox" checked><textarea>new</textarea><select><option>x</option><option selected>y</option></select>'
+    first = """<input value="1"><input type="checkbox"><textarea>old</textarea>
+        <select><option selected>x</option><option>y</option></select>"""
+    then = """<input value="2"><input type="checkbox" checked><textarea>new</textarea>
+        <select><option>x</option><option selected>y</option></select>"""
     look = "[find('input').value, find('[type=checkbox]').checked, find('textarea').value, find('select').value]"
     assert after(page, first, "null", then, look) == ["2", True, "new", "y"]
 
@@ -146,7 +149,10 @@ def test_a_closed_form_is_disabled_around_what_was_typed(page: Page) -> None:
 
 def test_attributes_come_and_go(page: Page) -> None:
     first, then = '<p class="a" title="t">x</p>', '<p class="b" lang="en">y</p>'
-    assert after(page, first, "() => { window.p = find('p'); }", then, "[p === find('p'), box.innerHTML]") == [True, then]
+    assert after(page, first, "() => { window.p = find('p'); }", then, "[p === find('p'), box.innerHTML]") == [
+        True,
+        then,
+    ]
 
 
 def test_what_has_data_keep_is_left_alone(page: Page) -> None:
@@ -170,7 +176,9 @@ def test_a_playing_video_plays_on(page: Page) -> None:
         find("video").addEventListener("pause", () => { window.stops += 1; });
     }""")
     page.wait_for_function("find('video').currentTime > 0")
-    page.evaluate("to", '<p data-key="0">new</p><p data-key="1">b</p><video data-key="v" data-keep muted loop></video><p>end</p>')
+    page.evaluate(
+        "to", '<p data-key="0">new</p><p data-key="1">b</p><video data-key="v" data-keep muted loop></video><p>end</p>'
+    )
     page.evaluate("new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))")
     assert page.evaluate("[find('video').paused, window.stops]") == [False, 0]
 
@@ -180,7 +188,9 @@ def test_a_composition_goes_on(page: Page) -> None:
     page.evaluate("to", '<p>1</p><input value="">')
     page.focus("input")
     client = page.context.new_cdp_session(page)
-    page.evaluate("() => { window.ends = 0; find('input').addEventListener('compositionend', () => { window.ends += 1; }); }")
+    page.evaluate(
+        "() => { window.ends = 0; find('input').addEventListener('compositionend', () => { window.ends += 1; }); }"
+    )
     client.send("Input.imeSetComposition", {"text": "にほ", "selectionStart": 2, "selectionEnd": 2})
     page.evaluate("to", '<p>2</p><input value="" class="new">')
     client.send("Input.imeSetComposition", {"text": "にほん", "selectionStart": 3, "selectionEnd": 3})
@@ -196,7 +206,9 @@ def test_an_editor_with_the_focus_is_left_alone(page: Page) -> None:
 
 def test_a_form_with_a_field_called_id(page: Page) -> None:
     html = '<form data-key="f"><input name="id" value="7"></form>'
-    assert after(page, html, "() => { window.form = find('form'); }", html + "<p>x</p>", "find('form') === form") is True
+    assert (
+        after(page, html, "() => { window.form = find('form'); }", html + "<p>x</p>", "find('form') === form") is True
+    )
 
 
 def test_rows_of_a_table(page: Page) -> None:
@@ -214,8 +226,16 @@ def test_another_element_in_a_place_is_a_new_one(page: Page) -> None:
 
 def test_five_hundred_rows_are_quick(page: Page) -> None:
     """The bound is for a busy machine: a tenth of it is usual."""
-    rows = "(extra, turn) => [...Array(500).keys()].sort((a, b) => turn * (a - b)).map((n) => `<li data-key=${n}>${n}${extra}</li>`).join('')"
-    page.evaluate(f"to(({rows})('', 1))")
-    took = page.evaluate(f"() => {{ const html = ({rows})('x', -1); const since = performance.now(); to(html); return performance.now() - since; }}")
+    page.evaluate("""() => {
+        const numbers = [...Array(500).keys()];
+        window.rows = (order, extra) => order(numbers).map((n) => `<li data-key=${n}>${n}${extra}</li>`).join("");
+        to(rows((all) => all, ""));
+    }""")
+    took = page.evaluate("""() => {
+        const html = rows((all) => all.toReversed(), "x");
+        const since = performance.now();
+        to(html);
+        return performance.now() - since;
+    }""")
     assert page.evaluate("[box.children.length, box.firstChild.textContent]") == [500, "499x"]
     assert took < 5000

@@ -107,9 +107,7 @@ def test_the_wheel_holds_every_module_and_no_tests(wheel: Path) -> None:
 
 
 def test_the_browser_client_is_shipped(dist: Path, wheel: Path) -> None:
-    client = {
-        str(file.relative_to(ROOT)) for file in (ROOT / "wampflask" / "browser").rglob("*") if file.is_file()
-    }
+    client = {str(file.relative_to(ROOT)) for file in (ROOT / "wampflask" / "browser").rglob("*") if file.is_file()}
     assert "wampflask/browser/dist/wampflask.js" in client
     assert "wampflask/browser/index.d.ts" in client
     with zipfile.ZipFile(wheel) as archive, tarfile.open(next(dist.glob("*.tar.gz"))) as sdist:
