@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from flask import Flask, current_app
 from flask.logging import default_handler
 
-from . import _reactor, answers, cli, logins, origins, payload, tickets, uris
+from . import _reactor, answers, assets, cli, logins, origins, payload, tickets, uris
 from . import options as _options
 from ._client import Client
 from ._current import KEY, current_client
@@ -104,6 +104,7 @@ class WAMP(LiveDeclarations):
             identify=lambda: self._identify() if self._identify else logins.identify(),
         )
         answers.init_app(app)
+        assets.init_app(app, client_url=config.client_url)
         cli.init_app(app, lambda: self.permissions)
         _show_logs()
         app.jinja_env.globals["fragment"] = self.render_fragment
@@ -323,6 +324,14 @@ class WAMP(LiveDeclarations):
     def status(self) -> Status:
         """The connection of the current app in this process: a snapshot, from any thread."""
         return current_client().status
+
+    @property
+    def csp_hash(self) -> str:
+        """What ``script-src`` of a Content-Security-Policy needs for :func:`wamp_head`'s import map: ``'sha256-…'``.
+
+        Needs a request, as it depends on the app's prefix; a policy with nonces can do without.
+        """
+        return assets.csp_hash()
 
     def revoke(self, authid: str) -> None:
         """End a login's live sessions and refuse the tickets it was given so far: for log-out, password change, ban.
