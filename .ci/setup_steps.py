@@ -222,9 +222,10 @@ def npm_step() -> Step | None:
         MODULES.mkdir(exist_ok=True)
         stamp.unlink(missing_ok=True)
         log = ROOT / ".npm.log"
-        # package.json pins exactly what pages load; the rest of the tree serves Node only, unshipped
+        # package.json pins exactly what pages load; the rest of the tree serves Node only, unshipped.
+        # Optional packages are esbuild's programs, one for each platform.
         quiet = ["--no-audit", "--no-fund", "--loglevel=error", "--fetch-retries=1"]
-        lean = ["--no-package-lock", "--ignore-scripts", "--omit=optional"]
+        lean = ["--no-package-lock", "--ignore-scripts"]
         run([npm, "install", *quiet, *lean], log, "fetching the browser libraries", env)
         run([npm, "run", "--silent", "vendor"], log, "copying the browser libraries", env)
         log.unlink()

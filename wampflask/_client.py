@@ -20,15 +20,16 @@ from . import _reactor, payload, signals
 from ._dispatch import Dispatcher
 from ._pool import Pool
 from ._registry import Declaration, Procedure, Registry, Subscription
-from .caller import Caller
+from .caller import Caller, current_caller
 from .config import Config
 from .errors import NotConnected, QueueFull, UnsafeProcess, WampError, WampTimeout, as_sentence
+from .live import WORKER_LOST, LiveThing
 from .outbox import LatestBox, Message, Outbox
 from .permissions import Permission, differences
 from .router.plugin.rules import RULES
 from .router.render import Node
 from .status import COUNTERS, State, Status
-from .tickets import Tickets
+from .tickets import Tickets, desk_of
 
 REPORT_INTERVAL = 1.0
 """Seconds in which dropped messages are gathered into one signal and one line of log."""
@@ -79,7 +80,7 @@ class Client:
         self._may_serve = may_serve
         self.config = config
         self._app = ref(app)
-        self._registry = registry
+        self.registry = registry
         self.tickets = Tickets(config.ticket_secret, config.realm, config.ticket_lifetime)
         # until the router has said what it takes: what ours takes on its socket
         self._message_max = config.message_max if config.url.startswith("ws") else Node().max_backend_message
@@ -96,10 +97,11 @@ class Client:
         self._announced = 0
         self._in_flight = InFlight(self.config.in_flight_max)
         self._pool = Pool(self.config.handler_threads, self.config.handler_queue, f"wamp-{self.app.name}")
-        self._dispatcher = Dispatcher(self.app, self._pool, lambda: self._registry.user_loader)
+        self._dispatcher = Dispatcher(self.app, self._pool, lambda: self.registry.user_loader)
         self._signals = Pool(1, self.config.handler_queue, f"wamp-{self.app.name}-signals")
         self._dropped: Counter[tuple[str, str]] = Counter()
         self._on_join: list[Callable[[], None]] = []
+        self._has_testament = False
         self._has_warned = False
 
     @property
@@ -127,6 +129,7 @@ class Client:
         _reactor.submit(self.links[0].start)
 
     def _start(self, reactor: Any) -> None:
+        from ._engine import Engine
         from ._link import Link  # loads Twisted's reactor: not before this process is sure to keep it
 
         config = self.config
@@ -147,6 +150,19 @@ class Client:
             self.counters,
             self.on_dropped,
         )
+        self.engine = Engine(
+            self.app,
+            link,
+            reactor,
+            submit,
+            interval=config.latest_interval,
+            threads=config.live_threads,
+            most=config.handler_queue,
+            count=self._count,
+        )
+
+    def _count(self, what: str) -> None:
+        self.counters[what] += 1
 
     def begin(self, *, serve: bool) -> None:
         """Begin to connect, and to serve, in the background of what this process is there for.
@@ -195,6 +211,9 @@ class Client:
             self._pool.drain(max(0.0, deadline - time.monotonic()))
             self._pool.close()
             self._signals.close()
+            self.engine.close()
+            if self._has_testament and self.links[0].session_id is not None:
+                _reactor.wait(self._take_back_testament, timeout=1)
             _reactor.wait(self.links[0].leave, timeout=1)
         except WampError as error:
             self.app.logger.warning("The session was not closed cleanly: %s", error)
@@ -228,7 +247,7 @@ class Client:
             )
 
     def _is_waiting(self) -> bool:
-        return bool(len(self.outbox) or len(self.latest))
+        return bool(len(self.outbox) or len(self.latest) or len(self.engine))
 
     def _wait_until_sent(self, deadline: float, is_enough: Callable[[], bool] = lambda: False) -> bool:
         """Wait until the queues are empty, and whether they are; end at the deadline, or when it is enough."""
@@ -260,7 +279,7 @@ class Client:
         return Status(state, link.since, link.session_id, link.attempts, link.reason, link.pending, counters)
 
     def _declare_all(self) -> None:
-        for declaration in self._registry:
+        for declaration in self.registry:
             self.declare(declaration)
 
     def declare(self, declaration: Declaration) -> None:
@@ -337,6 +356,66 @@ class Client:
             self.start()
         self.latest.put(message)
 
+    def expect_change(self) -> None:
+        """A transaction is about to change a live thing: see that pages ask if this process dies before saying so."""
+        if self._process != os.getpid():
+            self.start()
+        if not self._has_testament:
+            self._has_testament = True
+            _reactor.submit(self._leave_testament)
+
+    def _leave_testament(self) -> None:
+        """In the reactor's thread; the router publishes it when this session ends without having taken it back."""
+        if self._has_testament and self.links[0].session_id is not None:
+            asking = self.links[0].call("wamp.session.add_testament", [WORKER_LOST, [], {"lost": True}], {})
+            asking.addErrback(lambda failure: self.app.logger.debug("No testament: %s", failure.getErrorMessage()))
+
+    def _take_back_testament(self) -> Any:
+        self._has_testament = False
+        return self.links[0].call("wamp.session.flush_testaments", [], {})
+
+    def changed(self, thing: LiveThing[..., Any], topic: str, args: Mapping[str, Any], keys: Iterable[str]) -> None:
+        """See :meth:`WAMP.changed`."""
+        if self._process != os.getpid():
+            self.start()
+        self.engine.changed(thing, topic, args, keys)
+
+    def ask(
+        self,
+        thing: LiveThing[..., Any],
+        topic: str,
+        args: Mapping[str, Any],
+        role: str,
+        answer: Callable[[Any, int], None],
+        refuse: Callable[[WampError], None],
+    ) -> None:
+        """Answer with a live thing's state as it is from now on, and its number. Reactor thread.
+
+        :raises QueueFull: when too many wait.
+        """
+        from ._engine import Asker
+
+        self.engine.ask(thing, topic, args, Asker(role, answer, refuse))
+
+    def run_for(self, caller: Caller, function: Callable[[], Callable[[], None]], failed: Callable[[], None]) -> None:
+        """Run something for a caller in a handler's thread and context; what it returns is run in the reactor's.
+
+        :param failed: run in the reactor's thread instead, when ``function`` raised or there is no thread for it.
+        """
+
+        def done(result: Callable[[], None] | None) -> None:
+            _reactor.submit(result or failed)
+
+        self._dispatcher.run_for(caller, function, done)
+
+    def viewer(self) -> Caller:
+        """Who asks in the current request, or calls in the current handler."""
+        known = current_caller.get(None)
+        if known is not None:
+            return known
+        who = desk_of(self.app).whoever_asks()
+        return Caller(authid=who.authid, role=who.role)
+
     def acquire(self, uri: str) -> Any:
         """Register ``uri`` exclusively and return the handle: ``(registration, session)``.
 
@@ -377,7 +456,7 @@ class Client:
 
     def declarations(self) -> Sequence[Declaration]:
         """What is to be registered and subscribed."""
-        return list(self._registry) if self._serves else []
+        return list(self.registry) if self._serves else []
 
     def on_failed(self) -> None:
         """An attempt to connect failed."""
@@ -390,6 +469,8 @@ class Client:
         self._settled.set()
         self.outbox.resume()
         self.latest.resume()
+        self.engine.resume()
+        self._leave_testament()
         self._send(signals.connected, session=session)
         late, self._on_join = self._on_join, []
         for function in late:
@@ -432,6 +513,9 @@ class Client:
     ) -> None:
         """A procedure of ours is called."""
         self.counters["invoked"] += 1
+        if procedure.direct is not None:
+            procedure.direct(self, args, kwargs, caller, answer, refuse)
+            return
         self._dispatcher.invoke(procedure, args, kwargs, caller, answer, refuse)
 
     def on_event(

@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from inspect import signature
-from typing import Any
+from typing import Any, TypeVar
 
 from flask import Flask
 
@@ -20,7 +20,10 @@ from ._registry import Declaration, Procedure, Subscription, place
 from .caller import Caller, current_caller
 from .errors import INTERNAL, CallFailed, InvalidPayload, NotAuthorized, WampError
 from .logins import UserLoader, has_logins, user_context
+from .options import CallResult
 from .permissions import BACKEND
+
+Done = TypeVar("Done")
 
 SIGNED_IN_ROLES = ("user", "admin")
 
@@ -79,7 +82,7 @@ class Dispatcher:
         _check_arguments(procedure, clean_args, clean_kwargs)
         try:
             with _handler_context(self._app, caller, self._user_loader()):
-                return payload.clean_value(procedure.handler(*clean_args, **clean_kwargs))
+                return _clean_result(procedure.handler(*clean_args, **clean_kwargs))
         except (CallFailed, NotAuthorized):
             raise
         except Exception as error:
@@ -110,6 +113,24 @@ class Dispatcher:
         except Exception as error:
             self._internal(subscription.uri, subscription.handler, error)
 
+    def run_for(self, caller: Caller, function: Callable[[], Done], done: Callable[[Done | None], None]) -> None:
+        """Run something of the library's own for a caller, in the pool; ``done(result)`` follows, None if it failed."""
+        try:
+            self._pool.submit(lambda: self.run_for_here(caller, function, done))
+        except WampError:
+            done(None)
+
+    def run_for_here(self, caller: Caller, function: Callable[[], Done], done: Callable[[Done | None], None]) -> None:
+        """What :meth:`run_for` does, in this thread."""
+        try:
+            with _handler_context(self._app, caller, self._user_loader()):
+                result = function()
+        except Exception:
+            self._app.logger.exception("What %s asked for could not be read", caller.uri)
+            done(None)
+        else:
+            done(result)
+
     def run(self, function: Callable[[], Any]) -> None:
         """Run something of the library's own, such as signal receivers, in the pool and in an app context."""
 
@@ -129,6 +150,12 @@ class Dispatcher:
         number = secrets.token_hex(4)
         self._app.logger.error("Error %s in the handler of %s, %s", number, uri, place(handler), exc_info=error)
         return CallFailed(INTERNAL, number)
+
+
+def _clean_result(result: Any) -> Any:
+    if isinstance(result, CallResult):
+        return CallResult(*payload.clean(result.args, result.kwargs))
+    return payload.clean_value(result)
 
 
 def _authorize(procedure: Procedure, caller: Caller) -> None:

@@ -16,12 +16,18 @@ from .uris import Match
 Invoke = Literal["single", "first", "last", "roundrobin", "random"]
 Handler = Callable[..., Any]
 
+Direct = Callable[..., None]
+"""``(client, args, kwargs, caller, answer, refuse)``: exactly one of the last two is called, there or later."""
+
 INVOKE_POLICIES: tuple[Invoke, ...] = ("single", "first", "last", "roundrobin", "random")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Procedure:
-    """A declared procedure."""
+    """A declared procedure.
+
+    :param direct: answers in the reactor's thread in place of ``handler``: for the library's own, which do not block.
+    """
 
     uri: str
     handler: Handler
@@ -29,6 +35,7 @@ class Procedure:
     invoke: Invoke = "roundrobin"
     roles: tuple[str, ...] = ()
     login_required: bool = False
+    direct: Direct | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

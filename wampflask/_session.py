@@ -177,8 +177,13 @@ class Session(ApplicationSession):
 
     def _answer(self, result: Any, request: int) -> None:
         self._running.pop(request, None)
-        failed = isinstance(result, Failure)
-        self._send(_error(request, result.value) if failed else message.Yield(request, args=[result]))
+        if isinstance(result, Failure):
+            error: Any = result.value
+            self._send(_error(request, error))
+        elif isinstance(result, CallResult):
+            self._send(message.Yield(request, args=result.args, kwargs=result.kwargs or None))
+        else:
+            self._send(message.Yield(request, args=[result]))
 
     def _send(self, msg: Any) -> None:
         if self._transport is not None and self.is_attached():  # an answer to a session that is gone goes nowhere
@@ -329,6 +334,7 @@ def _publish_options(options: PublishOptions, acknowledge: bool) -> _PublishOpti
         exclude_me=options.exclude_me,
         eligible_authid=options.receivers,
         exclude_authid=options.others,
+        eligible_authrole=options.roles,
     )
 
 

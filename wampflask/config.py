@@ -51,6 +51,7 @@ class Config:
     interface: str = "127.0.0.1"
     port: int = _number(8081, 1, 65535)
     public_url: str = ""
+    client_url: str = ""
     origins: str = ""
     ticket_lifetime: float = _number(60, 1, 3600)
     call_timeout: float = _number(10, 0.01, 3600)
@@ -64,6 +65,7 @@ class Config:
     message_max: int = _number(65_536, 1_024, 16_777_216)
     handler_threads: int = _number(8, 1, 256)
     handler_queue: int = _number(1_000, 0, 1_000_000)
+    live_threads: int = _number(2, 1, 64)
     stop_timeout: float = _number(1.2, 0, 60)
     rate_limit: float = _number(50, 0, 1_000_000)
     rate_burst: float = _number(500, 1, 1_000_000)
@@ -94,6 +96,7 @@ class Config:
             ca=_read_ca(given.get("WAMP_CA", "")),
             interface=_read_interface(given.get("WAMP_INTERFACE") or "127.0.0.1"),
             public_url=_read_public_url(given.get("WAMP_PUBLIC_URL", "")),
+            client_url=_read_client_url(given.get("WAMP_CLIENT_URL", "")),
             origins=str(given.get("WAMP_ORIGINS", "")),
             **numbers,
         )
@@ -170,6 +173,12 @@ def _read_interface(interface: Any) -> str:
 def _read_public_url(url: str) -> str:
     if url and urlsplit(str(url)).scheme not in ("ws", "wss"):
         raise ConfigError(f"WAMP_PUBLIC_URL={url!r} must begin with ws:// or wss://, or be empty.")
+    return str(url)
+
+
+def _read_client_url(url: str) -> str:
+    if url and urlsplit(str(url)).scheme not in ("http", "https"):
+        raise ConfigError(f"WAMP_CLIENT_URL={url!r} must begin with https:// or http://, or be empty.")
     return str(url)
 
 

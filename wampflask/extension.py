@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from flask import Flask, current_app
 from flask.logging import default_handler
 
-from . import _reactor, answers, cli, logins, origins, payload, tickets, uris
+from . import _reactor, answers, assets, cli, logins, origins, payload, tickets, uris
 from . import options as _options
 from ._client import Client
+from ._current import KEY, current_client
 from ._registry import (
     INVOKE_POLICIES,
     Handler,
@@ -22,11 +23,13 @@ from ._registry import (
     check_handler,
     check_roles,
 )
+from .after_commit import AfterCommit
 from .config import Config, environment
 from .errors import ConfigError, WampError
+from .live_declarations import LiveDeclarations
 from .locks import Lock
+from .message import message
 from .options import DEFAULT_CALL, DEFAULT_PUBLISH, CallOptions, PublishOptions
-from .outbox import Message
 from .permissions import PAGES, Permission
 from .servers import connect_when_served, is_loaded_by_command, is_loaded_by_server
 from .status import Status
@@ -42,10 +45,8 @@ if TYPE_CHECKING:
 H = TypeVar("H", bound=Handler)
 U = TypeVar("U", bound=logins.UserLoader)
 
-KEY = "wamp"
 
-
-class WAMP:
+class WAMP(LiveDeclarations):
     """Real time for a Flask app: publish and call as plain functions, handlers by decorator.
 
     One object may serve several apps; it keeps none of them. Declarations are made on it at any time, before or after
@@ -56,6 +57,7 @@ class WAMP:
     """
 
     def __init__(self, app: Flask | None = None) -> None:
+        super().__init__()
         self._registry = Registry()
         self._permissions: list[Permission] = []
         self._clients: list[Client] = []
@@ -102,8 +104,10 @@ class WAMP:
             identify=lambda: self._identify() if self._identify else logins.identify(),
         )
         answers.init_app(app)
+        assets.init_app(app, client_url=config.client_url)
         cli.init_app(app, lambda: self.permissions)
         _show_logs()
+        app.jinja_env.globals["fragment"] = self.render_fragment
         app.before_request(lambda: self._watch_log_outs(app))
         app.before_request(_connect if is_loaded_by_command() else _serve)
         app.teardown_appcontext(_flush)
@@ -217,7 +221,7 @@ class WAMP:
         :raises QueueFull: ``WAMP_IN_FLIGHT_MAX`` others wait already. :raises WrongThread: in the reactor's thread.
         :raises TypeError: ``options`` are no :class:`PublishOptions`.
         """
-        _client().publish(_message("publish", topic, args, kwargs, options))
+        current_client().publish(message("publish", topic, args, kwargs, options))
 
     def publish_later(self, topic: str, *args: Any, options: PublishOptions = DEFAULT_PUBLISH, **kwargs: Any) -> None:
         """Queue an event and return at once: sent in order, in batches, and kept through an outage.
@@ -230,7 +234,7 @@ class WAMP:
         :raises QueueFull: the router is there but took nothing for ``WAMP_PUBLISH_TIMEOUT``.
         """
         _reactor.refuse_reactor_thread("wamp.publish_later()")
-        _client().publish_later(_message("publish_later", topic, args, kwargs, options))
+        current_client().publish_later(message("publish_later", topic, args, kwargs, options))
 
     def publish_latest(self, topic: str, *args: Any, options: PublishOptions = DEFAULT_PUBLISH, **kwargs: Any) -> None:
         """Queue a value of which only the newest matters, and return at once.
@@ -241,7 +245,7 @@ class WAMP:
         :raises InvalidPayload: a value is not JSON, or the payload larger than the router takes.
         :raises InvalidURI: ``topic`` is not strict. :raises QueueFull: ``WAMP_LATEST_MAX`` other topics wait.
         """
-        _client().publish_latest(_message("publish_latest", topic, args, kwargs, options))
+        current_client().publish_latest(message("publish_latest", topic, args, kwargs, options))
 
     def call(self, procedure: str, *args: Any, options: CallOptions = DEFAULT_CALL, **kwargs: Any) -> Any:
         """Call a procedure, wherever it is registered, and wait for its result.
@@ -256,7 +260,7 @@ class WAMP:
         timeout = _options.check(options, CallOptions).timeout
         _options.warn_of_options("call", kwargs, CallOptions, 2)
         clean_args, clean_kwargs = payload.clean(args, kwargs)
-        return _client().call(procedure, clean_args, clean_kwargs, timeout)
+        return current_client().call(procedure, clean_args, clean_kwargs, timeout)
 
     def after_commit(self, session: Session | scoped_session[Any]) -> AfterCommit:
         """The three publish functions for a transaction: sent when it commits, dropped when it rolls back."""
@@ -300,7 +304,7 @@ class WAMP:
         :raises NotConnected: when that takes longer, with the reason.
         :raises UnsafeProcess: when a reactor cannot run in this process.
         """
-        client = _client()
+        client = current_client()
         client.connect(client.config.connect_timeout if timeout is None else timeout)
 
     def flush(self, timeout: float | None = None) -> None:
@@ -313,13 +317,21 @@ class WAMP:
         :raises NotConnected: something still waits then, and there is no session. What waits is kept.
         :raises WampTimeout: something still waits then. :raises WrongThread: in the reactor's thread.
         """
-        client = _client()
+        client = current_client()
         client.flush(client.config.publish_timeout if timeout is None else timeout)
 
     @property
     def status(self) -> Status:
         """The connection of the current app in this process: a snapshot, from any thread."""
-        return _client().status
+        return current_client().status
+
+    @property
+    def csp_hash(self) -> str:
+        """What ``script-src`` of a Content-Security-Policy needs for :func:`wamp_head`'s import map: ``'sha256-…'``.
+
+        Needs a request, as it depends on the app's prefix; a policy with nonces can do without.
+        """
+        return assets.csp_hash()
 
     def revoke(self, authid: str) -> None:
         """End a login's live sessions and refuse the tickets it was given so far: for log-out, password change, ban.
@@ -328,7 +340,7 @@ class WAMP:
 
         :param authid: such as ``user:17``.
         """
-        client = _client()
+        client = current_client()
         file = Path(current_app.instance_path) / tickets.REVOKED_FILE
         tickets.revoke(file, authid, lifetime=client.config.ticket_lifetime)
         client.kill_sessions(authid)
@@ -338,61 +350,21 @@ class WAMP:
 
         :param name: a strict URI; it stands below ``wampflask.lock.``.
         """
-        return Lock(_client(), name)
-
-
-class AfterCommit:
-    """What :meth:`WAMP.after_commit` returns. A payload that is not JSON is refused at once, before the commit."""
-
-    def __init__(self, session: Session | scoped_session[Any]) -> None:
-        self._session = session
-
-    def publish(self, topic: str, *args: Any, options: PublishOptions = DEFAULT_PUBLISH, **kwargs: Any) -> None:
-        """:meth:`WAMP.publish` when the transaction commits; what it raises then is logged."""
-        self._when_committed(_client().publish, _message("publish", topic, args, kwargs, options))
-
-    def publish_later(self, topic: str, *args: Any, options: PublishOptions = DEFAULT_PUBLISH, **kwargs: Any) -> None:
-        """:meth:`WAMP.publish_later` when the transaction commits."""
-        self._when_committed(_client().publish_later, _message("publish_later", topic, args, kwargs, options))
-
-    def publish_latest(self, topic: str, *args: Any, options: PublishOptions = DEFAULT_PUBLISH, **kwargs: Any) -> None:
-        """:meth:`WAMP.publish_latest` when the transaction commits: the topic's last value of the transaction."""
-        message = _message("publish_latest", topic, args, kwargs, options)
-        self._when_committed(_client().publish_latest, message, subject=message.subject)
-
-    def _when_committed(self, send: Callable[[Message], None], message: Message, subject: object = None) -> None:
-        from .transactions import when_committed  # SQLAlchemy is there only where this is used
-
-        _client().check_size(message)
-        when_committed(self._session, lambda: send(message), subject=subject)
-
-
-def _client() -> Client:
-    client: Client | None = current_app.extensions.get(KEY)
-    if client is None:
-        raise WampError("This app has no WAMP: did you forget wamp.init_app(app)?")
-    return client
+        return Lock(current_client(), name)
 
 
 def _serve() -> None:
     """Serve from the first request on: a process that answers requests is a web server's."""
-    _client().begin(serve=True)
+    current_client().begin(serve=True)
 
 
 def _connect() -> None:
     """Connect at the first request."""
-    _client().begin(serve=False)
+    current_client().begin(serve=False)
 
 
 def _flush(_error: BaseException | None) -> None:
-    _client().flush_unserved()
-
-
-def _message(verb: str, topic: str, args: tuple[Any, ...], kwargs: dict[str, Any], options: PublishOptions) -> Message:
-    uris.check_own(topic)
-    checked = _options.check(options, PublishOptions)
-    _options.warn_of_options(verb, kwargs, PublishOptions, 3)
-    return Message(topic, *payload.clean(args, kwargs), checked)
+    current_client().flush_unserved()
 
 
 def _show_logs() -> None:

@@ -9,24 +9,29 @@
 
 Handlers run in the calling thread, through the same dispatch as in a worker: app context, ``wampflask.caller``,
 payload checks and errors are the real ones. What it does not have is what only a router has: permissions, other
-sessions, and time; ``publish_latest`` and ``publish_later`` publish at once.
+sessions, and time; ``publish_latest`` and ``publish_later`` publish at once, and live things are read at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 from flask import Flask
 
 from ._client import Client
-from ._registry import Declaration, Procedure, Registry, Subscription
+from ._current import KEY
+from ._registry import Declaration, Direct, Procedure, Registry, Subscription
 from .caller import Caller
-from .errors import CallFailed, NoSuchProcedure, NotConnected
-from .extension import KEY
+from .errors import CallFailed, NoSuchProcedure, NotConnected, WampError
+from .live import NO_ROLE, LiveThing
+from .options import DEFAULT_PUBLISH, PublishOptions
 from .outbox import Message
+from .router.plugin.roster import PROCEDURE as ROSTER
+from .router.plugin.stamps import PROCEDURE as STAMP
 from .status import COUNTERS, State, Status
 from .uris import Match
 
@@ -60,13 +65,15 @@ class MemoryRealm(Client):
     """What :func:`in_memory` gives: everything that was published, and the other side's voice."""
 
     def __init__(self, app: Flask, real: Client) -> None:
-        super().__init__(app, real.config, real._registry)  # noqa: SLF001 - it stands in for that client
+        super().__init__(app, real.config, real.registry)
         self._prepare()
         self._others = Registry()
         self._locks: set[str] = set()
         self.connected = True
         self.published: list[Event] = []
         self.revoked: list[str] = []
+        self.people: dict[str, list[list[Any]]] = {}
+        self._numbers = count(1)
 
     # -- the other side's voice
 
@@ -87,6 +94,49 @@ class MemoryRealm(Client):
     def disconnect(self) -> None:
         """Be away: publish and call raise :class:`NotConnected` from now on."""
         self.connected = False
+
+    # -- live things: read at once, in the calling thread
+
+    def changed(self, thing: LiveThing[..., Any], topic: str, args: Mapping[str, Any], keys: Iterable[str]) -> None:
+        """Read and publish it for every role that may see it, as if all of them listened."""
+        if not self.connected:
+            return
+        wanted = tuple(keys) or None
+        states = {} if thing.per == "person" else thing.states(self.app, args, thing.allow, wanted)
+        events = {role: thing.event(topic, role, state, wanted) for role, state in states.items()} or {NO_ROLE: None}
+        number = self._number()
+        for role, event in events.items():
+            options = PublishOptions(eligible_authrole=[role]) if role else DEFAULT_PUBLISH
+            self.publish(Message(topic, [event, number], {}, options))
+
+    def ask(
+        self,
+        thing: LiveThing[..., Any],
+        topic: str,  # noqa: ARG002 - the client's signature
+        args: Mapping[str, Any],
+        role: str,
+        answer: Callable[[Any, int], None],
+        refuse: Callable[[WampError], None],
+    ) -> None:
+        """Answer at once."""
+        try:
+            states = thing.states(self.app, args, [role], None)
+        except WampError as error:
+            refuse(error)
+        else:
+            answer(states[role if thing.per == "role" else NO_ROLE], self._number())
+
+    def expect_change(self) -> None:
+        """Nobody outlives this realm."""
+
+    def run_for(self, caller: Caller, function: Callable[[], Callable[[], None]], failed: Callable[[], None]) -> None:
+        """Run it at once."""
+        results: list[Callable[[], None] | None] = []
+        self._dispatcher.run_for_here(caller, function, results.append)
+        (results[0] or failed)()
+
+    def _number(self) -> int:
+        return next(self._numbers)
 
     # -- what a client does
 
@@ -126,6 +176,10 @@ class MemoryRealm(Client):
     def call(self, procedure: str, args: Sequence[Any], kwargs: Mapping[str, Any], timeout: float | None) -> Any:  # noqa: ARG002 - the client's signature
         """Call a procedure of the app or of :meth:`answer`."""
         self._require()
+        if procedure == STAMP:
+            return [self._number(), [[] for _ in args[0]]]
+        if procedure == ROSTER:
+            return self.people.get(args[0], [])
         return self._invoke(procedure, args, kwargs, Caller(SESSION, "backend", "backend", procedure))
 
     def publish(self, message: Message) -> None:
@@ -172,8 +226,17 @@ class MemoryRealm(Client):
     def _invoke(self, procedure: str, args: Sequence[Any], kwargs: Mapping[str, Any], caller: Caller) -> Any:
         for item in [*self.declarations(), *self._others]:
             if isinstance(item, Procedure) and _matches(item, procedure):
+                if item.direct is not None:
+                    return self._ask_directly(item.direct, args, kwargs, caller)
                 return self._dispatcher.run_procedure(item, args, kwargs, caller)
         raise NoSuchProcedure(f"no callee registered for procedure <{procedure}>")
+
+    def _ask_directly(self, direct: Direct, args: Sequence[Any], kwargs: Mapping[str, Any], caller: Caller) -> Any:
+        answers: list[Any] = []
+        direct(self, args, kwargs, caller, answers.append, answers.append)
+        if isinstance(answers[0], WampError):
+            raise answers[0]
+        return answers[0]
 
 
 def _matches(declaration: Declaration, uri: str) -> bool:

@@ -42,6 +42,7 @@ class PublishOptions:
         because one Flask worker's handlers should hear what another's would.
     :param eligible_authid: deliver only to sessions of these authids; to nobody when there are none.
     :param exclude_authid: do not deliver to sessions of these authids.
+    :param eligible_authrole: deliver only to sessions of these roles; to nobody when there are none.
     :raises TypeError: for a value of another type, such as one authid that is not in a list.
     :raises ValueError: for a time that is not above 0.
     """
@@ -50,13 +51,14 @@ class PublishOptions:
     exclude_me: bool = False
     eligible_authid: Iterable[str] | None = None
     exclude_authid: Iterable[str] | None = None
+    eligible_authrole: Iterable[str] | None = None
 
     def __post_init__(self) -> None:
         _check_timeout("PublishOptions", self.timeout)
         if not isinstance(self.exclude_me, bool):
             raise TypeError(f"PublishOptions(exclude_me={self.exclude_me!r}): use True or False.")
-        for name in ("eligible_authid", "exclude_authid"):
-            object.__setattr__(self, name, _authids(name, getattr(self, name)))
+        for name in ("eligible_authid", "exclude_authid", "eligible_authrole"):
+            object.__setattr__(self, name, _words(name, getattr(self, name)))
 
     @property
     def receivers(self) -> list[str] | None:
@@ -64,9 +66,17 @@ class PublishOptions:
         return None if self.eligible_authid is None else list(self.eligible_authid) or list(_NOBODY)
 
     @property
+    def roles(self) -> list[str] | None:
+        """``eligible_authrole`` as the router reads it."""
+        return None if self.eligible_authrole is None else list(self.eligible_authrole) or list(_NOBODY)
+
+    @property
     def others(self) -> list[str] | None:
         """``exclude_authid`` as the router reads it."""
         return None if self.exclude_authid is None else list(self.exclude_authid)
+
+
+_EXAMPLES = {"eligible_authid": "user:17", "exclude_authid": "user:17", "eligible_authrole": "admin"}
 
 
 def _check_timeout(owner: str, value: object) -> None:
@@ -78,18 +88,18 @@ def _check_timeout(owner: str, value: object) -> None:
         raise ValueError(f"{owner}(timeout={value!r}): use a number of seconds above 0.")
 
 
-def _authids(name: str, value: object) -> tuple[str, ...] | None:
+def _words(name: str, value: object) -> tuple[str, ...] | None:
     if value is None:
         return None
     if isinstance(value, str):
-        raise TypeError(f"PublishOptions({name}={value!r}) is one authid where a list is meant: write [{value!r}].")
+        raise TypeError(f"PublishOptions({name}={value!r}) is one text where a list is meant: write [{value!r}].")
     if not isinstance(value, Iterable) or isinstance(value, bytes | Mapping):
-        raise TypeError(f"PublishOptions({name}={value!r}): use a list of authids, such as ['user:17'].")
-    authids = tuple(value)
-    for authid in authids:
-        if not isinstance(authid, str) or not authid:
-            raise TypeError(f"PublishOptions({name}=…) has {authid!r}: an authid is text such as 'user:17'.")
-    return authids
+        raise TypeError(f"PublishOptions({name}={value!r}): use a list such as [{_EXAMPLES[name]!r}].")
+    words = tuple(value)
+    for word in words:
+        if not isinstance(word, str) or not word:
+            raise TypeError(f"PublishOptions({name}=…) has {word!r}: use text such as {_EXAMPLES[name]!r}.")
+    return words
 
 
 DEFAULT_CALL = CallOptions()
@@ -136,7 +146,7 @@ def warn_of_options(verb: str, kwargs: Mapping[str, Any], kind: type[Any], stack
 
 @dataclass(frozen=True, slots=True)
 class CallResult:
-    """A result of several values, as only callees in other languages or autobahn itself can send."""
+    """A result of several values: a handler may return one, and so may callees in other languages."""
 
     args: list[Any] = field(default_factory=list)
     kwargs: dict[str, Any] = field(default_factory=dict)

@@ -27,6 +27,7 @@ __all__ = ["ANONYMOUS", "BACKEND", "PAGES", "ROLES", "Permission", "compile_rule
 ANONYMOUS = "anonymous"
 ROLES = (*TICKETED, ANONYMOUS)
 PAGES = ("visitor", "user", "admin")  # whoever has one of our pages open
+EVERYONE = "everyone"  # instead of roles: every role of people, logged in or not
 
 _LITERAL = re.compile(r"[0-9a-z_]+")
 _PART = re.compile(r"[0-9a-z_]+|<!?[a-z][a-z0-9_]*>|\{[a-z][a-z0-9_]*\}")
@@ -63,6 +64,13 @@ class Permission:
         self.publish = _check_roles(uri, publish)
         self.subscribe = _check_roles(uri, subscribe)
         self.disclose = disclose
+
+    @classmethod
+    def of_library(cls, uri: str, *, call: Iterable[str] = (), subscribe: Iterable[str] = ()) -> Permission:
+        """For the library's own URIs below ``wampflask.``, which an app cannot declare."""
+        made = cls("wampflask_" + uri.partition(".")[2], call=call, subscribe=subscribe)
+        made.uri = uri
+        return made
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Permission) and self.as_rule() == other.as_rule()

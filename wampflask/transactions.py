@@ -6,7 +6,7 @@ rolled back.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session, SessionTransaction, scoped_session
 from .errors import WampError
 
 _KEY = "wampflask.after_commit"
+_ENDING = "wampflask.after_end"
 
 
 @dataclass(slots=True)
@@ -41,6 +42,32 @@ def when_committed(session: Session | scoped_session[Any], send: Callable[[], No
         event.listen(real, "after_soft_rollback", _drop)
     waiting: list[_Waiting] = real.info[_KEY]
     waiting.append(_Waiting(send, real.get_nested_transaction() or real.get_transaction(), subject))
+
+
+def when_ended(session: Session, key: Hashable, function: Callable[[], None]) -> None:
+    """Call ``function`` when the current transaction of ``session`` has ended, however it ends.
+
+    Where none has begun yet it is called at once, and once more when the next one has ended: what is announced before
+    the first statement may well be about that transaction. It runs in the thread that ends it, after the commit if it
+    is one; it must not mind being called twice.
+
+    :param key: of several functions with the same key one is called.
+    """
+    if _ENDING not in session.info:
+        session.info[_ENDING] = {}
+        event.listen(session, "after_transaction_end", _ended)
+    session.info[_ENDING][key] = function
+    if not session.in_transaction():
+        function()
+
+
+def _ended(session: Session, transaction: SessionTransaction) -> None:
+    if transaction.parent is not None:
+        return
+    waiting: dict[Hashable, Callable[[], None]] = session.info[_ENDING]
+    session.info[_ENDING] = {}
+    for function in waiting.values():
+        function()
 
 
 def _send(session: Session) -> None:

@@ -69,7 +69,7 @@ def serving(node: RouterNode) -> Iterator[BareSite]:
 class Backend:
     """A backend session that answers calls in a thread of its own, and publishes from the test's.
 
-    :param procedures: by URI; an exception becomes an error answer.
+    :param procedures: by URI; a tuple is several results, an exception becomes an error answer.
     """
 
     def __init__(self, node: RouterNode, procedures: dict[str, Callable[..., Any]]) -> None:
@@ -79,9 +79,9 @@ class Backend:
         self._thread = threading.Thread(target=self._serve, args=(answers,), name="backend")
         self._thread.start()
 
-    def publish(self, topic: str, payload: Any) -> None:
+    def publish(self, topic: str, *payload: Any) -> None:
         """Publish and wait until the router has taken it."""
-        self._publisher.ask(PUBLISH, topic, [payload], options={"acknowledge": True})
+        self._publisher.ask(PUBLISH, topic, list(payload), options={"acknowledge": True})
 
     def call(self, procedure: str, *args: Any, **kwargs: Any) -> Any:
         """Call a procedure of the router, such as one of the meta API."""
@@ -104,6 +104,7 @@ class Backend:
                     continue
                 try:
                     args = rest[1] if len(rest) > 1 else []
-                    self._callee.send([YIELD, request, {}, [answers[registration](*args)]])
+                    result = answers[registration](*args)
+                    self._callee.send([YIELD, request, {}, list(result) if isinstance(result, tuple) else [result]])
                 except LookupError as error:
                     self._callee.send([ERROR, INVOCATION, request, {}, "demo.error", [str(error)]])

@@ -21,7 +21,6 @@ LEFT_BEHIND = (
     "node_modules",
     "instance",
     "build",
-    "dist",
     "__pycache__",
     "*.egg-info",
     ".*_cache",
@@ -105,6 +104,15 @@ def test_the_wheel_holds_every_module_and_no_tests(wheel: Path) -> None:
     assert modules <= names
     assert "wampflask/py.typed" in names
     assert {name.split("/")[0].split("-")[0] for name in names} == {"wampflask", "wampflask_agent"}
+
+
+def test_the_browser_client_is_shipped(dist: Path, wheel: Path) -> None:
+    client = {str(file.relative_to(ROOT)) for file in (ROOT / "wampflask" / "browser").rglob("*") if file.is_file()}
+    assert "wampflask/browser/dist/wampflask.js" in client
+    assert "wampflask/browser/index.d.ts" in client
+    with zipfile.ZipFile(wheel) as archive, tarfile.open(next(dist.glob("*.tar.gz"))) as sdist:
+        assert client <= set(archive.namelist())
+        assert client <= {name.partition("/")[2] for name in sdist.getnames()}
 
 
 def test_nothing_secret_is_shipped(dist: Path) -> None:

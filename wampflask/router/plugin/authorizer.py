@@ -13,6 +13,7 @@ from autobahn.twisted.wamp import ApplicationSession
 from txaio.tx import make_logger
 
 from . import guard, rate_limit, tuning
+from .live import Live
 from .rules import DENY, PROCEDURE, RULES, Rules, Session
 
 log = make_logger()
@@ -33,6 +34,8 @@ class Authorizer(ApplicationSession):
         tuning.apply(**extra["tuning"], limit=self._rate_limit)
         await self.register(self.authorize, PROCEDURE)
         await self.register(lambda: extra["rules"], RULES)
+        self._live = Live(self)
+        await self._live.begin()
         log.warn(  # noqa: G010 - txaio has no warning(); see tuning for the level
             "wampflask: {count} permissions guard the realm {realm}",
             count=len(extra["rules"]),
@@ -48,6 +51,8 @@ class Authorizer(ApplicationSession):
         except Exception:  # a boundary: an error in here must deny and tell the client nothing
             log.failure("wampflask: cannot decide, so denied: {log_failure.value}")
             decision = DENY
+        if decision.allow and action == "subscribe":
+            self._live.allowed(uri)
         answer = {"allow": decision.allow, "cache": False}
         if action in ("call", "publish"):
             answer["disclose"] = decision.disclose

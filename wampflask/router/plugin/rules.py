@@ -19,7 +19,8 @@ ACTIONS = ("call", "register", "publish", "subscribe")
 PROCEDURE = "wampflask.router.authorize"  # what Crossbar asks
 MAX_LENGTH = 255  # of a URI
 RULES = "wampflask.router.rules"  # what workers ask: the rules in force
-RESERVED = ("wamp", "wampflask", "crossbar")
+RESERVED = ("wamp", "wampflask", "crossbar")  # an app cannot declare anything below these
+CLOSED = ("wamp", "crossbar")  # and no rule opens these: sessions' details are behind them
 
 _COMPONENT = re.compile(r"[0-9a-z_]+")
 
@@ -138,7 +139,7 @@ class Rules:
             return DENY
         components = uri.split(".")
         match = options.get("match") or "exact"
-        if components[0] in RESERVED or not _is_askable(components, match, action):
+        if components[0] in CLOSED or not _is_askable(components, match, action):
             return DENY
         if any(value for name, value in options.items() if name not in _OPTIONS[action]):
             return DENY

@@ -1,0 +1,346 @@
+"""Fragments and values on a realm in memory: what is rendered, for whom, and what is sent when rows change."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import pytest
+from flask import Flask, flash, request, session
+from flask_login import current_user, login_user
+from sqlalchemy import update
+
+from tests.core.live.shop import Item, User, db, make_app
+from wampflask import WAMP, Caller
+from wampflask.errors import CallFailed, ConfigError
+from wampflask.fragments import FETCH
+from wampflask.impersonal import Personal
+from wampflask.memory import MemoryRealm, in_memory
+
+CARD = '<b>{{ item.name }}</b>: {{ item.left }}<form method="post">{{ csrf_field() }}</form>'
+ROW = '<li data-key="{{ key }}">{{ item.name }} {{ item.left }}</li>'
+VISITOR = Caller(2, "visitor:1", "visitor", FETCH)
+ADMIN = Caller(3, "user:7", "admin", FETCH)
+
+
+class Element(NamedTuple):
+    """A fragment's element in a page."""
+
+    name: str
+    args: dict[str, Any]
+    key: str
+    have: str
+    inner: str
+
+    @property
+    def topic(self) -> str:
+        return f"wampflask.fragments.{self.name}.{self.key}"
+
+
+def elements(text: str) -> list[Element]:
+    found = re.findall(
+        r'<live-fragment name="(.*?)" args="(.*?)" key="(.*?)" have="(.*?)".*?>(.*?)</live-fragment>', text, re.DOTALL
+    )
+    return [Element(name, json.loads(html.unescape(args)), key, have, inner) for name, args, key, have, inner in found]
+
+
+def page(app: Flask, source: str, *, user: User | None = None) -> str:
+    """A template, rendered in a request of somebody who is logged in, or of a visitor."""
+    with app.test_request_context():
+        if user is not None:
+            login_user(user)
+        flash("a message for one person")
+        text: str = app.jinja_env.from_string(source).render()
+        return text
+
+
+@pytest.fixture
+def wamp() -> WAMP:
+    return WAMP()
+
+
+@pytest.fixture
+def make(wamp: WAMP, tmp_path: Path) -> Callable[..., Flask]:
+    def make(**templates: str) -> Flask:
+        found = {f"{name}.html": text for name, text in ({"card": CARD, "row": ROW} | templates).items()}
+        return make_app(tmp_path, wamp, found)
+
+    return make
+
+
+def fetch(realm: MemoryRealm, *asked: Element, caller: Caller = VISITOR, have: str | None = None) -> list[Any]:
+    wanted = [[item.name, item.args, item.key, item.have if have is None else have] for item in asked]
+    answers: list[Any] = realm.invoke(FETCH, wanted, caller=caller)
+    return answers
+
+
+def test_a_fragment_is_in_the_page_and_what_has_changed_is_sent(wamp: WAMP, make: Callable[..., Flask]) -> None:
+    @wamp.fragment("card.html", allow="everyone", of=Item)
+    def card(item: int) -> dict[str, Any]:
+        return {"item": db.session.get_one(Item, item)}
+
+    app = make()
+    with in_memory(app) as realm:
+        (found,) = elements(page(app, "{{ fragment('card', item=1) }}"))
+        assert found.inner.startswith("<b>tea</b>: 12<form")
+        assert re.search(r'name="csrf_token" value="[^"]{20,}"', found.inner), "the page's own token is in the form"
+        assert fetch(realm, found) == [[None, 1]], "it has what it shows"
+        with app.app_context():
+            db.session.get_one(Item, 1).left = Item.left - 1
+            db.session.commit()
+        (event,) = [event for event in realm.published if event.topic == found.topic]
+        (_, text), number = event.args
+        assert text.startswith("<b>tea</b>: 11<form")
+        assert 'name="csrf_token" value=""' in text, "nobody's token is sent"
+        assert number > 1
+
+
+def test_a_row_written_twice_in_a_transaction_is_sent_once_and_one_rolled_back_shows_nothing_new(
+    wamp: WAMP, make: Callable[..., Flask]
+) -> None:
+    @wamp.fragment("card.html", allow="everyone", of=Item)
+    def card(item: int) -> dict[str, Any]:
+        return {"item": db.session.get_one(Item, item)}
+
+    app = make()
+    with in_memory(app) as realm, app.app_context():
+        for left in (3, 2, 1):
+            db.session.get_one(Item, 1).left = left
+            db.session.flush()
+        assert realm.published == []
+        db.session.commit()
+        assert len(realm.published) == 1
+        db.session.get_one(Item, 2).left = 99
+        db.session.flush()
+        db.session.rollback()
+        assert not any("99" in str(event.args) for event in realm.published)
+
+
+def test_statements_around_the_orm_are_announced_by_hand(wamp: WAMP, make: Callable[..., Flask]) -> None:
+    @wamp.value("shop.stock.<int:item>", allow="everyone")
+    def stock(item: int) -> int:
+        return db.session.get_one(Item, item).left
+
+    app = make()
+    with in_memory(app) as realm, app.app_context():
+        db.session.execute(update(Item).values(left=5))
+        wamp.changed("shop.stock.1")
+        wamp.after_commit(db.session).changed(stock, item=2)
+        assert realm.published == []
+        db.session.commit()
+        assert sorted((event.topic, event.args[0]) for event in realm.published) == [
+            ("shop.stock.1", 5),
+            ("shop.stock.2", 5),
+        ]
+
+
+PERSONAL = {
+    "current_user": lambda: current_user.is_authenticated,
+    "session": lambda: session.get("x"),
+    "request": lambda: request.args,
+}
+
+
+@pytest.mark.parametrize("name", PERSONAL)
+def test_a_function_for_all_cannot_ask_for_a_person(wamp: WAMP, make: Callable[..., Flask], name: str) -> None:
+    @wamp.fragment("plain.html", allow="everyone")
+    def card() -> dict[str, Any]:
+        return {"x": PERSONAL[name]()}  # type: ignore[no-untyped-call]  # Flask-Login has no types
+
+    app = make(plain="{{ x }}")
+    with in_memory(app), pytest.raises(Personal, match=rf'{name}.* per="person"'):
+        page(app, "{{ fragment('card') }}", user=User())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{% if current_user.is_authenticated %}x{% endif %}",
+        "{{ session.x }}",
+        "{{ request.args }}",
+        "{{ csrf_token() }}",
+        "{{ get_flashed_messages() }}",
+        "{% if current_user %}x{% endif %}",
+    ],
+)
+def test_a_template_for_all_cannot_ask_for_a_person(wamp: WAMP, make: Callable[..., Flask], text: str) -> None:
+    @wamp.fragment("bad.html", allow="everyone")
+    def bad() -> dict[str, Any]:
+        return {}
+
+    app = make(bad=text)
+    with in_memory(app), pytest.raises(Personal, match='per="person"'):
+        page(app, "{{ fragment('bad') }}", user=User())
+
+
+def test_a_template_for_all_has_url_for_without_the_host(wamp: WAMP, make: Callable[..., Flask]) -> None:
+    @wamp.fragment("link.html", allow="everyone")
+    def link() -> dict[str, Any]:
+        return {}
+
+    app = make(link="{{ url_for('wamp.ticket') }}")
+    with in_memory(app):
+        assert elements(page(app, "{{ fragment('link') }}"))[0].inner == "/wamp/ticket"
+
+
+def test_a_fragment_by_role_is_read_for_each_role(wamp: WAMP, make: Callable[..., Flask]) -> None:
+    @wamp.fragment("plain.html", allow="everyone", per="role")
+    def card(role: str) -> dict[str, Any]:
+        return {"x": f"for {role}"}
+
+    app = make(plain="{{ x }}")
+    with in_memory(app) as realm:
+        (found,) = elements(page(app, "{{ fragment('card') }}"))
+        assert found.inner == "for visitor"
+        assert fetch(realm, found, caller=ADMIN, have="")[0][0][1] == "for admin"
+        with app.app_context():
+            card.changed()
+        assert sorted(event.args[0][1] for event in realm.published) == ["for admin", "for user", "for visitor"]
+
+
+def test_a_personal_fragment_is_never_sent(wamp: WAMP, make: Callable[..., Flask]) -> None:
+    @wamp.fragment("plain.html", allow="everyone", per="person")
+    def card(viewer: Caller) -> dict[str, Any] | None:
+        return None if viewer.role == "visitor" else {"x": f"only for {viewer.authid}"}
+
+    app = make(plain="{{ x }}")
+    with in_memory(app) as realm:
+        (found,) = elements(page(app, "{{ fragment('card') }}"))
+        assert found.inner == ""
+        assert fetch(realm, found) == [0]
+        assert fetch(realm, found, caller=ADMIN)[0][0][1] == "only for user:7"
+        with app.app_context():
+            card.changed()
+        assert [event.args[0] for event in realm.published] == [None]
+
+
+def test_a_key_is_good_for_its_arguments_and_roles_alone(wamp: WAMP, make: Callable[..., Flask]) -> None:
+    @wamp.fragment("card.html", allow="everyone")
+    def card(item: int) -> dict[str, Any]:
+        return {"item": db.session.get_one(Item, item)}
+
+    @wamp.fragment("card.html", allow="admin", name="secret")
+    def secret(item: int) -> dict[str, Any]:
+        return {"item": db.session.get_one(Item, item)}
+
+    app = make()
+    with in_memory(app) as realm:
+        shown, hidden = elements(page(app, "{{ fragment('card', item=1) }}{{ fragment('secret', item=1) }}"))
+        forged = [
+            shown._replace(args={"item": 2}),
+            shown._replace(key="0" * 32),
+            shown._replace(name="secret"),
+            shown._replace(name="none"),
+            shown._replace(args={"item": 1, "more": 1}),
+            shown._replace(args={}),
+            hidden,
+        ]
+        assert fetch(realm, *forged, have="") == [0] * len(forged)
+        assert fetch(realm, hidden, caller=ADMIN, have="")[0][0][1].startswith("<b>tea</b>")
+        for nonsense in cast("tuple[object, ...]", (None, "x", [[]] * 101, {})):
+            with pytest.raises(CallFailed, match="invalid_argument"):
+                realm.invoke(FETCH, nonsense, caller=VISITOR)
+        assert realm.invoke(FETCH, [[], [1, 2, 3, 4], "x", None, ["card", [], "k", ""]], caller=VISITOR) == [0] * 5
+
+
+def test_a_text_that_looks_like_a_form_stays_a_text(wamp: WAMP, make: Callable[..., Flask]) -> None:
+    evil = '<a href="//evil.example/?{{ csrf_field() }}"><input type="hidden" name="csrf_token" value="">'
+
+    @wamp.fragment("plain.html", allow="everyone")
+    def card() -> dict[str, Any]:
+        return {"x": evil}
+
+    app = make(plain="<p>{{ x }}</p>{{ csrf_field() }}")
+    with in_memory(app):
+        inner = elements(page(app, "{{ fragment('card') }}"))[0].inner
+        text = inner.partition("</p>")[0]
+        assert html.unescape(text.removeprefix("<p>")) == evil
+
+
+def test_a_list_sends_its_order_and_the_rows_that_changed(wamp: WAMP, make: Callable[..., Flask]) -> None:
+    @wamp.fragment("row.html", allow="everyone", row="item", of=Item)
+    def items() -> Any:
+        return db.session.query(Item).order_by(Item.left, Item.id)
+
+    app = make()
+    with in_memory(app) as realm:
+        (found,) = elements(page(app, "{{ fragment('items') }}"))
+        assert found.inner.split("\n") == ['<li data-key="1">tea 12</li>', '<li data-key="2">rum 12</li>']
+        assert fetch(realm, found) == [[None, 1]]
+        with app.app_context():
+            items.changed()
+            db.session.get_one(Item, 2).left = 3
+            db.session.commit()
+            db.session.delete(db.session.get_one(Item, 1))
+            db.session.commit()
+        first, second, third = (event.args[0] for event in realm.published)
+        assert list(first["rows"]) == ["1", "2"]
+        assert [key for key, _ in second["order"]] == ["2", "1"]
+        assert second["rows"] == {"2": '<li data-key="2">rum 3</li>'}
+        assert [key for key, _ in third["order"]] == ["2"]
+        assert third["rows"] == {}
+        (state, _), *_ = fetch(realm, found)
+        assert list(state["rows"]) == ["2"]
+
+
+def test_a_row_without_its_key_is_refused(wamp: WAMP, make: Callable[..., Flask]) -> None:
+    @wamp.fragment("bad.html", allow="everyone", row="item")
+    def items() -> Any:
+        return db.session.query(Item)
+
+    app = make(bad="<li>{{ item.name }}</li>")
+    with in_memory(app), pytest.raises(ConfigError, match="data-key"):
+        page(app, "{{ fragment('items') }}")
+
+
+def test_a_fragment_that_nobody_declared_is_named_with_those_that_are(wamp: WAMP, make: Callable[..., Flask]) -> None:
+    @wamp.fragment("card.html", allow="everyone")
+    def card(item: int) -> dict[str, Any]:
+        return {"item": db.session.get_one(Item, item)}
+
+    app = make()
+    with in_memory(app):
+        with pytest.raises(ConfigError, match=r"no fragment 'cart'; declared are: card\."):
+            page(app, "{{ fragment('cart', item=1) }}")
+        with pytest.raises(TypeError, match="takes item; it was given nothing"):
+            page(app, "{{ fragment('card') }}")
+
+
+def test_declarations_that_cannot_be_are_refused_at_once(wamp: WAMP) -> None:
+    def fits(item: str) -> None: ...
+    def wants_more(item: str, other: str) -> None: ...
+
+    with pytest.raises(ConfigError, match="who may see it"):
+        wamp.value("shop.stock.<item>", allow=())(fits)
+    with pytest.raises(ConfigError, match="per='everybody' is not one of"):
+        wamp.value("shop.stock.<item>", allow="everyone", per="everybody")(fits)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="can be given item; its arguments are item, other"):
+        wamp.value("shop.stock.<item>", allow="everyone")(wants_more)
+    with pytest.raises(ConfigError, match="every=0"):
+        wamp.value("shop.stock.<item>", allow="everyone", every=0)(fits)
+    with pytest.raises(ConfigError, match="lower-case"):
+        wamp.fragment("card.html", allow="everyone", name="Not-a-name")(fits)
+
+
+def test_a_log_answers_what_came_after_and_sends_what_is_stored(wamp: WAMP, make: Callable[..., Flask]) -> None:
+    @wamp.log("shop.news.<topic>", allow="everyone")
+    def news(topic: str, since: int | None) -> list[dict[str, Any]]:
+        found = db.session.query(Item).order_by(Item.id)
+        return [{"id": item.id, "name": item.name, "in": topic} for item in found if since is None or item.id > since]
+
+    app = make()
+    with in_memory(app) as realm, app.app_context():
+        assert [item["id"] for item in realm.invoke("shop.news.all")] == [1, 2]
+        assert realm.invoke("shop.news.all", since=1) == [{"id": 2, "name": "rum", "in": "all"}]
+        db.session.add(Item(id=3, name="ale"))
+        db.session.flush()
+        news.append({"id": 3, "name": "ale"}, topic="all")
+        assert realm.published == []
+        db.session.commit()
+        assert [(event.topic, event.args) for event in realm.published] == [
+            ("shop.news.all", [{"id": 3, "name": "ale"}])
+        ]

@@ -1,0 +1,50 @@
+"""``wamp.after_commit(session)``: what is said when a transaction commits, and not when it rolls back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from ._current import current_client
+from .live import LiveThing
+from .message import message
+from .options import DEFAULT_PUBLISH, PublishOptions
+from .outbox import Message
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session, scoped_session
+
+
+class AfterCommit:
+    """What :meth:`WAMP.after_commit` returns. A payload that is not JSON is refused at once, before the commit."""
+
+    def __init__(self, session: Session | scoped_session[Any]) -> None:
+        self._session = session
+
+    def publish(self, topic: str, *args: Any, options: PublishOptions = DEFAULT_PUBLISH, **kwargs: Any) -> None:
+        """:meth:`WAMP.publish` when the transaction commits; what it raises then is logged."""
+        self._when_committed(current_client().publish, message("publish", topic, args, kwargs, options))
+
+    def publish_later(self, topic: str, *args: Any, options: PublishOptions = DEFAULT_PUBLISH, **kwargs: Any) -> None:
+        """:meth:`WAMP.publish_later` when the transaction commits."""
+        self._when_committed(current_client().publish_later, message("publish_later", topic, args, kwargs, options))
+
+    def publish_latest(self, topic: str, *args: Any, options: PublishOptions = DEFAULT_PUBLISH, **kwargs: Any) -> None:
+        """:meth:`WAMP.publish_latest` when the transaction commits: the topic's last value of the transaction."""
+        queued = message("publish_latest", topic, args, kwargs, options)
+        self._when_committed(current_client().publish_latest, queued, subject=queued.subject)
+
+    def changed(self, thing: LiveThing[..., Any], *keys: str | int, **args: Any) -> None:
+        """What the thing's own ``changed`` does, when the transaction commits."""
+        from .transactions import when_committed
+
+        client, topic = current_client(), thing.topic(args)
+        names = tuple(map(str, keys))
+        client.expect_change()
+        when_committed(self._session, lambda: client.changed(thing, topic, args, names))
+
+    def _when_committed(self, send: Callable[[Message], None], queued: Message, subject: object = None) -> None:
+        from .transactions import when_committed  # SQLAlchemy is there only where this is used
+
+        current_client().check_size(queued)
+        when_committed(self._session, lambda: send(queued), subject=subject)

@@ -1,0 +1,201 @@
+"""What answers when a live thing is called: its state as it is from now on, and the state's number."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ._current import current_client
+from ._registry import Procedure
+from .caller import Caller, current_caller
+from .errors import INTERNAL, CallFailed, InvalidURI, NotConnected, WampError
+from .fragments import FETCH, TOPICS, Fragment
+from .live import NO_ROLE, Addressed, Log
+from .options import CallResult
+from .router.plugin.stamps import PROCEDURE as STAMP
+
+if TYPE_CHECKING:
+    from ._client import Client
+
+FETCH_MAX = 100
+
+Answer = Callable[[Any], None]
+Refuse = Callable[[WampError], None]
+
+
+def procedures(thing: Addressed[..., Any], procedure: str | None) -> list[Procedure]:
+    """The declarations by which ``thing`` can be called: by its URI, and by ``procedure`` with positional arguments."""
+    pattern = thing.pattern
+    own = _declare(thing, pattern.uri, lambda caller, _args: caller.uri or pattern.uri)
+    own = Procedure(own.uri, own.handler, match=pattern.match, direct=own.direct)
+    return [own] if procedure is None else [own, _declare(thing, procedure, lambda _caller, args: _build(thing, args))]
+
+
+TopicOf = Callable[[Caller, Sequence[Any]], str]
+
+
+def _declare(thing: Addressed[..., Any], uri: str, topic_of: TopicOf) -> Procedure:
+    if thing.per == "person":
+        return Procedure(uri, lambda *args: _answer_person(thing, topic_of, args))
+    return Procedure(uri, thing.function, direct=_asker(thing, topic_of))
+
+
+def history(log: Log[..., Any]) -> Procedure:
+    """The declaration by which a page asks for what it missed: ``since`` as a keyword, the answer is the items."""
+
+    def items(since: object = None) -> list[Any]:
+        caller = current_caller.get()
+        return log.items(_read(log, caller.uri or log.pattern.uri), since)
+
+    return Procedure(log.pattern.uri, items, match=log.pattern.match)
+
+
+def _asker(thing: Addressed[..., Any], topic_of: TopicOf) -> Callable[..., None]:
+    """For the reactor's thread: nobody waits in a thread for a reading that serves everybody."""
+
+    def ask(
+        client: Client, args: Sequence[Any], _kwargs: Mapping[str, Any], caller: Caller, answer: Answer, refuse: Refuse
+    ) -> None:
+        try:
+            topic = topic_of(caller, args)
+            role = caller.role or NO_ROLE
+            client.ask(thing, topic, _read(thing, topic), role, lambda *result: answer(CallResult([*result])), refuse)
+        except WampError as error:
+            refuse(error)
+
+    return ask
+
+
+def _answer_person(thing: Addressed[..., Any], topic_of: TopicOf, args: Sequence[Any]) -> CallResult:
+    """In a handler's thread, in its caller's context: the number first, then the reading."""
+    caller = current_caller.get()
+    values = _read(thing, topic_of(caller, args))
+    number, _ = current_client().call(STAMP, [[]], {}, None)
+    return CallResult([thing.state_for(values, caller), number])
+
+
+def _read(thing: Addressed[..., Any], topic: str) -> dict[str, Any]:
+    values = thing.pattern.read(topic)
+    if values is None:
+        raise CallFailed("wamp.error.invalid_argument", f"{thing.pattern.text} has no such argument.")
+    return values
+
+
+def _build(thing: Addressed[..., Any], args: Sequence[Any]) -> str:
+    names = thing.pattern.names
+    if len(args) != len(names):
+        raise CallFailed("wamp.error.invalid_argument", f"Give {', '.join(names) or 'no arguments'}.")
+    try:
+        return thing.pattern.build(**dict(zip(names, args, strict=True)))
+    except InvalidURI as error:
+        raise CallFailed("wamp.error.invalid_argument", str(error)) from None
+
+
+# -- fragments
+
+
+@dataclass(slots=True)
+class _Wanted:
+    """One fragment that a page asks for."""
+
+    fragment: Fragment[..., Any]
+    args: dict[str, Any]
+    have: object
+
+
+def fetch_procedure(fragments: Mapping[str, Fragment[..., Any]]) -> Procedure:
+    """The procedure by which a page asks for its fragments: ``[[name, args, key, have], …]``, at most 100.
+
+    The answer has for each ``[state, number]``, with None for a state that the page has; 0 for one that is gone or not
+    for this caller; -1 for one that cannot be had now.
+    """
+
+    def fetch(
+        client: Client, args: Sequence[Any], _kwargs: Mapping[str, Any], caller: Caller, answer: Answer, refuse: Refuse
+    ) -> None:
+        asked = args[0] if args else None
+        if not isinstance(asked, list) or len(asked) > FETCH_MAX:
+            refuse(CallFailed("wamp.error.invalid_argument", f"Ask for a list of at most {FETCH_MAX} fragments."))
+            return
+        _Fetch(client, caller, answer, [_find(client, fragments, caller, item) for item in asked]).begin()
+
+    return Procedure(FETCH, fetch, direct=fetch)
+
+
+def _find(client: Client, fragments: Mapping[str, Fragment[..., Any]], caller: Caller, asked: object) -> _Wanted | None:
+    """What is asked for, when its signature is right and the caller may see it."""
+    match asked:
+        case [str(name), dict(args), str(key), have] if name in fragments:
+            fragment = fragments[name]
+        case _:
+            return None
+    if caller.role not in fragment.allow or set(args) != set(fragment.names):
+        return None
+    if not hmac.compare_digest(key.encode(), fragment.key(args, client.tickets).encode()):
+        return None
+    return _Wanted(fragment, args, have)
+
+
+class _Fetch:
+    """One page's question for several fragments; answered when each of them is. Reactor thread."""
+
+    def __init__(self, client: Client, caller: Caller, answer: Answer, wanted: list[_Wanted | None]) -> None:
+        self._client = client
+        self._caller = caller
+        self._answer = answer
+        self._wanted = wanted
+        self._found: list[Any] = [0] * len(wanted)
+        self._left = 1 + sum(item is not None for item in wanted)
+
+    def begin(self) -> None:
+        personal = [(nr, item) for nr, item in enumerate(self._wanted) if item and item.fragment.per == "person"]
+        for number, item in enumerate(self._wanted):
+            if item is not None and item.fragment.per != "person":
+                self._ask(number, item)
+        if personal:
+            self._client.run_for(self._caller, lambda: self._read(personal), lambda: self._miss(personal))
+        self._end(1)
+
+    def _ask(self, number: int, item: _Wanted) -> None:
+        topic = f"{TOPICS}.{item.fragment.name}.{item.fragment.key(item.args, self._client.tickets)}"
+
+        def answered(state: Any, stamp: int) -> None:
+            self._put(number, item, state, stamp)
+
+        def refused(error: WampError) -> None:
+            self._found[number] = -1 if error.uri in (INTERNAL, NotConnected.uri) else 0
+            self._end(1)
+
+        asker = (self._caller.role or NO_ROLE, answered, refused)
+        try:
+            self._client.ask(item.fragment, topic, item.args, *asker)
+        except WampError as error:
+            refused(error)
+
+    def _put(self, number: int, item: _Wanted, state: Any, stamp: int) -> None:
+        answer = item.fragment.answer(state, item.have)
+        self._found[number] = 0 if answer == 0 else [answer, stamp]
+        self._end(1)
+
+    def _read(self, personal: list[tuple[int, _Wanted]]) -> Callable[[], None]:
+        """In a handler's thread, in the caller's context; the result is done in the reactor's."""
+        stamp, _ = self._client.call(STAMP, [[]], {}, None)
+        states = [(nr, item, item.fragment.state_for(item.args, self._caller)) for nr, item in personal]
+
+        def put() -> None:
+            for number, item, state in states:
+                self._put(number, item, state, stamp)
+
+        return put
+
+    def _miss(self, personal: list[tuple[int, _Wanted]]) -> None:
+        for number, _ in personal:
+            self._found[number] = -1
+        self._end(len(personal))
+
+    def _end(self, count: int) -> None:
+        self._left -= count
+        if not self._left:
+            self._answer(self._found)

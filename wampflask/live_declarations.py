@@ -1,0 +1,232 @@
+"""Declaring live things: the decorators of :class:`wampflask.WAMP` that say what pages show true."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup
+
+from . import live_calls, uris
+from ._registry import Procedure, Registry, Subscription
+from .errors import AlreadyDeclared, ConfigError, InvalidURI
+from .fragments import FETCH, Fragment, ListFragment
+from .live import WORKER_LOST, Addressed, LiveThing, Log, P, Per, R, Rows, Value
+from .patterns import Pattern
+from .permissions import EVERYONE, PAGES, Permission
+from .presence import Describe, Person, Presence, online
+from .router.plugin.roster import CHANGED as PEOPLE_CHANGED
+from .router.plugin.roster import LAST
+
+if TYPE_CHECKING:
+    from .changes import Of
+
+
+class LiveDeclarations:
+    """A part of :class:`wampflask.WAMP`."""
+
+    _registry: Registry
+
+    def __init__(self) -> None:
+        self._live: list[LiveThing[..., Any]] = []
+        self._fragments: dict[str, Fragment[..., Any]] = {}
+
+    def permit(self, *permissions: Permission) -> None:
+        """Declare who may use which URI."""
+        raise NotImplementedError
+
+    def _declare(self, declaration: Procedure | Subscription) -> None:
+        raise NotImplementedError
+
+    def value(
+        self,
+        uri: str,
+        *,
+        allow: Iterable[str] | str,
+        per: Per = "all",
+        every: float | None = None,
+        procedure: str | None = None,
+    ) -> Callable[[Callable[P, R]], Value[P, R]]:
+        """Decorator: make a function's result live: pages that show it are right, and become right again.
+
+        :param uri: such as ``shop.stock.<item>``; the names are the function's arguments.
+        :param allow: the roles that may see it, or ``"everyone"``.
+        :param per: ``all``, ``role`` or ``person``: see :class:`wampflask.live.LiveThing`.
+        :param every: seconds between readings while somebody listens; for what changes without ``changed``.
+        :param procedure: another procedure that answers with the state, taking the names as positional arguments.
+        :raises ConfigError: when the function cannot be called with these names, or nobody may see it.
+        :raises InvalidURI: for a URI that is not strict.
+        """
+
+        def declare(read: Callable[P, R]) -> Value[P, R]:
+            thing = Value(_pattern(uri), read, allow=self._roles(allow), per=per, every=every)
+            self._declare_live(thing, procedure)
+            return thing
+
+        return declare
+
+    def rows(
+        self, uri: str, *, allow: Iterable[str] | str, key: str = "id", per: Per = "all", every: float | None = None
+    ) -> Callable[[Callable[P, R]], Rows[P, R]]:
+        """Decorator: like :meth:`value`, for a keyed set of rows that appear, change and go.
+
+        :param key: the name of a row's key in it.
+        """
+
+        def declare(read: Callable[P, R]) -> Rows[P, R]:
+            thing = Rows(_pattern(uri), read, key=key, allow=self._roles(allow), per=per, every=every)
+            self._declare_live(thing, None)
+            return thing
+
+        return declare
+
+    def log(self, uri: str, *, allow: Iterable[str] | str) -> Callable[[Callable[P, R]], Log[P, R]]:
+        """Decorator: make what is numbered and only grows live: each item once, in order, also after an outage.
+
+        The function returns the stored items after ``since``; the result's ``append(item)`` sends a new one.
+
+        :param uri: such as ``chat.room.<label>.message``.
+        :param allow: the roles that may see it, or ``"everyone"``.
+        """
+
+        def declare(read: Callable[P, R]) -> Log[P, R]:
+            thing = Log(_pattern(uri), read, allow=self._roles(allow))
+            self._announce_live(thing)
+            self._declare(live_calls.history(thing))
+            return thing
+
+        return declare
+
+    def fragment(
+        self,
+        template: str,
+        *,
+        allow: Iterable[str] | str,
+        of: Of | None = None,
+        per: Per = "all",
+        row: str | None = None,
+        key: str = "id",
+        name: str | None = None,
+        every: float | None = None,
+    ) -> Callable[[Callable[P, R]], Fragment[P, R]]:
+        """Decorator: make a template a piece of a page that stays true.
+
+        Templates show it by ``{{ fragment(name, …) }}``. The function returns the template's variables; its arguments
+        are the fragment's.
+
+        :param allow: the roles that may see it, or ``"everyone"``.
+        :param of: models whose rows it shows, with Flask-SQLAlchemy: a model, whose primary key is the only argument,
+            or a mapping from models to functions from a row to the arguments. Without it: ``changed()``.
+        :param per: ``all``, ``role`` or ``person``: see :class:`wampflask.live.LiveThing`.
+        :param row: the fragment is a list: the function returns rows, and the template renders one, by this name.
+        :param key: a row's attribute that tells it from the others.
+        :param name: what templates call it; by default the function's name.
+        :raises ConfigError: when nobody may see it, or the function cannot be called so.
+        """
+
+        def declare(read: Callable[P, R]) -> Fragment[P, R]:
+            options: dict[str, Any] = {"allow": self._roles(allow), "per": per, "every": every}
+            options["name"] = name or getattr(read, "__name__", "")
+            made: Fragment[P, R] = (
+                Fragment(template, read, **options)
+                if row is None
+                else ListFragment(template, read, row=row, key=key, **options)
+            )
+            self._declare_fragment(made)
+            if of is not None:
+                from .changes import follow  # SQLAlchemy is there only where this is used
+
+                follow(self._registry, made, of)
+            return made
+
+        return declare
+
+    def _declare_fragment(self, fragment: Fragment[..., Any]) -> None:
+        if fragment.name in self._fragments:
+            raise AlreadyDeclared(f"Two fragments are called {fragment.name!r}: give one of them another name=.")
+        if not self._fragments:
+            self._declare(live_calls.fetch_procedure(self._fragments))
+            self.permit(Permission.of_library(FETCH, call=PAGES))
+        self._fragments[fragment.name] = fragment
+        self._announce_live(fragment)
+
+    def render_fragment(self, name: str, /, **args: Any) -> Markup:
+        """``{{ fragment(name, …) }}`` of templates.
+
+        :raises ConfigError: when there is no such fragment.
+        """
+        found = self._fragments.get(name)
+        if found is None:
+            known = ", ".join(sorted(self._fragments)) or "none"
+            raise ConfigError(f"There is no fragment {name!r}; declared are: {known}.")
+        return found.render(**args)
+
+    def presence(self, uri: str, *, allow: Iterable[str] | str) -> Callable[[Describe], Presence]:
+        """Decorator: make known who is here; the function describes a person to the others.
+
+        :param uri: what pages follow, such as ``todo.team.{team}``.
+        :param allow: the roles that may be here, and see who is.
+        :raises InvalidURI: for a URI that is not strict.
+        """
+
+        def declare(describe: Describe) -> Presence:
+            _pattern(uri)
+            presence = Presence(uri, describe, allow=self._roles(allow))
+            if not any(isinstance(thing, Presence) for thing in self._live):
+                self._declare(Procedure(PEOPLE_CHANGED, self._people_changed))
+            self._declare_live(presence, None)
+            return presence
+
+        return declare
+
+    def _people_changed(self, news: list[tuple[str, list[str], list[str]]]) -> None:
+        for topic, came, left in news:
+            for thing in self._live:
+                if isinstance(thing, Presence):
+                    thing.people_changed(topic, came, left)
+
+    def online(self, uri: str) -> list[Person]:
+        """Who is here, such as in ``todo.team.7``; needs an app context.
+
+        :raises NotConnected: there is no session. :raises WampTimeout: the router did not answer.
+        """
+        return online(f"{uris.check(uri)}.{LAST}")
+
+    def _announce_live(self, thing: LiveThing[..., Any]) -> None:
+        if not self._live:
+            self.permit(Permission.of_library(WORKER_LOST, subscribe=PAGES))
+        self._live.append(thing)
+        self.permit(*thing.permissions())
+
+    def _declare_live(self, thing: Addressed[..., Any], procedure: str | None) -> None:
+        self._announce_live(thing)
+        for declaration in live_calls.procedures(thing, procedure):
+            self._declare(declaration)
+        if procedure is not None:
+            self.permit(Permission(procedure, call=thing.allow))
+
+    def _roles(self, allow: Iterable[str] | str) -> tuple[str, ...]:
+        if isinstance(allow, str):
+            return PAGES if allow == EVERYONE else (allow,)
+        return tuple(allow)
+
+    def changed(self, uri: str, *keys: str | int) -> None:
+        """Say that a live thing has changed: it is read and sent soon; in a transaction, after its end.
+
+        Costs nothing while nobody listens. Any thread but the reactor's; needs an app context.
+
+        :param uri: the full URI, such as ``shop.stock.tea``.
+        :param keys: of rows that have changed; none means any.
+        :raises InvalidURI: when no live thing has this URI.
+        """
+        for thing in self._live:
+            if isinstance(thing, Addressed) and (args := thing.pattern.read(uri)) is not None:
+                thing.mark(args, keys)
+                return
+        raise InvalidURI(f"No live thing has the URI {uri!r}: declare it with @wamp.value or @wamp.rows.")
+
+
+def _pattern(uri: str) -> Pattern:
+    pattern = Pattern.parse(uri)
+    uris.check_own(pattern.uri, pattern.match)
+    return pattern

@@ -1,0 +1,111 @@
+"""Who is here: the people whose pages follow something, one entry a person however many tabs.
+
+::
+
+    @wamp.presence("todo.team.{team}", allow="user")
+    def member(person):
+        return {"name": db.session.get(User, person.id).name}
+
+    wamp.online("todo.team.7")            # [Person(authid="user:3", role="user", pages=2, since=…), …]
+
+    @member.on_leave
+    def gone(person, team): ...
+
+In a page, ``presence("todo.team.7", (people) => …)`` follows it, and is thereby here itself. Somebody whose last page
+has gone stays for three seconds: a reload is no leaving.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from inspect import signature
+from typing import Any, TypeVar
+
+from flask import current_app
+
+from ._current import current_client
+from .live import Rows
+from .patterns import Pattern
+from .router.plugin.roster import LAST, PROCEDURE
+
+__all__ = ["Person", "Presence"]
+
+Describe = Callable[..., Mapping[str, Any]]
+H = TypeVar("H", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody who is here.
+
+    :param authid: ``user:<id>`` or ``visitor:<random>``.   :param role: the role of their pages.
+    :param pages: how many of their pages follow.   :param since: seconds since the epoch.
+    """
+
+    authid: str
+    role: str
+    pages: int = 0
+    since: float = 0.0
+
+
+class Presence(Rows[[Iterable[str] | None], Mapping[str, Any]]):
+    """What :meth:`wampflask.WAMP.presence` makes of a function that describes a person.
+
+    The function takes a :class:`Person`, and what it returns is shown to everybody who is here; it may take the names
+    of the URI as well.
+    """
+
+    def __init__(self, uri: str, describe: Describe, *, allow: tuple[str, ...]) -> None:
+        self._describe = describe
+        self._described = frozenset(signature(describe).parameters)
+        self._joined: list[Callable[..., Any]] = []
+        self._left: list[Callable[..., Any]] = []
+        super().__init__(Pattern.parse(f"{uri}.{LAST}"), self._people, allow=allow)
+
+    def _check(self) -> frozenset[str]:
+        return frozenset({*self.names, "keys"})
+
+    def _people(self, keys: Iterable[str] | None = None, **args: Any) -> Mapping[str, Any]:
+        wanted = None if keys is None else set(keys)
+        return {
+            person.authid: {"role": person.role, "since": person.since, **self._describe_person(person, args)}
+            for person in online(self.topic(args))
+            if wanted is None or person.authid in wanted
+        }
+
+    def _describe_person(self, person: Person, args: Mapping[str, Any]) -> Mapping[str, Any]:
+        return self._describe(person, **{name: value for name, value in args.items() if name in self._described})
+
+    def on_join(self, handler: H) -> H:
+        """Decorator: run ``handler(person, …)`` once over all workers when somebody comes, with the URI's names."""
+        self._joined.append(handler)
+        return handler
+
+    def on_leave(self, handler: H) -> H:
+        """Decorator: the same when somebody has gone."""
+        self._left.append(handler)
+        return handler
+
+    def people_changed(self, topic: str, came: Iterable[str], left: Iterable[str]) -> None:
+        """The router says who came and who left. In a handler's thread."""
+        args = self.pattern.read(topic)
+        if args is None:
+            return
+        self.mark(args, [*came, *left])
+        here = {person.authid: person for person in online(topic)}
+        for handlers, authids in ((self._joined, came), (self._left, left)):
+            for handler in handlers:
+                for authid in authids:
+                    self._run(handler, here.get(authid) or Person(authid, authid.partition(":")[0]), args)
+
+    def _run(self, handler: Callable[..., Any], person: Person, args: Mapping[str, Any]) -> None:
+        try:
+            handler(person, **args)
+        except Exception:  # a boundary: one handler's failure is not the others'
+            current_app.logger.exception("%s failed for %s", getattr(handler, "__qualname__", handler), person.authid)
+
+
+def online(topic: str) -> list[Person]:
+    """Who is here, from the router's roster; ``topic`` ends with ``.here``."""
+    return [Person(*found) for found in current_client().call(PROCEDURE, [topic], {}, None)]

@@ -1,0 +1,108 @@
+"""Who is here: the people whose pages follow a presence topic. In the router's reactor thread.
+
+Following the topic is being here, so the router's own subscriptions are the truth, and nothing is counted twice or
+forgotten. A page that comes is seen at once, because it asks for permission; one that went is noticed by the next look,
+and its person stays for a while: a reload is no leaving.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+LAST = "here"
+"""The last component of every presence topic."""
+PROCEDURE = "wampflask.live.roster"
+CHANGED = "wampflask.live.people_changed"
+"""What a worker is called with: ``[[topic, [authids that came], [authids that left]], …]``."""
+INTERVAL = 1.0
+"""Seconds between two looks."""
+
+Find = Callable[[str], Iterable[Any]]
+
+
+@dataclass(slots=True)
+class Person:
+    """Somebody who is here, or was a moment ago.
+
+    :param sessions: their pages.   :param since: seconds since the epoch.
+    :param left: when the last page went; None while there is one.
+    """
+
+    role: str
+    sessions: int
+    since: float
+    left: float | None = None
+
+
+class Roster:
+    """The people of one realm's presence topics. For one thread.
+
+    :param find: Crossbar's subscriptions that a topic's events go to, each with its ``observers``.
+    :param grace: seconds that somebody stays whose last page has gone.
+    :param clock: seconds since the epoch.
+    """
+
+    def __init__(self, find: Find, grace: float = 3.0, *, clock: Callable[[], float] = time.time) -> None:
+        self._find = find
+        self._grace = grace
+        self._clock = clock
+        self._topics: dict[str, dict[str, Person]] = {}
+        self._news: dict[str, tuple[set[str], set[str]]] = {}
+
+    def expect(self, topic: str) -> None:
+        """A page is about to follow ``topic``."""
+        self._topics.setdefault(topic, {})
+
+    def people(self, topic: str) -> list[list[Any]]:
+        """``[[authid, role, pages, since], …]`` of those who are here now."""
+        if topic in self._topics:
+            self._look_at(topic)
+        return [
+            [authid, person.role, person.sessions, person.since]
+            for authid, person in self._topics.get(topic, {}).items()
+        ]
+
+    def look(self) -> list[list[Any]]:
+        """Look who is here; what has changed since it was last :meth:`told`, as ``[[topic, came, left], …]``."""
+        for topic in list(self._topics):
+            self._look_at(topic)
+        return [[topic, sorted(came), sorted(left)] for topic, (came, left) in self._news.items()]
+
+    def told(self) -> None:
+        """A worker has been told of what :meth:`look` returned."""
+        self._news.clear()
+
+    def _look_at(self, topic: str) -> None:
+        now = self._clock()
+        people = self._topics[topic]
+        here = self._sessions(topic)
+        came, left = self._news.pop(topic, (set(), set()))
+        for authid, (role, sessions) in here.items():
+            if authid not in people:
+                people[authid] = Person(role, sessions, now)
+                came.add(authid)
+            else:
+                people[authid].role, people[authid].sessions, people[authid].left = role, sessions, None
+        for authid in people.keys() - here.keys():
+            person = people[authid]
+            person.sessions, person.left = 0, now if person.left is None else person.left
+            if now - person.left >= self._grace:
+                del people[authid]
+                left.add(authid)
+        both = came & left
+        if came - both or left - both:
+            self._news[topic] = (came - both, left - both)
+        if not people:
+            del self._topics[topic]
+
+    def _sessions(self, topic: str) -> dict[str, tuple[str, int]]:
+        """The role and the number of pages of each person who follows ``topic`` now."""
+        found: dict[str, tuple[str, int]] = {}
+        for subscription in self._find(topic):
+            for session in subscription.observers:
+                authid, role = str(session._authid), str(session._authrole)  # noqa: SLF001 - Crossbar offers no other
+                found[authid] = (role, found.get(authid, (role, 0))[1] + 1)
+        return found
