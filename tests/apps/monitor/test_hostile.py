@@ -13,6 +13,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import delete, select
 
+from tests.apps.admin.forms import Form
 from tests.apps.conftest import make
 from tests.apps.monitor.hosts import FakeHost
 from tests.apps.visiting import ADMIN, Visitor
@@ -98,11 +99,12 @@ def is_mute(_request: int, _args: list[Any]) -> None:
 
 
 class Agent:
-    """An agent's session; what it is called for is answered by ``answer`` in a thread of its own."""
+    """An agent's session; in a thread of its own it answers calls by ``answer``, and keeps reporting ``values``."""
 
     def __init__(self, site: Flask, node: RouterNode, answer: Answer = accepts, name: str = "web1") -> None:
         self.fake = FakeHost(site, name).enrol()
         self.calls: list[str] = []
+        self.values: dict[str, Any] = {}
         self._answer = answer
         self._procedures: dict[int, str] = {}
         answers = self.fake.post().json or {}
@@ -125,8 +127,8 @@ class Agent:
         self.wire.close()
         self._thread.join(10)
 
-    def report(self, **values: Any) -> None:
-        sample = {**self.fake.sample(), "interval": 1.0, **values}
+    def _report(self) -> None:
+        sample = {**self.fake.sample(), "interval": 1.0, **self.values}
         self._send([PUBLISH, next(self.wire.requests), {}, f"monitor.clientstats.{self.fake.host}", [sample]])
 
     def call(self, procedure: str, *args: Any, **kwargs: Any) -> Message:
@@ -145,6 +147,7 @@ class Agent:
             try:
                 message = self.wire.receive(0.2)
             except TimeoutError:
+                self._report()
                 continue
             except (WireError, OSError):
                 return
@@ -183,14 +186,15 @@ def test_alarms_of_other_hosts_go_out(site: Flask, node: RouterNode, answer: Ans
         db.session.add(AlertRule(name="Hot", metric=Metric.CPU, threshold=90, seconds=0))
         db.session.commit()
     with Agent(site, node, answer, "evil") as hostile:
-        hostile.report(cpu=HUGE, load=[HUGE], version=HUGE, time=HUGE)
+        hostile.values = {"cpu": 1e300, "load": [2**53 - 1], "version": -1, "time": 1e308}
         with Agent(site, node, name="good") as honest:
             assert wait_until(lambda: is_online(site, honest), 20)
             assert wait_until(lambda: contract.WATCH in honest.calls, 20)
             assert wait_until(lambda: contract.WATCH in hostile.calls, 20)
-            honest.report(cpu=0.99)
+            honest.values = {"cpu": 0.99}
             assert wait_until(lambda: "good: CPU is 99%, above 90%" in alerts(site), 20)
         assert wait_until(lambda: "good is offline" in alerts(site), 20)
+        assert is_online(site, hostile), "it was gone, so that nothing was tried"
 
 
 @pytest.mark.parametrize("answer", [throws, boasts, rambles])
@@ -205,7 +209,8 @@ def test_an_admin_who_edits_a_hostile_host_gets_a_page(site: Flask, node: Router
         with site.app_context():
             ids = ",".join(map(str, db.session.scalars(select(Host.id))))
         bulk = f"/admin/hosts/bulk?ids={ids}"
-        answered = admin.post(bulk, {"frequency": "9"}, form=bulk, follow_redirects=True)
+        form = Form(admin.get(bulk).text)
+        answered = admin.client.post(bulk, data=form.filled(frequency=9), follow_redirects=True)
         assert "good: Applied" in answered.text
         assert "evil: " in answered.text
 
