@@ -6,6 +6,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -160,12 +161,24 @@ class Agent:
 
 
 @pytest.fixture
-def dashboard(site: Flask, node: RouterNode) -> Iterator[Wire]:
-    """A page that looks at all hosts."""
+def dashboard(site: Flask, node: RouterNode) -> Iterator[None]:
+    """A page that looks at all hosts, for as long as the test lasts."""
     ticket = dict(Visitor(site).log_in(ADMIN).get("/wamp/ticket").json or {})
-    with Wire(node.ws_url).join(ticket["realm"], ticket["ticket"]) as wire:
-        assert wire.ask(SUBSCRIBE, "monitor.clientstats.", options={"match": "wildcard"})[0] == SUBSCRIBED
-        yield wire
+    wire = Wire(node.ws_url).join(ticket["realm"], ticket["ticket"])
+    assert wire.ask(SUBSCRIBE, "monitor.clientstats.", options={"match": "wildcard"})[0] == SUBSCRIBED
+
+    def read() -> None:
+        while not stop.is_set():
+            with suppress(TimeoutError):
+                wire.receive(0.5)  # the router ends who does not answer its pings
+
+    stop, reading = threading.Event(), threading.Thread(target=read)
+    reading.start()
+    yield
+    assert reading.is_alive(), "nobody looked any more"
+    stop.set()
+    reading.join(10)
+    wire.close()
 
 
 def alerts(site: Flask) -> list[str]:
