@@ -35,7 +35,6 @@ from wampflask.router.wire import (
     YIELD,
     Message,
     Wire,
-    WireError,
     wait_until,
 )
 from wampflask.testing import RouterNode
@@ -116,6 +115,7 @@ class Agent:
             self._procedures[registered[2]] = procedure
         self._answers: dict[int, Message] = {}
         self._lock = threading.Lock()
+        self._stop = threading.Event()
         self._thread = threading.Thread(target=self._serve, name=f"agent {name}")
         self._thread.start()
         self.call(contract.READY, {"agent": "1.0.0"})
@@ -125,8 +125,9 @@ class Agent:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.wire.close()
+        self._stop.set()
         self._thread.join(10)
+        self.wire.close()
 
     def _report(self) -> None:
         sample = {**self.fake.sample(), "interval": 1.0, **self.values}
@@ -144,14 +145,12 @@ class Agent:
             self.wire.send(message)
 
     def _serve(self) -> None:
-        while True:
+        while not self._stop.is_set():
             try:
                 message = self.wire.receive(0.2)
             except TimeoutError:
                 self._report()
                 continue
-            except (WireError, OSError):
-                return
             if message[0] == INVOCATION:
                 self.calls.append(self._procedures[message[2]])
                 if answer := self._answer(message[1], message[4]):
