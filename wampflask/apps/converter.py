@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -38,6 +38,8 @@ def _words(name: str) -> str:
 
 class MomentField(DateTimeField):  # type: ignore[misc]
     """A moment in UTC, to the second; one that was not touched stays what it was."""
+
+    data: datetime | None
 
     def process_data(self, value: Any) -> None:
         """Show it in UTC."""

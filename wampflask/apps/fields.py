@@ -15,7 +15,7 @@ class NumberField(FloatField):
 
     def _value(self) -> str:
         if self.raw_data or self.data is None:
-            return str(super()._value())
+            return str(super()._value())  # type: ignore[misc]  # missing in its types
         return repr(self.data).removesuffix(".0")
 
     def process_formdata(self, valuelist: Any) -> None:

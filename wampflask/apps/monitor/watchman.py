@@ -151,7 +151,7 @@ class Watchman:
             self._thinned = now
             self._do(self._thin, [row.id for row in rows])
 
-    def _do(self, part: Callable[..., None], *args: Any) -> None:
+    def _do(self, part: Callable[..., object], *args: Any) -> None:
         """One part of a round: whatever it meets, the other parts are done all the same."""
         try:
             part(*args)
