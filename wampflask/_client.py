@@ -81,7 +81,9 @@ class Client:
         self.config = config
         self._app = ref(app)
         self.registry = registry
-        self.tickets = Tickets(config.ticket_secret, config.realm, config.ticket_lifetime)
+        self.tickets = Tickets(
+            config.ticket_secret, config.realm, config.ticket_lifetime, roles=registry.roles.ticketed
+        )
         # until the router has said what it takes: what ours takes on its socket
         self._message_max = config.message_max if config.url.startswith("ws") else Node().max_backend_message
         self._lock = Lock()
@@ -97,7 +99,7 @@ class Client:
         self._announced = 0
         self._in_flight = InFlight(self.config.in_flight_max)
         self._pool = Pool(self.config.handler_threads, self.config.handler_queue, f"wamp-{self.app.name}")
-        self._dispatcher = Dispatcher(self.app, self._pool, lambda: self.registry.user_loader)
+        self._dispatcher = Dispatcher(self.app, self._pool, self.registry)
         self._signals = Pool(1, self.config.handler_queue, f"wamp-{self.app.name}-signals")
         self._dropped: Counter[tuple[str, str]] = Counter()
         self._on_join: list[Callable[[], None]] = []
@@ -550,4 +552,4 @@ class Client:
         """Send a signal from a thread of its own: in order, and also when the handlers' pool is what is full."""
         if signal.receivers:
             app = self.app
-            Dispatcher(app, self._signals).run(lambda: signal.send(app, **details))
+            Dispatcher(app, self._signals, self.registry).run(lambda: signal.send(app, **details))

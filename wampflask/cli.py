@@ -52,6 +52,7 @@ def node_of(app: Flask, config: Config, folder: Path) -> Node:
         secret=_relative(instance / KEY_FILE, folder),
         revoked=_relative(instance / REVOKED_FILE, folder),
         ticket_lifetime=config.ticket_lifetime,
+        roles=desk_of(app).tickets.roles,
     )
     return Node(
         realms=(realm,),

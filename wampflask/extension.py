@@ -21,16 +21,19 @@ from ._registry import (
     Registry,
     Subscription,
     check_handler,
-    check_roles,
+    check_names,
 )
 from .after_commit import AfterCommit
 from .config import Config, environment
-from .errors import ConfigError, WampError
+from .errors import ConfigError, InvalidURI, WampError
 from .live_declarations import LiveDeclarations
 from .locks import Lock
 from .message import message
 from .options import DEFAULT_CALL, DEFAULT_PUBLISH, CallOptions, PublishOptions
-from .permissions import PAGES, Permission
+from .patterns import Pattern
+from .permissions import BACKEND, EVERYONE, Permission
+from .roles import Roles
+from .router.plugin.tickets import PEOPLE, PROGRAMS
 from .servers import connect_when_served, is_loaded_by_command, is_loaded_by_server
 from .status import Status
 from .tickets import Identify
@@ -54,11 +57,16 @@ class WAMP(LiveDeclarations):
     or a handler, and may be called from any thread but the reactor's.
 
     :param app: calls :meth:`init_app` with it.
+    :param roles: of people who are logged in, in place of user and admin; people who are not are visitors in any app.
+    :param programs: roles of programs that join with tickets.
+    :raises ConfigError: for a name that cannot be a role's.
     """
 
-    def __init__(self, app: Flask | None = None) -> None:
+    def __init__(
+        self, app: Flask | None = None, *, roles: Iterable[str] = PEOPLE, programs: Iterable[str] = PROGRAMS
+    ) -> None:
         super().__init__()
-        self._registry = Registry()
+        self._registry = Registry(Roles.of(roles, programs))
         self._permissions: list[Permission] = []
         self._clients: list[Client] = []
         self._identify: Identify | None = None
@@ -101,7 +109,7 @@ class WAMP(LiveDeclarations):
             port=config.port,
             public_url=config.public_url,
             pages=origins.Pages(Path(app.instance_path), config),
-            identify=lambda: self._identify() if self._identify else logins.identify(),
+            identify=lambda: self._identify() if self._identify else logins.identify(self._registry.roles),
         )
         answers.init_app(app)
         assets.init_app(app, client_url=config.client_url)
@@ -123,32 +131,53 @@ class WAMP(LiveDeclarations):
         self,
         uri: str,
         *,
+        allow: Iterable[str] | str = (),
         match: Match = "exact",
         invoke: Invoke = "roundrobin",
         login_required: bool = False,
-        roles: tuple[str, ...] = (),
+        roles: Iterable[str] | str = (),
     ) -> Callable[[H], H]:
         """Decorator: make a function a procedure that any session with permission may call.
+
+        ``@wamp.register("shop.stock.<item>", allow="everyone")`` declares the permission, too, and the function's
+        argument ``item`` is the component of the URI that was called.
 
         It runs in a handler thread, in an app context, with :data:`wampflask.caller` set and, where the app has
         Flask-Login, ``current_user``; what it returns must be JSON. Raise :class:`CallFailed` to answer with an error
         of your own. There is no HTTP request: ``request`` and ``session`` tell nothing of the caller (Flask-Login
         makes Flask have an empty one).
 
-        :param uri: a strict URI, or a pattern for ``match`` prefix or wildcard.
+        :param uri: a strict URI in which components may have names: see :class:`wampflask.patterns.Pattern`;
+            or a pattern for ``match`` prefix or wildcard.
+        :param allow: roles that may call, or ``"everyone"``: the permission, declared here in place of
+            :meth:`permit`. This app's workers always may.
         :param invoke: which worker the router chooses: single, first, last, roundrobin, random.
-        :param login_required: only people who are logged in (role user or admin) may call.
-        :param roles: only these roles may call.
+        :param login_required: of those with permission, only people who are logged in may call.
+        :param roles: of those with permission, only these roles may call.
         :raises InvalidURI: for a URI that is not strict. :raises AlreadyDeclared: when it is declared twice.
-        :raises ConfigError: for a role that does not exist, and for a handler that is asynchronous or a generator.
+        :raises ConfigError: for a role that does not exist, for a handler that is asynchronous or a generator, or that
+            does not take the named components.
         """
-        uris.check_own(uri, match)
+        pattern = _read_pattern(uri, match)
         if invoke not in INVOKE_POLICIES:
             raise ConfigError(f"invoke={invoke!r} is not one of {', '.join(INVOKE_POLICIES)}.")
-        allowed = check_roles(uri, roles)
+        narrowed = self._registry.roles.read(repr(uri), roles, backend=True)
+        allowed = self._registry.roles.read(repr(uri), allow)
+        if allowed and (narrowed or login_required or match != "exact"):
+            raise ConfigError(
+                f"allow= of {uri!r} says who may call: leave out roles= and login_required=, and name components as "
+                "<item> in place of match=."
+            )
+        who = (*allowed, BACKEND) if allowed else narrowed
 
         def declare(handler: H) -> H:
-            self._declare(Procedure(uri, handler, match, invoke, allowed, login_required))
+            if pattern:
+                made = Procedure(pattern.uri, handler, pattern.match, invoke, who, login_required, pattern=pattern)
+            else:
+                made = Procedure(uri, handler, match, invoke, who, login_required)
+            self._declare(made)
+            if allowed:
+                self.permit(Permission(pattern.permission if pattern else uri, call=allowed))
             return handler
 
         return declare
@@ -158,31 +187,41 @@ class WAMP(LiveDeclarations):
     ) -> Callable[[H], H]:
         """Decorator: run a function for each event of a topic, in a handler thread and an app context.
 
-        :param topic: a strict URI, or a pattern for ``match`` prefix or wildcard; ``caller.uri`` is the event's topic.
+        :param topic: a strict URI in which components may have names, as in :meth:`register`, or a pattern for
+            ``match`` prefix or wildcard; ``caller.uri`` is the event's topic.
         :param single: one worker of all runs it; another takes over within a second when that one ends.
         :param limit_calls: run it so many times in this process, then unsubscribe.
         :raises InvalidURI: for a URI that is not strict.
+        :raises ConfigError: for a handler that does not take the named components.
         """
-        if not topic.startswith("wamp."):
-            uris.check_own(topic, match)
+        pattern = _read_pattern(topic, match) if not topic.startswith("wamp.") else None
         if limit_calls is not None and limit_calls < 1:
             raise ConfigError(f"limit_calls={limit_calls} must be 1 or more.")
 
         def declare(handler: H) -> H:
-            self._declare(Subscription(topic, handler, match, single, limit_calls))
+            if pattern:
+                made = Subscription(pattern.uri, handler, pattern.match, single, limit_calls, pattern)
+            else:
+                made = Subscription(topic, handler, match, single, limit_calls)
+            self._declare(made)
             return handler
 
         return declare
 
     def _declare(self, declaration: Procedure | Subscription) -> None:
         check_handler(declaration.handler)
+        if declaration.pattern is not None:
+            check_names(declaration.handler, declaration.pattern)
         self._registry.add(declaration)
         for client in self._clients:
             client.declare(declaration)
 
     def permit(self, *permissions: Permission) -> None:
-        """Declare who, besides this app's workers, may use which URI; the router enforces it."""
-        self._permissions.extend(permissions)
+        """Declare who, besides this app's workers, may use which URI; the router enforces it.
+
+        :raises ConfigError: for a role that this app does not have.
+        """
+        self._permissions.extend(permission.for_roles(self._registry.roles.read) for permission in permissions)
 
     @property
     def permissions(self) -> tuple[Permission, ...]:
@@ -274,8 +313,8 @@ class WAMP(LiveDeclarations):
         can_read: Callable[[Caller, Any], bool] | None = None,
         can_write: Callable[[Caller, str, Any], bool] | None = None,
         table: str | None = None,
-        readers: Iterable[str] = PAGES,
-        writers: Iterable[str] = PAGES,
+        readers: Iterable[str] | str = EVERYONE,
+        writers: Iterable[str] | str = EVERYONE,
         session: Callable[[], Any] | None = None,
     ) -> Binding:
         """Let pages follow and change a model's rows: see :mod:`wampflask.binding`, which needs SQLAlchemy.
@@ -286,11 +325,13 @@ class WAMP(LiveDeclarations):
         """
         from .binding import Binding, permissions_for  # SQLAlchemy is there only where this is used
 
+        read = self._registry.roles.read
+        reading, writing = read("bind(readers=…)", readers), read("bind(writers=…)", writers)
         bound = Binding(
             self, model, fields=fields, can_read=can_read, can_write=can_write, table=table, session=session
         )
         bound.watch()
-        self.permit(*permissions_for(bound.table, readers=readers, writers=writers))
+        self.permit(*permissions_for(bound.table, readers=reading, writers=writing))
         return bound
 
     # -- the connection
@@ -375,3 +416,18 @@ def _show_logs() -> None:
         logger = logging.getLogger(name)
         if not logger.hasHandlers():
             logger.addHandler(default_handler)
+
+
+def _read_pattern(uri: str, match: Match) -> Pattern | None:
+    """``uri`` with its names; None for one without, which is checked.
+
+    :raises InvalidURI: for one that is not strict, or has both names and ``match``.
+    """
+    if "<" not in uri and "{" not in uri:
+        uris.check_own(uri, match)
+        return None
+    if match != "exact":
+        raise InvalidURI(f"{uri!r} has named components: leave out match={match!r}.")
+    pattern = Pattern.parse(uri)
+    uris.check_own(pattern.uri, pattern.match)
+    return pattern

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -20,16 +21,18 @@ from urllib.parse import urlsplit
 from flask import Blueprint, Flask, Response, abort, after_this_request, current_app, jsonify, request
 from itsdangerous import BadData, URLSafeSerializer
 
+from .caller import user_authid
 from .permissions import BACKEND
 from .router.plugin import revoked as revocations
 from .router.plugin.tickets import (
     ELSEWHERE,
     FORGED,
+    Claim,
     TicketError,
     TicketExpired,
     TicketRevoked,
     Tickets,
-    check_claims,
+    read_claims,
 )
 
 __all__ = [
@@ -53,6 +56,7 @@ VISITOR_COOKIE = "wampflask_visitor"
 VISITOR_AGE = 400 * 24 * 3600  # seconds; browsers keep no cookie longer
 PROOF_HEADER = "X-Wamp-Proof"
 
+_AUTHID = re.compile(r"(user|visitor|agent|key|backend):")
 _EXTENSION = "wampflask_tickets"
 _VISITOR = "wampflask.visitor"  # in the request's environment
 _PROOF = "wampflask.proof"
@@ -60,18 +64,32 @@ _PROOFS_MAX = 8  # in one request
 _COMPACT_SIZE = 65536  # bytes of the revocations file after which old lines are dropped
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class Identity:
-    """Who is asking: what their ticket will say.
+    """Who is asking: what their ticket will say. Asked for each ticket, so that claims are never older than a session.
 
-    :param role: visitor, user, admin or agent.
-    :param authid: ``user:17``, ``visitor:9f…``, ``agent:web1``.
-    :param claims: words of ``[0-9a-z_]`` for ``{claim}`` components of permissions, one component each.
+    ``Identity("staff", current_user.id, team=[team.id for team in current_user.teams])``
+
+    :param role: one of the app's roles.
+    :param user: the id of a person who is logged in, of any kind: see :func:`wampflask.user_authid`.
+    :param authid: in place of ``user``, for somebody else: ``visitor:9f…``, ``agent:web1``.
+    :param claims: what ``{name}`` in a permission's URI stands for: a whole number, a word of ``[0-9a-z_]``, or a list
+        of them, of which any will do.
+    :raises ValueError: for an id or a claim that cannot stand in a ticket.
     """
 
     role: str
     authid: str
-    claims: Mapping[str, str] = field(default_factory=dict)
+    claims: Mapping[str, Claim]
+
+    def __init__(self, role: str, user: object = None, /, *, authid: str = "", **claims: object) -> None:
+        if (user is None) == (not authid):
+            raise ValueError('An Identity has the id of a user, or else authid="kind:name".')
+        if isinstance(user, str) and _AUTHID.match(user):
+            raise ValueError(f"{user!r} is an authid, not the id of a user: write Identity({role!r}, authid={user!r}).")
+        object.__setattr__(self, "role", role)
+        object.__setattr__(self, "authid", authid or user_authid(user))
+        object.__setattr__(self, "claims", read_claims(claims))
 
 
 Identify = Callable[[], Identity | None]
@@ -107,7 +125,7 @@ class TicketDesk:
     def whoever_asks(self) -> Identity:
         """The identity of the current request."""
         found = self.identify() if self.identify is not None else None
-        return found or Identity("visitor", visitor_authid())
+        return found or Identity("visitor", authid=visitor_authid())
 
     def url(self) -> str:
         """Where the page of the current request finds the router."""
@@ -284,25 +302,25 @@ def _new_visitor() -> str:
     return f"visitor:{number}"
 
 
-def prove(**claims: str) -> str:
+def prove(**claims: object) -> str:
     """A proof that lets one page have ``claims`` in its tickets: for what belongs to a page and not to its reader.
 
     Hand it to the page, which keeps it in its memory and shows it with each request for a ticket (header
     ``X-Wamp-Proof``; ``connection.proofs`` of the browser's wrapper). To anybody but who asks now it is worthless.
 
-    :raises ValueError: a claim is not one component of a URI.
+    :raises ValueError: a claim is not one component of a URI, or a list of them.
     """
-    check_claims(claims)
-    return str(_proof_signer().dumps({"authid": desk_of().whoever_asks().authid, "claims": claims}))
+    found = read_claims(claims)
+    return str(_proof_signer().dumps({"authid": desk_of().whoever_asks().authid, "claims": found}))
 
 
 def _proof_signer() -> URLSafeSerializer:
     return URLSafeSerializer(desk_of().tickets.derive(_PROOF), salt=_PROOF)
 
 
-def _proven(who: Identity) -> dict[str, str]:
+def _proven(who: Identity) -> dict[str, Claim]:
     """The claims that the current request has proofs for; forged ones, and somebody else's, count for nothing."""
-    claims: dict[str, str] = {}
+    claims: dict[str, Claim] = {}
     for text in request.headers.get(PROOF_HEADER, "").split(",")[:_PROOFS_MAX]:
         try:
             proof = _proof_signer().loads(text.strip())

@@ -215,6 +215,7 @@ def _may_register(session: Any, msg: message.Register) -> bool:
     details: Mapping[str, Any] = {
         "authrole": session._authrole,  # noqa: SLF001
         "authid": session._authid,  # noqa: SLF001
+        "session": session._session_id,  # noqa: SLF001
         "authextra": session._authextra,  # noqa: SLF001
     }
     asking = Session.of(details)
