@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from flask import Flask, current_app
 from flask.logging import default_handler
 
-from . import _reactor, answers, assets, cli, logins, origins, payload, tickets, uris
+from . import _reactor, answers, assets, cli, logins, origins, payload, people, tickets, uris
 from . import options as _options
 from ._client import Client
 from ._current import KEY, current_client
@@ -31,9 +32,11 @@ from .locks import Lock
 from .message import message
 from .options import DEFAULT_CALL, DEFAULT_PUBLISH, CallOptions, PublishOptions
 from .patterns import Pattern
+from .people import Audience
 from .permissions import BACKEND, EVERYONE, Permission
 from .roles import Roles
-from .router.plugin.tickets import PEOPLE, PROGRAMS
+from .router.plugin.blocked import LIFTED, Block
+from .router.plugin.tickets import PEOPLE, PROGRAMS, TicketBlocked
 from .servers import connect_when_served, is_loaded_by_command, is_loaded_by_server
 from .status import Status
 from .tickets import Identify
@@ -301,6 +304,27 @@ class WAMP(LiveDeclarations):
         clean_args, clean_kwargs = payload.clean(args, kwargs)
         return current_client().call(procedure, clean_args, clean_kwargs, timeout)
 
+    def to(
+        self,
+        *,
+        user: object = None,
+        visitor: str | None = None,
+        session: int | Iterable[int] | None = None,
+        except_user: object = None,
+        except_session: int | Iterable[int] | None = None,
+    ) -> Audience:
+        """Address some: ``wamp.to(user=7).publish("notice", text="Hello")`` reaches every page of that person.
+
+        Their roles must be permitted to subscribe the topic, as for any event. What is given together must all be true.
+
+        :param user: an id, or a Flask-Login user; or a list of them.
+        :param visitor: the authid of somebody who is not logged in, such as ``caller.authid``.
+        :param session: one page, such as ``caller.session``, or a list of them.
+        :param except_user: not to them.   :param except_session: not to these pages.
+        :raises TypeError: nobody is named. :raises ValueError: an id that cannot be a user's.
+        """
+        return people.audience(self, user, visitor, session, except_user, except_session)
+
     def after_commit(self, session: Session | scoped_session[Any]) -> AfterCommit:
         """The three publish functions for a transaction: sent when it commits, dropped when it rolls back."""
         return AfterCommit(session)
@@ -381,10 +405,62 @@ class WAMP(LiveDeclarations):
 
         :param authid: such as ``user:17``.
         """
+        self._end(authid, people.REVOKED, "This login has ended.")
+
+    def _end(self, authid: str, reason: str, message: str = "") -> None:
         client = current_client()
         file = Path(current_app.instance_path) / tickets.REVOKED_FILE
         tickets.revoke(file, authid, lifetime=client.config.ticket_lifetime)
-        client.kill_sessions(authid)
+        client.end_sessions(authid, reason, message)
+
+    def refresh(self, *, user: object = None, visitor: str | None = None) -> None:
+        """Have somebody's pages join again with what is true of them now: after their role or their claims changed.
+
+        The tickets they were given so far are refused, and their sessions end; the browser client joins again at once.
+        Call it once the change is committed. Never fails because the router is away.
+
+        :param user: an id, or a Flask-Login user.   :param visitor: an authid, such as ``caller.authid``.
+        """
+        self._end(people.person(user, visitor), people.REFRESH)
+
+    def disconnect(
+        self, *, user: object = None, visitor: str | None = None, session: int | None = None, reason: str = ""
+    ) -> None:
+        """End somebody's sessions, or one page's; they may join again. Never fails because the router is away.
+
+        :param user: an id, or a Flask-Login user.   :param visitor: an authid, such as ``caller.authid``.
+        :param session: such as ``caller.session``.   :param reason: for people to read.
+        """
+        whose = people.person(user, visitor) if session is None else session
+        current_client().end_sessions(whose, people.DISCONNECTED, reason)
+
+    def block(
+        self,
+        *,
+        user: object = None,
+        visitor: str | None = None,
+        until: datetime | float | None = None,
+        reason: str = "",
+    ) -> None:
+        """Keep somebody out: their sessions end, and they get no ticket until then. Their pages say why, and stop trying.
+
+        It is for one person as the tickets know them: who logs out is a visitor, who deletes cookies another one. Never
+        fails because the router is away.
+
+        :param user: an id, or a Flask-Login user.   :param visitor: an authid, such as ``caller.authid``.
+        :param until: a moment with its time zone, or seconds from now; None until :meth:`unblock`.
+        :param reason: for that person to read.
+        :raises ValueError: for a moment without a time zone, or one that has passed.
+        """
+        authid = people.person(user, visitor)
+        file = Path(current_app.instance_path) / tickets.BLOCKED_FILE
+        tickets.block(file, authid, Block(people.moment(until), reason))
+        current_client().end_sessions(authid, TicketBlocked.uri, reason)
+
+    def unblock(self, *, user: object = None, visitor: str | None = None) -> None:
+        """Let somebody in again; do nothing to those who are not blocked."""
+        authid = people.person(user, visitor)
+        tickets.block(Path(current_app.instance_path) / tickets.BLOCKED_FILE, authid, Block(LIFTED, ""))
 
     def lock(self, name: str) -> Lock:
         """A lock over all processes of the realm; use it with ``with``, which raises :class:`LockTaken` if it is held.

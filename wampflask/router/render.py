@@ -35,6 +35,7 @@ class Realm:
 
     :param permissions: everything that roles other than backend may do.
     :param secret: file of the ticket secret.     :param revoked: file of the revocations.
+    :param blocked: file of the blocks.
     :param ticket_lifetime: seconds.        :param roles: that tickets can have, besides backend.
     """
 
@@ -42,6 +43,7 @@ class Realm:
     permissions: tuple[Permission, ...] = ()
     secret: str = "../ticket.key"  # noqa: S105 - a path
     revoked: str = "../revoked"
+    blocked: str = "../blocked"
     ticket_lifetime: float = 60.0
     roles: tuple[str, ...] = TICKETED
 
@@ -255,6 +257,7 @@ def _ticket_auth(create: str, realms: Iterable[Realm]) -> Config:
         realm.name: {
             "secret": realm.secret,
             "revoked": realm.revoked,
+            "blocked": realm.blocked,
             "lifetime": realm.ticket_lifetime,
             "roles": list(realm.roles),
         }

@@ -13,7 +13,8 @@ from typing import Any
 from autobahn.wamp.exception import ApplicationError
 from txaio.tx import make_logger
 
-from . import revoked
+from . import blocked, revoked
+from .blocked import Block
 from .tickets import BACKEND, ELSEWHERE, NEVER, TicketError, Tickets
 from .watched import Watched
 
@@ -27,21 +28,27 @@ class Gate:
     """The tickets of one realm, and which of them were revoked.
 
     :param secret: file of the ticket secret.   :param revoked: file of the revocations.
+    :param blocked: file of the blocks.
     :param roles: that browsers and programs may have here.
     """
 
-    def __init__(self, realm: str, *, secret: str, revoked: str, lifetime: float, roles: Sequence[str]) -> None:
+    def __init__(
+        self, realm: str, *, secret: str, revoked: str, blocked: str, lifetime: float, roles: Sequence[str]
+    ) -> None:
         self.roles = frozenset(roles) - frozenset(NEVER)
         self._tickets = Watched(secret, lambda text: Tickets(text.strip(), realm, lifetime))
         self._revoked: Watched[dict[str, float]] = Watched(revoked, _parse_revoked, {})
+        self._blocked: Watched[dict[str, Block]] = Watched(blocked, _parse_blocked, {})
 
     def admit(self, ticket: object, admits: Admits) -> Principal:
         """The principal of a valid ticket for a role that ``admits`` lets in.
 
         :raises TicketError: for every other.
         """
-        revocations = self._revoked.read()
-        found = self._tickets.read().verify(ticket, revoked_before=lambda authid: revocations.get(authid, 0.0))
+        revocations, blocks = self._revoked.read(), self._blocked.read()
+        found = self._tickets.read().verify(
+            ticket, revoked_before=lambda authid: revocations.get(authid, 0.0), block_of=blocks.get
+        )
         if not admits(self, found.role):
             raise TicketError(ELSEWHERE)
         return {
@@ -57,6 +64,10 @@ Admits = Callable[[Gate, str], bool]
 
 def _parse_revoked(text: str) -> dict[str, float]:
     return revoked.parse(text)
+
+
+def _parse_blocked(text: str) -> dict[str, Block]:
+    return blocked.parse(text)
 
 
 def _authenticator(config: Mapping[str, Any], admits: Admits) -> Authenticator:

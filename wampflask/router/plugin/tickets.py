@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 
 from itsdangerous import BadData, URLSafeSerializer
 
+from .blocked import Block
+
 BACKEND = "backend"  # Flask workers
 ANONYMOUS = "anonymous"  # who joins without a ticket
 VISITOR = "visitor"  # people who are not logged in
@@ -93,6 +95,12 @@ class TicketRevoked(TicketError):
     uri = "wampflask.error.ticket_revoked"
 
 
+class TicketBlocked(TicketError):
+    """Its owner is blocked for now, or for good; the text is the reason, if there is one."""
+
+    uri = "wampflask.close.blocked"
+
+
 @dataclass(frozen=True, slots=True)
 class Ticket:
     """What a valid ticket says.
@@ -156,10 +164,17 @@ class Tickets:
             raise ValueError(f"The claims make a ticket longer than {MAX_LENGTH} characters: claim less.")
         return str(ticket)
 
-    def verify(self, ticket: object, *, revoked_before: Callable[[str], float] = lambda _: 0.0) -> Ticket:
+    def verify(
+        self,
+        ticket: object,
+        *,
+        revoked_before: Callable[[str], float] = lambda _: 0.0,
+        block_of: Callable[[str], Block | None] = lambda _: None,
+    ) -> Ticket:
         """What ``ticket`` says, when its signature, realm and age are right.
 
         :param revoked_before: of an authid, the moment up to which its tickets are revoked.
+        :param block_of: of an authid, what may keep it out.
         :raises TicketError: one of its subclasses, or itself for everything that is not a ticket of ours.
         """
         found = self._read(ticket)
@@ -168,6 +183,9 @@ class Tickets:
             raise TicketError("not a ticket for this realm")
         if age > self.lifetime:
             raise TicketExpired("the ticket has expired: fetch a new one for each connect")
+        block = block_of(found.authid)
+        if block is not None and block.holds(self._clock()):
+            raise TicketBlocked(block.reason)
         if found.issued <= revoked_before(found.authid):
             raise TicketRevoked("the ticket has been revoked: log in again")
         return found
