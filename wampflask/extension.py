@@ -442,7 +442,7 @@ class WAMP(LiveDeclarations):
         until: datetime | float | None = None,
         reason: str = "",
     ) -> None:
-        """Keep somebody out: their sessions end, and they get no ticket until then. Their pages say why, and stop trying.
+        """Keep somebody out: their sessions end, and they get no ticket until then. Their pages say why.
 
         It is for one person as the tickets know them: who logs out is a visitor, who deletes cookies another one. Never
         fails because the router is away.

@@ -1,8 +1,8 @@
 """People and their pages, addressed by who they are: to send to them, to end their sessions, to keep them out.
 
-:class:`wampflask.WAMP` has the verbs. A person is ``user=``: an id or a Flask-Login user; or ``visitor=``: the authid of
-somebody who is not logged in, as ``caller.authid`` has it. One page, such as a tab of a browser, is ``session=``: its
-``caller.session``.
+:class:`wampflask.WAMP` has the verbs. A person is ``user=``: an id or a Flask-Login user; or ``visitor=``: the authid
+of somebody who is not logged in, as ``caller.authid`` has it. One page, such as a tab of a browser, is ``session=``:
+its ``caller.session``.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Audience:
         self._wamp.publish_latest(topic, *args, options=self._options, **kwargs)
 
     def call(self, procedure: str, *args: Any, options: CallOptions = DEFAULT_CALL, **kwargs: Any) -> Any:
-        """:meth:`WAMP.call` of what one page answers: it registers ``todo.confirm.{session}``, this calls ``todo.confirm``.
+        """:meth:`WAMP.call` of what one page answers: ``todo.confirm``, which it registers as ``todo.confirm.{session}``.
 
         :raises TypeError: the audience is not one session.
         """

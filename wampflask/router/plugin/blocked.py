@@ -1,6 +1,6 @@
-"""The file of blocks: a line for each, as JSON: the authid, until when (seconds since the epoch; null: for good), and why.
+"""The file of blocks: a line for each, as JSON: the authid, until when (seconds since the epoch; null: for good), why.
 
-Flask appends (``wampflask.people``); Flask and the plugin read it when it has changed. Of an authid's lines the last one
+Flask appends (``wampflask.tickets``); Flask and the plugin read it when it has changed. Of an authid's lines the last
 counts, so a block that is lifted is one that has ended.
 """
 
