@@ -33,6 +33,7 @@ from .options import DEFAULT_PUBLISH, PublishOptions
 from .outbox import Message
 from .router.plugin.roster import PROCEDURE as ROSTER
 from .router.plugin.stamps import PROCEDURE as STAMP
+from .router.plugin.tickets import Claim
 from .status import COUNTERS, State, Status
 from .uris import Match
 
@@ -220,6 +221,10 @@ class MemoryRealm(Client):
     def release(self, registration: Any) -> None:
         """Free the lock."""
         self._locks.discard(registration)
+
+    def claims_of(self, session: int) -> Mapping[str, Claim]:  # noqa: ARG002 - the client's signature
+        """Nobody's: give the :class:`Caller` its ``known_claims``."""
+        return {}
 
     def end_sessions(self, whose: str | int, reason: str, message: str = "") -> None:
         """Keep whose sessions were to end, and why."""

@@ -55,7 +55,7 @@ class Audience:
         self._wamp.publish_latest(topic, *args, options=self._options, **kwargs)
 
     def call(self, procedure: str, *args: Any, options: CallOptions = DEFAULT_CALL, **kwargs: Any) -> Any:
-        """:meth:`WAMP.call` of what one page answers: ``todo.confirm``, which it registers as ``todo.confirm.{session}``.
+        """:meth:`WAMP.call` of what one page answers: ``todo.confirm``, registered as ``todo.confirm.{session}``.
 
         :raises TypeError: the audience is not one session.
         """

@@ -210,13 +210,17 @@ def _denied(msg: Any, why: str) -> Refused:
     return Refused(short, _error(msg.MESSAGE_TYPE, msg.request, short, "wamp.error.not_authorized"))
 
 
-def _may_register(session: Any, msg: message.Register) -> bool:
-    rules = RULES.get(session._realm)  # noqa: SLF001
+def asking(session: Any) -> Session:
+    """One of Crossbar's sessions, as rules see it."""
     details: Mapping[str, Any] = {
         "authrole": session._authrole,  # noqa: SLF001
         "authid": session._authid,  # noqa: SLF001
         "session": session._session_id,  # noqa: SLF001
         "authextra": session._authextra,  # noqa: SLF001
     }
-    asking = Session.of(details)
-    return rules is not None and rules.decide(asking, msg.procedure, "register", msg.marshal_options()).allow
+    return Session.of(details)
+
+
+def _may_register(session: Any, msg: message.Register) -> bool:
+    rules = RULES.get(session._realm)  # noqa: SLF001
+    return rules is not None and rules.decide(asking(session), msg.procedure, "register", msg.marshal_options()).allow

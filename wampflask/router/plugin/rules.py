@@ -20,6 +20,8 @@ ACTIONS = ("call", "register", "publish", "subscribe")
 PROCEDURE = "wampflask.router.authorize"  # what Crossbar asks
 MAX_LENGTH = 255  # of a URI
 RULES = "wampflask.router.rules"  # what workers ask: the rules in force
+ROLES = "wampflask.router.roles"  # the same for the roles that a session can have
+CLAIMS = "wampflask.router.claims"  # the same for what a session's ticket claims
 RESERVED = ("wamp", "wampflask", "crossbar")  # an app cannot declare anything below these
 CLOSED = ("wamp", "crossbar")  # and no rule opens these: sessions' details are behind them
 
