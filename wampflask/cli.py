@@ -18,10 +18,10 @@ from .config import Config
 from .permissions import Permission, differences
 from .router import node as nodes
 from .router.lint import lint
-from .router.plugin.rules import RULES
+from .router.plugin.rules import ROLES, RULES
 from .router.render import PLUGIN_PATH, Node, Realm
 from .router.wire import Refused, Wire, WireError
-from .tickets import KEY_FILE, REVOKED_FILE, desk_of, ensure_key, explain_refusal
+from .tickets import BLOCKED_FILE, KEY_FILE, REVOKED_FILE, desk_of, ensure_key, explain_refusal
 
 _PERMISSIONS = "wampflask_permissions"
 
@@ -51,7 +51,10 @@ def node_of(app: Flask, config: Config, folder: Path) -> Node:
         permissions=tuple(declared()),
         secret=_relative(instance / KEY_FILE, folder),
         revoked=_relative(instance / REVOKED_FILE, folder),
+        blocked=_relative(instance / BLOCKED_FILE, folder),
         ticket_lifetime=config.ticket_lifetime,
+        roles=desk_of(app).tickets.roles,
+        follow_workers=True,
     )
     return Node(
         realms=(realm,),
@@ -149,21 +152,31 @@ def check_command(config: Path | None, crossbar: bool) -> None:
     if problems:
         raise click.ClickException(f"{len(problems)} problem{'s' * (len(problems) != 1)} in {file}")
     if not config and (unknown := _unknown_to_router(current_app)):
-        raise click.ClickException(f"The running router has other permissions: {', '.join(unknown)}. Start it again.")
+        raise click.ClickException("\n".join(unknown))
     click.echo(f"{file}: no problem found")
 
 
 def _unknown_to_router(app: Flask) -> list[str]:
-    """What the running router does not know of the app's permissions; nothing when none can be asked."""
+    """What the running router does not know of the app's roles and permissions; nothing when none can be asked."""
     config = app.extensions["wamp"].config
     declared: Declared = app.extensions[_PERMISSIONS]
     try:
         with Wire(config.url, timeout=config.connect_timeout, ca=config.ca) as wire:
             wire.join(config.realm, desk_of().mint_backend())
-            return differences(declared(), wire.call(RULES))
+            found = differences(declared(), wire.call(RULES))
+            roles = set(desk_of(app).tickets.roles).difference(wire.call(ROLES))
     except (OSError, WireError) as error:
         click.echo(f"Not compared with a running router: {error}")
         return []
+    remedies = []
+    if roles:
+        remedies.append(f"The running router does not know the roles {', '.join(sorted(roles))}. Start it again.")
+    if found:
+        remedies.append(
+            f"The running router has other permissions: {', '.join(found)}. Start workers of this version of the app, "
+            "and end those of others."
+        )
+    return remedies
 
 
 @wamp.command("status")

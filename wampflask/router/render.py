@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from wampflask.permissions import ANONYMOUS, BACKEND, ROLES, Permission, compile_rules
+from wampflask.permissions import ANONYMOUS, BACKEND, Permission, compile_rules
 
-from .plugin.rules import PROCEDURE
+from .plugin.rules import ACTIONS, PROCEDURE
+from .plugin.tickets import TICKETED
 
 PLUGIN_PATH = Path(__file__).resolve().parent
 TITLE = "wampflask router"  # of the worker process, as ps shows it
@@ -34,14 +35,19 @@ class Realm:
 
     :param permissions: everything that roles other than backend may do.
     :param secret: file of the ticket secret.     :param revoked: file of the revocations.
-    :param ticket_lifetime: seconds.
+    :param blocked: file of the blocks.
+    :param ticket_lifetime: seconds.        :param roles: that tickets can have, besides backend.
+    :param follow_workers: workers may change the permissions; else they are what they are here.
     """
 
     name: str = "wampflask"
     permissions: tuple[Permission, ...] = ()
     secret: str = "../ticket.key"  # noqa: S105 - a path
     revoked: str = "../revoked"
+    blocked: str = "../blocked"
     ticket_lifetime: float = 60.0
+    roles: tuple[str, ...] = TICKETED
+    follow_workers: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +99,8 @@ class Node:
 def render(node: Node) -> Config:
     """The configuration of ``node``.
 
-    :raises ValueError: for permissions that contradict each other, realms of the same name, or a wrong origin.
+    :raises ValueError: for permissions that contradict each other or name a role that their realm does not have,
+        realms of the same name, or a wrong origin.
     """
     if len({realm.name for realm in node.realms}) != len(node.realms):
         raise ValueError("Two realms of a node have the same name.")
@@ -135,6 +142,10 @@ def origins_for(*, port: int, public_url: str = "", local: bool = False) -> tupl
 
 
 def _realm(realm: Realm) -> Config:
+    roles = (*realm.roles, ANONYMOUS)
+    for permission in realm.permissions:
+        if unknown := {role for action in ACTIONS for role in permission.roles(action)} - set(roles):
+            raise ValueError(f"{permission!r} names {', '.join(sorted(unknown))}; the roles are {', '.join(roles)}.")
     everything = {
         "uri": "",
         "match": "prefix",
@@ -147,7 +158,7 @@ def _realm(realm: Realm) -> Config:
         "options": {"uri_check": "strict"},
         "roles": [
             {"name": BACKEND, "permissions": [everything]},
-            *({"name": role, "authorizer": PROCEDURE} for role in ROLES),
+            *({"name": role, "authorizer": PROCEDURE} for role in roles),
         ],
     }
 
@@ -161,6 +172,8 @@ def _component(node: Node, realm: Realm, number: int) -> Config:
         "role": "trusted",
         "extra": {
             "rules": compile_rules(realm.permissions),
+            "roles": [*realm.roles, *([ANONYMOUS] if _admits_anonymous(node) else [])],
+            "follow_workers": realm.follow_workers,
             "rate_limit": {
                 "actions": node.rate,
                 "actions_burst": node.burst,
@@ -206,7 +219,7 @@ def _web_transport(node: Node) -> Config:
 
 def _websocket(node: Node) -> Config:
     auth: Config = {"ticket": _ticket_auth("everyone" if node.remote_backend else "guests", node.realms)}
-    if any(ANONYMOUS in permission.as_rule().get(action, ()) for permission, action in _grants(node.realms)):
+    if _admits_anonymous(node):
         auth["anonymous"] = {"type": "static", "role": ANONYMOUS}
     return {
         "type": "websocket",
@@ -245,10 +258,20 @@ def with_port(origin: str) -> str:
 
 def _ticket_auth(create: str, realms: Iterable[Realm]) -> Config:
     gates = {
-        realm.name: {"secret": realm.secret, "revoked": realm.revoked, "lifetime": realm.ticket_lifetime}
+        realm.name: {
+            "secret": realm.secret,
+            "revoked": realm.revoked,
+            "blocked": realm.blocked,
+            "lifetime": realm.ticket_lifetime,
+            "roles": list(realm.roles),
+        }
         for realm in realms
     }
     return {"type": "function", "create": f"plugin.joining.{create}", "config": {"realms": gates}}
+
+
+def _admits_anonymous(node: Node) -> bool:
+    return any(ANONYMOUS in permission.roles(action) for permission, action in _grants(node.realms))
 
 
 def _grants(realms: Iterable[Realm]) -> Iterable[tuple[Permission, str]]:
