@@ -188,7 +188,7 @@ def dev_command(port: int) -> None:
         code = dev.run(
             port,
             lambda: dev.Router(file, lambda: _is_joinable(config)),
-            is_served=lambda: _has_workers(config),
+            is_served=lambda: dev.answers(port) and _has_workers(config),
             tell=lambda text: click.echo(f"wamp: {text}", err=True),
         )
     except nodes.RouterError as error:

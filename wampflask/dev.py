@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -57,6 +58,19 @@ def free_router_port(wanted: int, interface: str, pages: int) -> int:
         if port != pages and is_free(port, interface):
             return port
     raise RouterError(f"No port from {wanted} on is free for the router. Choose one: WAMP_PORT={wanted + _PORTS}")
+
+
+def answers(port: int) -> bool:
+    """Whether the pages are served."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=1)
+    try:
+        connection.request("GET", "/wamp/client.js")
+        connection.getresponse()
+    except (OSError, HTTPException):
+        return False
+    finally:
+        connection.close()
+    return True
 
 
 class Router:
