@@ -22,7 +22,7 @@ from ._pool import Pool
 from ._registry import Declaration, Procedure, Registry, Subscription
 from .caller import Caller, current_caller
 from .config import Config
-from .errors import NotConnected, QueueFull, UnsafeProcess, WampError, WampTimeout, as_sentence
+from .errors import CallFailed, NotConnected, QueueFull, UnsafeProcess, WampError, WampTimeout, as_sentence
 from .live import WORKER_LOST, LiveThing
 from .outbox import LatestBox, Message, Outbox
 from .permissions import Permission, differences
@@ -30,6 +30,8 @@ from .router.plugin.rules import RULES
 from .router.render import Node
 from .status import COUNTERS, State, Status
 from .tickets import Tickets, desk_of
+
+_GONE = "wamp.error.no_such_session"
 
 REPORT_INTERVAL = 1.0
 """Seconds in which dropped messages are gathered into one signal and one line of log."""
@@ -81,7 +83,9 @@ class Client:
         self.config = config
         self._app = ref(app)
         self.registry = registry
-        self.tickets = Tickets(config.ticket_secret, config.realm, config.ticket_lifetime)
+        self.tickets = Tickets(
+            config.ticket_secret, config.realm, config.ticket_lifetime, roles=registry.roles.ticketed
+        )
         # until the router has said what it takes: what ours takes on its socket
         self._message_max = config.message_max if config.url.startswith("ws") else Node().max_backend_message
         self._lock = Lock()
@@ -97,7 +101,7 @@ class Client:
         self._announced = 0
         self._in_flight = InFlight(self.config.in_flight_max)
         self._pool = Pool(self.config.handler_threads, self.config.handler_queue, f"wamp-{self.app.name}")
-        self._dispatcher = Dispatcher(self.app, self._pool, lambda: self.registry.user_loader)
+        self._dispatcher = Dispatcher(self.app, self._pool, self.registry)
         self._signals = Pool(1, self.config.handler_queue, f"wamp-{self.app.name}-signals")
         self._dropped: Counter[tuple[str, str]] = Counter()
         self._on_join: list[Callable[[], None]] = []
@@ -436,12 +440,20 @@ class Client:
         except Exception:  # autobahn raises a bare Exception for a registration that is no longer active
             self.app.logger.debug("A lock was gone before it was released", exc_info=True)
 
-    def kill_sessions(self, authid: str) -> None:
-        """End every session of ``authid``, now or, if there is no session to say it by, after the next join."""
+    def end_sessions(self, whose: str | int, reason: str, message: str = "") -> None:
+        """End sessions, now or, if there is no session to say it by, after the next join.
+
+        :param whose: an authid, for all of its sessions; or the id of one.
+        :param reason: a URI.   :param message: for people to read.
+        """
 
         def kill() -> None:
-            reason = {"reason": "wampflask.close.revoked", "message": "This login has ended."}
-            self.call("wamp.session.kill_by_authid", [authid], reason, None)
+            procedure = "wamp.session.kill" if isinstance(whose, int) else "wamp.session.kill_by_authid"
+            try:
+                self.call(procedure, [whose], {"reason": reason, "message": message or None}, None)
+            except CallFailed as error:
+                if error.uri != _GONE:
+                    raise
 
         try:
             kill()
@@ -550,4 +562,4 @@ class Client:
         """Send a signal from a thread of its own: in order, and also when the handlers' pool is what is full."""
         if signal.receivers:
             app = self.app
-            Dispatcher(app, self._signals).run(lambda: signal.send(app, **details))
+            Dispatcher(app, self._signals, self.registry).run(lambda: signal.send(app, **details))

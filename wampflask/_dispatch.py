@@ -16,7 +16,7 @@ from flask import Flask
 
 from . import payload
 from ._pool import Pool
-from ._registry import Declaration, Procedure, Subscription, place
+from ._registry import Declaration, Procedure, Registry, Subscription, arrange, place
 from .caller import Caller, current_caller
 from .errors import INTERNAL, CallFailed, InvalidPayload, NotAuthorized, WampError
 from .logins import UserLoader, has_logins, user_context
@@ -25,7 +25,7 @@ from .permissions import BACKEND
 
 Done = TypeVar("Done")
 
-SIGNED_IN_ROLES = ("user", "admin")
+INVALID_ARGUMENT = "wamp.error.invalid_argument"
 
 Answer = Callable[[Any], None]
 Refuse = Callable[[WampError], None]
@@ -36,13 +36,14 @@ class Dispatcher:
 
     :meth:`invoke` and :meth:`deliver` may be called in any thread and return at once.
 
-    :param user_loader: the app's own way to find a user, if it has one.
+    :param registry: whose declarations they are; its ``user_loader`` is the app's own way to find a user.
     """
 
-    def __init__(self, app: Flask, pool: Pool, user_loader: Callable[[], UserLoader | None] = lambda: None) -> None:
+    def __init__(self, app: Flask, pool: Pool, registry: Registry) -> None:
         self._app = app
         self._pool = pool
-        self._user_loader = user_loader
+        self._registry = registry
+        self._roles = registry.roles
 
     def invoke(
         self,
@@ -76,12 +77,11 @@ class Dispatcher:
 
         :raises WampError: what the caller is to get; :class:`InvalidPayload` for arguments that are not JSON.
         """
-        _authorize(procedure, caller)
+        self._authorize(procedure, caller)
         # WAMP's JSON can carry bytes and NaN, and strangers can send them: handlers get what they may send themselves.
-        clean_args, clean_kwargs = payload.clean(args, kwargs)
-        _check_arguments(procedure, clean_args, clean_kwargs)
+        clean_args, clean_kwargs = _arguments(procedure, caller, *payload.clean(args, kwargs))
         try:
-            with _handler_context(self._app, caller, self._user_loader()):
+            with _handler_context(self._app, caller, self._registry.user_loader):
                 return _clean_result(procedure.handler(*clean_args, **clean_kwargs))
         except (CallFailed, NotAuthorized):
             raise
@@ -102,13 +102,12 @@ class Dispatcher:
     ) -> None:
         """Run the handler in this thread; what it raises is logged."""
         try:
-            clean_args, clean_kwargs = payload.clean(args, kwargs)
-            _check_arguments(subscription, clean_args, clean_kwargs)
+            clean_args, clean_kwargs = _arguments(subscription, caller, *payload.clean(args, kwargs))
         except (InvalidPayload, CallFailed) as error:
             self._app.logger.warning("An event of %s was not handled: %s", caller.uri, error)
             return
         try:
-            with _handler_context(self._app, caller, self._user_loader()):
+            with _handler_context(self._app, caller, self._registry.user_loader):
                 subscription.handler(*clean_args, **clean_kwargs)
         except Exception as error:
             self._internal(subscription.uri, subscription.handler, error)
@@ -123,7 +122,7 @@ class Dispatcher:
     def run_for_here(self, caller: Caller, function: Callable[[], Done], done: Callable[[Done | None], None]) -> None:
         """What :meth:`run_for` does, in this thread."""
         try:
-            with _handler_context(self._app, caller, self._user_loader()):
+            with _handler_context(self._app, caller, self._registry.user_loader):
                 result = function()
         except Exception:
             self._app.logger.exception("What %s asked for could not be read", caller.uri)
@@ -146,6 +145,12 @@ class Dispatcher:
         except WampError as error:
             self._app.logger.warning("A signal was not sent: %s", error)
 
+    def _authorize(self, procedure: Procedure, caller: Caller) -> None:
+        if procedure.login_required and caller.role not in self._roles.people:
+            raise NotAuthorized(f"{procedure.uri} is for people who are logged in.")
+        if procedure.roles and caller.role not in procedure.roles:
+            raise NotAuthorized(f"{procedure.uri} is for the roles {', '.join(procedure.roles)}.")
+
     def _internal(self, uri: str, handler: Callable[..., Any], error: Exception) -> CallFailed:
         number = secrets.token_hex(4)
         self._app.logger.error("Error %s in the handler of %s, %s", number, uri, place(handler), exc_info=error)
@@ -158,19 +163,20 @@ def _clean_result(result: Any) -> Any:
     return payload.clean_value(result)
 
 
-def _authorize(procedure: Procedure, caller: Caller) -> None:
-    if procedure.login_required and caller.role not in SIGNED_IN_ROLES:
-        raise NotAuthorized(f"{procedure.uri} is for people who are logged in.")
-    if procedure.roles and caller.role not in procedure.roles:
-        raise NotAuthorized(f"{procedure.uri} is for the roles {', '.join(procedure.roles)}.")
-
-
-def _check_arguments(declared: Declaration, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
-    """Wrong arguments are the caller's mistake, not the handler's: say so, and keep the log quiet."""
+def _arguments(
+    declared: Declaration, caller: Caller, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> tuple[Sequence[Any], Mapping[str, Any]]:
+    """What the handler is called with. Wrong arguments are the caller's mistake: say so, and keep the log quiet."""
+    found: tuple[Sequence[Any], Mapping[str, Any]] | None = (args, kwargs)
     try:
-        signature(declared.handler).bind(*args, **kwargs)
+        if declared.pattern is not None:
+            found = arrange(declared.handler, declared.pattern, caller.uri or declared.uri, args, kwargs)
+            if found is None:
+                raise CallFailed(INVALID_ARGUMENT, f"{declared.pattern.text} has no such argument.")
+        signature(declared.handler).bind(*found[0], **found[1])
     except TypeError as error:
-        raise CallFailed("wamp.error.invalid_argument", str(error)) from None
+        raise CallFailed(INVALID_ARGUMENT, str(error)) from None
+    return found
 
 
 @contextmanager

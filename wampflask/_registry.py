@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any, Literal
 
 from . import uris
 from .errors import AlreadyDeclared, ConfigError
-from .permissions import BACKEND, ROLES
+from .patterns import Pattern
+from .roles import Roles
 from .uris import Match
 
 Invoke = Literal["single", "first", "last", "roundrobin", "random"]
@@ -19,6 +20,9 @@ Handler = Callable[..., Any]
 Direct = Callable[..., None]
 """``(client, args, kwargs, caller, answer, refuse)``: exactly one of the last two is called, there or later."""
 
+_BY_PLACE = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+_NO_NAME = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
 INVOKE_POLICIES: tuple[Invoke, ...] = ("single", "first", "last", "roundrobin", "random")
 
 
@@ -26,6 +30,7 @@ INVOKE_POLICIES: tuple[Invoke, ...] = ("single", "first", "last", "roundrobin", 
 class Procedure:
     """A declared procedure.
 
+    :param pattern: whose named components the handler is given.
     :param direct: answers in the reactor's thread in place of ``handler``: for the library's own, which do not block.
     """
 
@@ -36,6 +41,7 @@ class Procedure:
     roles: tuple[str, ...] = ()
     login_required: bool = False
     direct: Direct | None = None
+    pattern: Pattern | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,6 +53,7 @@ class Subscription:
     match: Match = "exact"
     single: bool = False
     limit_calls: int | None = None
+    pattern: Pattern | None = None
 
     @property
     def turn(self) -> str:
@@ -62,7 +69,8 @@ Declaration = Procedure | Subscription
 class Registry:
     """Declarations of one :class:`~wampflask.WAMP` object. Safe in any thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, roles: Roles = Roles()) -> None:  # noqa: B008 - it is frozen
+        self.roles = roles
         self._lock = Lock()
         self._declarations: list[Declaration] = []
         self._places: dict[tuple[str, str], Procedure] = {}
@@ -109,18 +117,42 @@ def check_handler(handler: Handler) -> None:
             )
 
 
-def check_roles(uri: str, roles: Iterable[str]) -> tuple[str, ...]:
-    """``roles`` of a procedure, when all of them exist.
+def check_names(handler: Handler, pattern: Pattern) -> None:
+    """See that ``handler`` can be given the named components of ``pattern``.
 
-    :raises ConfigError: for one that does not, which would refuse everybody.
+    :raises ConfigError: naming those that it does not take.
     """
-    if isinstance(roles, str):
-        raise ConfigError(f"The roles of {uri!r} are a tuple: write roles=({roles!r},).")
-    named = tuple(roles)
-    for role in named:
-        if role not in (*ROLES, BACKEND):
-            raise ConfigError(f"{uri!r} is for the role {role!r}; the roles are {', '.join((*ROLES, BACKEND))}.")
-    return named
+    taken = inspect.signature(handler).parameters
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in taken.values()):
+        return
+    missing = [name for name in pattern.names if name not in taken or taken[name].kind in _NO_NAME]
+    if missing:
+        raise ConfigError(
+            f"{pattern.text} names {', '.join(missing)}, which the handler {place(handler)} does not take: "
+            f"give it {'arguments of these names' if len(missing) > 1 else 'an argument of this name'}."
+        )
+
+
+def arrange(
+    handler: Handler, pattern: Pattern, uri: str, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> tuple[list[Any], dict[str, Any]] | None:
+    """The arguments of ``handler``: the components of ``uri`` at their names, what was sent at the others.
+
+    None when ``uri`` does not match, such as ``tea`` for ``<int:item>``.
+
+    :raises TypeError: what was sent has a component's name.
+    """
+    found = pattern.read(uri)
+    if found is None:
+        return None
+    if twice := found.keys() & kwargs.keys():
+        raise TypeError(f"{', '.join(sorted(twice))}: stands in the URI already")
+    sent, placed = list(args), list[Any]()
+    for name, parameter in inspect.signature(handler).parameters.items():
+        if parameter.kind not in _BY_PLACE or not (sent or name in found):
+            break
+        placed.append(found.pop(name) if name in found else sent.pop(0))
+    return [*placed, *sent], {**found, **kwargs}
 
 
 def place(handler: Handler) -> str:

@@ -335,6 +335,8 @@ def _publish_options(options: PublishOptions, acknowledge: bool) -> _PublishOpti
         eligible_authid=options.receivers,
         exclude_authid=options.others,
         eligible_authrole=options.roles,
+        eligible=options.sessions,
+        exclude=options.other_sessions,
     )
 
 

@@ -13,6 +13,7 @@ USER = "user"
 NAME_MAX = 100
 """Characters after an authid's kind."""
 
+_AUTHID = re.compile(r"(user|visitor|agent|key|backend):")
 _PLAIN = frozenset(b"0123456789abcdefghijklmnopqrstuvwxyz")
 
 
@@ -50,6 +51,20 @@ def user_authid(user_id: object) -> str:
     if not name or len(name) > NAME_MAX:
         raise ValueError(f"The user id {user_id!r} is empty, or too long for an authid ({NAME_MAX} characters).")
     return f"{USER}:{name}"
+
+
+def authid_of(user: object) -> str:
+    """The authid of a user: :func:`user_authid` of an id, or of what the ``get_id()`` of a Flask-Login user returns.
+
+    :raises ValueError: nobody is logged in; the id is an authid already, or cannot stand in one.
+    """
+    get_id = getattr(user, "get_id", None)
+    user_id = get_id() if callable(get_id) else user
+    if user_id is None:
+        raise ValueError("This user has no id: nobody is logged in.")
+    if isinstance(user_id, str) and _AUTHID.match(user_id):
+        raise ValueError(f"{user_id!r} is an authid, not the id of a user: give authid={user_id!r}, or the id alone.")
+    return user_authid(user_id)
 
 
 def _decode(name: str) -> str | None:

@@ -24,7 +24,7 @@ from .router.lint import lint
 from .router.plugin.rules import RULES
 from .router.render import PLUGIN_PATH, Node, Realm
 from .router.wire import Refused, Wire, WireError
-from .tickets import KEY_FILE, REVOKED_FILE, desk_of, ensure_key, explain_refusal
+from .tickets import BLOCKED_FILE, KEY_FILE, REVOKED_FILE, desk_of, ensure_key, explain_refusal
 
 _PERMISSIONS = "wampflask_permissions"
 
@@ -54,7 +54,9 @@ def node_of(app: Flask, config: Config, folder: Path) -> Node:
         permissions=tuple(declared()),
         secret=_relative(instance / KEY_FILE, folder),
         revoked=_relative(instance / REVOKED_FILE, folder),
+        blocked=_relative(instance / BLOCKED_FILE, folder),
         ticket_lifetime=config.ticket_lifetime,
+        roles=desk_of(app).tickets.roles,
     )
     return Node(
         realms=(realm,),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from flask import Flask, current_app
 from flask.logging import default_handler
 
-from . import _reactor, answers, assets, cli, logins, origins, payload, tickets, uris
+from . import _reactor, answers, assets, cli, logins, origins, payload, people, tickets, uris
 from . import options as _options
 from ._client import Client
 from ._current import KEY, current_client
@@ -21,16 +22,21 @@ from ._registry import (
     Registry,
     Subscription,
     check_handler,
-    check_roles,
+    check_names,
 )
 from .after_commit import AfterCommit
 from .config import Config, environment
-from .errors import ConfigError, WampError
+from .errors import ConfigError, InvalidURI, WampError
 from .live_declarations import LiveDeclarations
 from .locks import Lock
 from .message import message
 from .options import DEFAULT_CALL, DEFAULT_PUBLISH, CallOptions, PublishOptions
-from .permissions import PAGES, Permission
+from .patterns import Pattern
+from .people import Audience
+from .permissions import BACKEND, EVERYONE, Permission
+from .roles import Roles
+from .router.plugin.blocked import LIFTED, Block
+from .router.plugin.tickets import PEOPLE, PROGRAMS, TicketBlocked
 from .servers import connect_when_served, is_loaded_by_command, is_loaded_by_server
 from .status import Status
 from .tickets import Identify
@@ -54,11 +60,16 @@ class WAMP(LiveDeclarations):
     or a handler, and may be called from any thread but the reactor's.
 
     :param app: calls :meth:`init_app` with it.
+    :param roles: of people who are logged in, in place of user and admin; people who are not are visitors in any app.
+    :param programs: roles of programs that join with tickets.
+    :raises ConfigError: for a name that cannot be a role's.
     """
 
-    def __init__(self, app: Flask | None = None) -> None:
+    def __init__(
+        self, app: Flask | None = None, *, roles: Iterable[str] = PEOPLE, programs: Iterable[str] = PROGRAMS
+    ) -> None:
         super().__init__()
-        self._registry = Registry()
+        self._registry = Registry(Roles.of(roles, programs))
         self._permissions: list[Permission] = []
         self._clients: list[Client] = []
         self._identify: Identify | None = None
@@ -101,7 +112,7 @@ class WAMP(LiveDeclarations):
             port=config.port,
             public_url=config.public_url,
             pages=origins.Pages(Path(app.instance_path), config),
-            identify=lambda: self._identify() if self._identify else logins.identify(),
+            identify=lambda: self._identify() if self._identify else logins.identify(self._registry.roles),
         )
         answers.init_app(app)
         assets.init_app(app, client_url=config.client_url)
@@ -123,32 +134,53 @@ class WAMP(LiveDeclarations):
         self,
         uri: str,
         *,
+        allow: Iterable[str] | str = (),
         match: Match = "exact",
         invoke: Invoke = "roundrobin",
         login_required: bool = False,
-        roles: tuple[str, ...] = (),
+        roles: Iterable[str] | str = (),
     ) -> Callable[[H], H]:
         """Decorator: make a function a procedure that any session with permission may call.
+
+        ``@wamp.register("shop.stock.<item>", allow="everyone")`` declares the permission, too, and the function's
+        argument ``item`` is the component of the URI that was called.
 
         It runs in a handler thread, in an app context, with :data:`wampflask.caller` set and, where the app has
         Flask-Login, ``current_user``; what it returns must be JSON. Raise :class:`CallFailed` to answer with an error
         of your own. There is no HTTP request: ``request`` and ``session`` tell nothing of the caller (Flask-Login
         makes Flask have an empty one).
 
-        :param uri: a strict URI, or a pattern for ``match`` prefix or wildcard.
+        :param uri: a strict URI in which components may have names: see :class:`wampflask.patterns.Pattern`;
+            or a pattern for ``match`` prefix or wildcard.
+        :param allow: roles that may call, or ``"everyone"``: the permission, declared here in place of
+            :meth:`permit`. This app's workers always may.
         :param invoke: which worker the router chooses: single, first, last, roundrobin, random.
-        :param login_required: only people who are logged in (role user or admin) may call.
-        :param roles: only these roles may call.
+        :param login_required: of those with permission, only people who are logged in may call.
+        :param roles: of those with permission, only these roles may call.
         :raises InvalidURI: for a URI that is not strict. :raises AlreadyDeclared: when it is declared twice.
-        :raises ConfigError: for a role that does not exist, and for a handler that is asynchronous or a generator.
+        :raises ConfigError: for a role that does not exist, for a handler that is asynchronous or a generator, or that
+            does not take the named components.
         """
-        uris.check_own(uri, match)
+        pattern = _read_pattern(uri, match)
         if invoke not in INVOKE_POLICIES:
             raise ConfigError(f"invoke={invoke!r} is not one of {', '.join(INVOKE_POLICIES)}.")
-        allowed = check_roles(uri, roles)
+        narrowed = self._registry.roles.read(repr(uri), roles, backend=True)
+        allowed = self._registry.roles.read(repr(uri), allow)
+        if allowed and (narrowed or login_required or match != "exact"):
+            raise ConfigError(
+                f"allow= of {uri!r} says who may call: leave out roles= and login_required=, and name components as "
+                "<item> in place of match=."
+            )
+        who = (*allowed, BACKEND) if allowed else narrowed
 
         def declare(handler: H) -> H:
-            self._declare(Procedure(uri, handler, match, invoke, allowed, login_required))
+            if pattern:
+                made = Procedure(pattern.uri, handler, pattern.match, invoke, who, login_required, pattern=pattern)
+            else:
+                made = Procedure(uri, handler, match, invoke, who, login_required)
+            self._declare(made)
+            if allowed:
+                self.permit(Permission(pattern.permission if pattern else uri, call=allowed))
             return handler
 
         return declare
@@ -158,31 +190,41 @@ class WAMP(LiveDeclarations):
     ) -> Callable[[H], H]:
         """Decorator: run a function for each event of a topic, in a handler thread and an app context.
 
-        :param topic: a strict URI, or a pattern for ``match`` prefix or wildcard; ``caller.uri`` is the event's topic.
+        :param topic: a strict URI in which components may have names, as in :meth:`register`, or a pattern for
+            ``match`` prefix or wildcard; ``caller.uri`` is the event's topic.
         :param single: one worker of all runs it; another takes over within a second when that one ends.
         :param limit_calls: run it so many times in this process, then unsubscribe.
         :raises InvalidURI: for a URI that is not strict.
+        :raises ConfigError: for a handler that does not take the named components.
         """
-        if not topic.startswith("wamp."):
-            uris.check_own(topic, match)
+        pattern = _read_pattern(topic, match) if not topic.startswith("wamp.") else None
         if limit_calls is not None and limit_calls < 1:
             raise ConfigError(f"limit_calls={limit_calls} must be 1 or more.")
 
         def declare(handler: H) -> H:
-            self._declare(Subscription(topic, handler, match, single, limit_calls))
+            if pattern:
+                made = Subscription(pattern.uri, handler, pattern.match, single, limit_calls, pattern)
+            else:
+                made = Subscription(topic, handler, match, single, limit_calls)
+            self._declare(made)
             return handler
 
         return declare
 
     def _declare(self, declaration: Procedure | Subscription) -> None:
         check_handler(declaration.handler)
+        if declaration.pattern is not None:
+            check_names(declaration.handler, declaration.pattern)
         self._registry.add(declaration)
         for client in self._clients:
             client.declare(declaration)
 
     def permit(self, *permissions: Permission) -> None:
-        """Declare who, besides this app's workers, may use which URI; the router enforces it."""
-        self._permissions.extend(permissions)
+        """Declare who, besides this app's workers, may use which URI; the router enforces it.
+
+        :raises ConfigError: for a role that this app does not have.
+        """
+        self._permissions.extend(permission.for_roles(self._registry.roles.read) for permission in permissions)
 
     @property
     def permissions(self) -> tuple[Permission, ...]:
@@ -262,6 +304,27 @@ class WAMP(LiveDeclarations):
         clean_args, clean_kwargs = payload.clean(args, kwargs)
         return current_client().call(procedure, clean_args, clean_kwargs, timeout)
 
+    def to(
+        self,
+        *,
+        user: object = None,
+        visitor: str | None = None,
+        session: int | Iterable[int] | None = None,
+        except_user: object = None,
+        except_session: int | Iterable[int] | None = None,
+    ) -> Audience:
+        """Address some: ``wamp.to(user=7).publish("notice", text="Hello")`` reaches every page of that person.
+
+        Their roles must be permitted to subscribe the topic, as for any event. What is given together must all be true.
+
+        :param user: an id, or a Flask-Login user; or a list of them.
+        :param visitor: the authid of somebody who is not logged in, such as ``caller.authid``.
+        :param session: one page, such as ``caller.session``, or a list of them.
+        :param except_user: not to them.   :param except_session: not to these pages.
+        :raises TypeError: nobody is named. :raises ValueError: an id that cannot be a user's.
+        """
+        return people.audience(self, user, visitor, session, except_user, except_session)
+
     def after_commit(self, session: Session | scoped_session[Any]) -> AfterCommit:
         """The three publish functions for a transaction: sent when it commits, dropped when it rolls back."""
         return AfterCommit(session)
@@ -274,8 +337,8 @@ class WAMP(LiveDeclarations):
         can_read: Callable[[Caller, Any], bool] | None = None,
         can_write: Callable[[Caller, str, Any], bool] | None = None,
         table: str | None = None,
-        readers: Iterable[str] = PAGES,
-        writers: Iterable[str] = PAGES,
+        readers: Iterable[str] | str = EVERYONE,
+        writers: Iterable[str] | str = EVERYONE,
         session: Callable[[], Any] | None = None,
     ) -> Binding:
         """Let pages follow and change a model's rows: see :mod:`wampflask.binding`, which needs SQLAlchemy.
@@ -286,11 +349,13 @@ class WAMP(LiveDeclarations):
         """
         from .binding import Binding, permissions_for  # SQLAlchemy is there only where this is used
 
+        read = self._registry.roles.read
+        reading, writing = read("bind(readers=…)", readers), read("bind(writers=…)", writers)
         bound = Binding(
             self, model, fields=fields, can_read=can_read, can_write=can_write, table=table, session=session
         )
         bound.watch()
-        self.permit(*permissions_for(bound.table, readers=readers, writers=writers))
+        self.permit(*permissions_for(bound.table, readers=reading, writers=writing))
         return bound
 
     # -- the connection
@@ -340,10 +405,62 @@ class WAMP(LiveDeclarations):
 
         :param authid: such as ``user:17``.
         """
+        self._end(authid, people.REVOKED, "This login has ended.")
+
+    def _end(self, authid: str, reason: str, message: str = "") -> None:
         client = current_client()
         file = Path(current_app.instance_path) / tickets.REVOKED_FILE
         tickets.revoke(file, authid, lifetime=client.config.ticket_lifetime)
-        client.kill_sessions(authid)
+        client.end_sessions(authid, reason, message)
+
+    def refresh(self, *, user: object = None, visitor: str | None = None) -> None:
+        """Have somebody's pages join again with what is true of them now: after their role or their claims changed.
+
+        The tickets they were given so far are refused, and their sessions end; the browser client joins again at once.
+        Call it once the change is committed. Never fails because the router is away.
+
+        :param user: an id, or a Flask-Login user.   :param visitor: an authid, such as ``caller.authid``.
+        """
+        self._end(people.person(user, visitor), people.REFRESH)
+
+    def disconnect(
+        self, *, user: object = None, visitor: str | None = None, session: int | None = None, reason: str = ""
+    ) -> None:
+        """End somebody's sessions, or one page's; they may join again. Never fails because the router is away.
+
+        :param user: an id, or a Flask-Login user.   :param visitor: an authid, such as ``caller.authid``.
+        :param session: such as ``caller.session``.   :param reason: for people to read.
+        """
+        whose = people.person(user, visitor) if session is None else session
+        current_client().end_sessions(whose, people.DISCONNECTED, reason)
+
+    def block(
+        self,
+        *,
+        user: object = None,
+        visitor: str | None = None,
+        until: datetime | float | None = None,
+        reason: str = "",
+    ) -> None:
+        """Keep somebody out: their sessions end, and they get no ticket until then. Their pages say why.
+
+        It is for one person as the tickets know them: who logs out is a visitor, who deletes cookies another one. Never
+        fails because the router is away.
+
+        :param user: an id, or a Flask-Login user.   :param visitor: an authid, such as ``caller.authid``.
+        :param until: a moment with its time zone, or seconds from now; None until :meth:`unblock`.
+        :param reason: for that person to read.
+        :raises ValueError: for a moment without a time zone, or one that has passed.
+        """
+        authid = people.person(user, visitor)
+        file = Path(current_app.instance_path) / tickets.BLOCKED_FILE
+        tickets.block(file, authid, Block(people.moment(until), reason))
+        current_client().end_sessions(authid, TicketBlocked.uri, reason)
+
+    def unblock(self, *, user: object = None, visitor: str | None = None) -> None:
+        """Let somebody in again; do nothing to those who are not blocked."""
+        authid = people.person(user, visitor)
+        tickets.block(Path(current_app.instance_path) / tickets.BLOCKED_FILE, authid, Block(LIFTED, ""))
 
     def lock(self, name: str) -> Lock:
         """A lock over all processes of the realm; use it with ``with``, which raises :class:`LockTaken` if it is held.
@@ -381,3 +498,18 @@ def _show_logs() -> None:
         logger = logging.getLogger(name)
         if not logger.hasHandlers():
             logger.addHandler(default_handler)
+
+
+def _read_pattern(uri: str, match: Match) -> Pattern | None:
+    """``uri`` with its names; None for one without, which is checked.
+
+    :raises InvalidURI: for one that is not strict, or has both names and ``match``.
+    """
+    if "<" not in uri and "{" not in uri:
+        uris.check_own(uri, match)
+        return None
+    if match != "exact":
+        raise InvalidURI(f"{uri!r} has named components: leave out match={match!r}.")
+    pattern = Pattern.parse(uri)
+    uris.check_own(pattern.uri, pattern.match)
+    return pattern

@@ -13,7 +13,7 @@ from .errors import AlreadyDeclared, ConfigError, InvalidURI
 from .fragments import FETCH, Fragment, ListFragment
 from .live import WORKER_LOST, Addressed, LiveThing, Log, P, Per, R, Rows, Value
 from .patterns import Pattern
-from .permissions import EVERYONE, PAGES, Permission
+from .permissions import EVERYONE, Permission
 from .presence import Describe, Person, Presence, online
 from .router.plugin.roster import CHANGED as PEOPLE_CHANGED
 from .router.plugin.roster import LAST
@@ -146,7 +146,7 @@ class LiveDeclarations:
             raise AlreadyDeclared(f"Two fragments are called {fragment.name!r}: give one of them another name=.")
         if not self._fragments:
             self._declare(live_calls.fetch_procedure(self._fragments))
-            self.permit(Permission.of_library(FETCH, call=PAGES))
+            self.permit(Permission.of_library(FETCH, call=EVERYONE))
         self._fragments[fragment.name] = fragment
         self._announce_live(fragment)
 
@@ -194,7 +194,7 @@ class LiveDeclarations:
 
     def _announce_live(self, thing: LiveThing[..., Any]) -> None:
         if not self._live:
-            self.permit(Permission.of_library(WORKER_LOST, subscribe=PAGES))
+            self.permit(Permission.of_library(WORKER_LOST, subscribe=EVERYONE))
         self._live.append(thing)
         self.permit(*thing.permissions())
 
@@ -206,9 +206,7 @@ class LiveDeclarations:
             self.permit(Permission(procedure, call=thing.allow))
 
     def _roles(self, allow: Iterable[str] | str) -> tuple[str, ...]:
-        if isinstance(allow, str):
-            return PAGES if allow == EVERYONE else (allow,)
-        return tuple(allow)
+        return self._registry.roles.read("A live thing", allow)
 
     def changed(self, uri: str, *keys: str | int) -> None:
         """Say that a live thing has changed: it is read and sent soon; in a transaction, after its end.

@@ -13,8 +13,9 @@ from typing import Any
 
 from flask import Flask, current_app
 
-from .caller import Caller, user_authid
-from .errors import WampError
+from .caller import USER, Caller, user_authid
+from .errors import ConfigError, WampError
+from .roles import Roles
 from .tickets import Identity
 
 UserLoader = Callable[[str], Any]
@@ -27,16 +28,23 @@ def has_logins(app: Flask) -> bool:
     return hasattr(app, "login_manager")
 
 
-def identify() -> Identity | None:
+def identify(roles: Roles) -> Identity | None:
     """Who is logged in, in the current request; None for a visitor, and where there is no Flask-Login.
 
+    :raises ConfigError: the app has roles of its own, and did not say whose they are.
     :raises ValueError: the user's id is too long for a ticket.
     """
     if not has_logins(current_app):
         return None
     from flask_login import current_user
 
-    return Identity("user", user_authid(current_user.get_id())) if current_user.is_authenticated else None
+    if not current_user.is_authenticated:
+        return None
+    if USER not in roles.people:
+        raise ConfigError(
+            f"Somebody is logged in, and the roles are {', '.join(roles.people)}: say who has which, by @wamp.identify."
+        )
+    return Identity(USER, authid=user_authid(current_user.get_id()))
 
 
 def revoke_at_log_out(app: Flask, revoke: Callable[[str], None]) -> None:

@@ -22,6 +22,7 @@ from typing import Any
 
 from flask import Flask
 
+from . import people
 from ._client import Client
 from ._current import KEY
 from ._registry import Declaration, Direct, Procedure, Registry, Subscription
@@ -71,7 +72,7 @@ class MemoryRealm(Client):
         self._locks: set[str] = set()
         self.connected = True
         self.published: list[Event] = []
-        self.revoked: list[str] = []
+        self.ended: list[tuple[str | int, str, str]] = []
         self.people: dict[str, list[list[Any]]] = {}
         self._numbers = count(1)
 
@@ -90,6 +91,11 @@ class MemoryRealm(Client):
         """
         who = caller or Caller(session=2, authid="visitor:test", role="visitor", uri=procedure)
         return self._invoke(procedure, args, kwargs, who)
+
+    @property
+    def revoked(self) -> list[str]:
+        """The authids whose logins have ended."""
+        return [str(whose) for whose, reason, _ in self.ended if reason == people.REVOKED]
 
     def disconnect(self) -> None:
         """Be away: publish and call raise :class:`NotConnected` from now on."""
@@ -215,9 +221,9 @@ class MemoryRealm(Client):
         """Free the lock."""
         self._locks.discard(registration)
 
-    def kill_sessions(self, authid: str) -> None:
-        """Keep whose sessions were to end."""
-        self.revoked.append(authid)
+    def end_sessions(self, whose: str | int, reason: str, message: str = "") -> None:
+        """Keep whose sessions were to end, and why."""
+        self.ended.append((whose, reason, message))
 
     def _require(self) -> None:
         if not self.connected:

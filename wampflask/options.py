@@ -14,6 +14,9 @@ _NOBODY = ("-",)
 """No ticket has this authid. The router takes an empty list of receivers for "everybody"."""
 
 
+_NO_SESSION = (0,)
+
+
 class OptionAsPayload(UserWarning):
     """A keyword that reads like an option was sent as payload: options go into ``options=``."""
 
@@ -42,6 +45,8 @@ class PublishOptions:
         because one Flask worker's handlers should hear what another's would.
     :param eligible_authid: deliver only to sessions of these authids; to nobody when there are none.
     :param exclude_authid: do not deliver to sessions of these authids.
+    :param eligible_session: deliver only to these sessions; to nobody when there are none.
+    :param exclude_session: do not deliver to these sessions.
     :param eligible_authrole: deliver only to sessions of these roles; to nobody when there are none.
     :raises TypeError: for a value of another type, such as one authid that is not in a list.
     :raises ValueError: for a time that is not above 0.
@@ -52,6 +57,8 @@ class PublishOptions:
     eligible_authid: Iterable[str] | None = None
     exclude_authid: Iterable[str] | None = None
     eligible_authrole: Iterable[str] | None = None
+    eligible_session: Iterable[int] | None = None
+    exclude_session: Iterable[int] | None = None
 
     def __post_init__(self) -> None:
         _check_timeout("PublishOptions", self.timeout)
@@ -59,6 +66,8 @@ class PublishOptions:
             raise TypeError(f"PublishOptions(exclude_me={self.exclude_me!r}): use True or False.")
         for name in ("eligible_authid", "exclude_authid", "eligible_authrole"):
             object.__setattr__(self, name, _words(name, getattr(self, name)))
+        for name in ("eligible_session", "exclude_session"):
+            object.__setattr__(self, name, _numbers(name, getattr(self, name)))
 
     @property
     def receivers(self) -> list[str] | None:
@@ -74,6 +83,16 @@ class PublishOptions:
     def others(self) -> list[str] | None:
         """``exclude_authid`` as the router reads it."""
         return None if self.exclude_authid is None else list(self.exclude_authid)
+
+    @property
+    def sessions(self) -> list[int] | None:
+        """``eligible_session`` as the router reads it."""
+        return None if self.eligible_session is None else list(self.eligible_session) or list(_NO_SESSION)
+
+    @property
+    def other_sessions(self) -> list[int] | None:
+        """``exclude_session`` as the router reads it."""
+        return None if self.exclude_session is None else list(self.exclude_session)
 
 
 _EXAMPLES = {"eligible_authid": "user:17", "exclude_authid": "user:17", "eligible_authrole": "admin"}
@@ -100,6 +119,18 @@ def _words(name: str, value: object) -> tuple[str, ...] | None:
         if not isinstance(word, str) or not word:
             raise TypeError(f"PublishOptions({name}=…) has {word!r}: use text such as {_EXAMPLES[name]!r}.")
     return words
+
+
+def _numbers(name: str, value: object) -> tuple[int, ...] | None:
+    if value is None:
+        return None
+    if not isinstance(value, Iterable) or isinstance(value, str | bytes | Mapping):
+        raise TypeError(f"PublishOptions({name}={value!r}): use a list of session ids, such as [caller.session].")
+    numbers = tuple(value)
+    for number in numbers:
+        if isinstance(number, bool) or not isinstance(number, int):
+            raise TypeError(f"PublishOptions({name}=…) has {number!r}: use session ids, such as caller.session.")
+    return numbers
 
 
 DEFAULT_CALL = CallOptions()

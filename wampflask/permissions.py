@@ -16,17 +16,17 @@ everything.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from copy import copy
 from typing import Any
 
 from .router.plugin.rules import ACTIONS, RESERVED
-from .router.plugin.tickets import BACKEND, TICKETED
+from .router.plugin.tickets import ANONYMOUS, BACKEND, NEVER, PEOPLE, TICKETED, VISITOR
 
-__all__ = ["ANONYMOUS", "BACKEND", "PAGES", "ROLES", "Permission", "compile_rules"]
+__all__ = ["ANONYMOUS", "BACKEND", "EVERYONE", "PAGES", "ROLES", "Permission", "compile_rules"]
 
-ANONYMOUS = "anonymous"
-ROLES = (*TICKETED, ANONYMOUS)
-PAGES = ("visitor", "user", "admin")  # whoever has one of our pages open
+ROLES = (*TICKETED, ANONYMOUS)  # where an app has none of its own
+PAGES = (VISITOR, *PEOPLE)  # of people, in such an app
 EVERYONE = "everyone"  # instead of roles: every role of people, logged in or not
 
 _LITERAL = re.compile(r"[0-9a-z_]+")
@@ -39,6 +39,7 @@ class Permission:
     :param uri: a strict WAMP URI in which a component may be ``<name>`` (any one component), ``<!name>`` (any one, but
         never a wildcard: an unguessable word that one has to know), ``{authid}``
         (the session's authid, with ``_`` for its ``:``) or ``{claim}`` (what the session's ticket claims).
+        Each action is for one role, several, or ``"everyone"``: every role of people, logged in or not.
     :param call: roles that may call the procedure.      :param register: roles that may provide it.
     :param publish: roles that may publish to the topic.  :param subscribe: roles that may hear it.
     :param disclose: tell subscribers who published, and those who registered who calls. Handlers in Flask
@@ -52,10 +53,10 @@ class Permission:
         self,
         uri: str,
         *,
-        call: Iterable[str] = (),
-        register: Iterable[str] = (),
-        publish: Iterable[str] = (),
-        subscribe: Iterable[str] = (),
+        call: Iterable[str] | str = (),
+        register: Iterable[str] | str = (),
+        publish: Iterable[str] | str = (),
+        subscribe: Iterable[str] | str = (),
         disclose: bool = False,
     ) -> None:
         self.uri = _check_uri(uri)
@@ -65,8 +66,15 @@ class Permission:
         self.subscribe = _check_roles(uri, subscribe)
         self.disclose = disclose
 
+    def for_roles(self, read: Callable[[str, tuple[str, ...]], tuple[str, ...]]) -> Permission:
+        """The same with the roles that ``read(what, names)`` makes of those named here."""
+        made = copy(self)
+        for action in ACTIONS:
+            setattr(made, action, read(f"The permission for {self.uri!r}", self.roles(action)))
+        return made
+
     @classmethod
-    def of_library(cls, uri: str, *, call: Iterable[str] = (), subscribe: Iterable[str] = ()) -> Permission:
+    def of_library(cls, uri: str, *, call: Iterable[str] | str = (), subscribe: Iterable[str] | str = ()) -> Permission:
         """For the library's own URIs below ``wampflask.``, which an app cannot declare."""
         made = cls("wampflask_" + uri.partition(".")[2], call=call, subscribe=subscribe)
         made.uri = uri
@@ -136,11 +144,9 @@ def _check_uri(uri: str) -> str:
     return uri
 
 
-def _check_roles(uri: str, roles: Iterable[str]) -> tuple[str, ...]:
-    if isinstance(roles, str):
-        raise ValueError(f"The permission for {uri!r} needs a tuple of roles: write ({roles!r},).")  # noqa: TRY004
-    named = tuple(roles)
+def _check_roles(uri: str, roles: Iterable[str] | str) -> tuple[str, ...]:
+    named = (roles,) if isinstance(roles, str) else tuple(roles)
     for role in named:
-        if role not in ROLES:
-            raise ValueError(f"The permission for {uri!r} names {role!r}; the roles are {', '.join(ROLES)}.")
+        if not isinstance(role, str) or not _LITERAL.fullmatch(role) or (role in NEVER and role != ANONYMOUS):
+            raise ValueError(f"The permission for {uri!r} names {role!r}: use {', '.join(ROLES)}, or your WAMP's own.")
     return named

@@ -22,6 +22,7 @@ from typing import Any, Self
 
 from .memory import Event, MemoryRealm, in_memory
 from .permissions import BACKEND, Permission
+from .roles import Roles
 from .router.node import Process, RouterError, check_port, forget_killed, is_free, write_config
 from .router.plugin.tickets import Tickets
 from .router.render import Node, Realm
@@ -55,6 +56,7 @@ class RouterNode:
         realms' names to their permissions, for several realms in one node (they share ``secret``).
     :param folder: to work in; by default a temporary one that goes with :meth:`close`. It is laid out like an
         instance folder: ``ticket.key``, ``revoked``, ``crossbar/``.
+    :param roles: those of the app.
     :param options: further fields of :class:`wampflask.router.render.Node`, such as ``origins``.
     """
 
@@ -66,6 +68,7 @@ class RouterNode:
         secret: str | None = None,
         ticket_lifetime: float = 60.0,
         loglevel: str = "info",
+        roles: Roles = Roles(),  # noqa: B008 - it is frozen
         **options: Any,
     ) -> None:
         realms = permissions if isinstance(permissions, Mapping) else {REALM: permissions}
@@ -74,10 +77,16 @@ class RouterNode:
         self.secret = secret or secrets.token_hex(32)
         self.lifetime = ticket_lifetime
         self.realm = next(iter(realms))
+        self._roles = roles
         self.port = options.pop("port", None) or free_port()
         self.spec = Node(
             realms=tuple(
-                Realm(name=name, permissions=tuple(declared), ticket_lifetime=ticket_lifetime)
+                Realm(
+                    name=name,
+                    permissions=tuple(permission.for_roles(roles.read) for permission in declared),
+                    ticket_lifetime=ticket_lifetime,
+                    roles=roles.ticketed,
+                )
                 for name, declared in realms.items()
             ),
             port=self.port,
@@ -141,7 +150,7 @@ class RouterNode:
 
     def tickets(self, realm: str | None = None) -> Tickets:
         """To mint tickets with."""
-        return Tickets(self.secret, realm or self.realm, self.lifetime)
+        return Tickets(self.secret, realm or self.realm, self.lifetime, roles=self._roles.ticketed)
 
     def start(self, timeout: float = 60.0) -> Self:
         """Start and wait until a backend can join.
@@ -173,7 +182,7 @@ class RouterNode:
         """A joined session of the role backend, on the wire. Close it."""
         return self.session(BACKEND, BACKEND, realm=realm)
 
-    def session(self, role: str, authid: str, *, realm: str | None = None, **claims: str) -> Wire:
+    def session(self, role: str, authid: str, *, realm: str | None = None, **claims: object) -> Wire:
         """A joined session of any role, on the wire: backend by the socket, others as browsers. Close it."""
         ticket = self.tickets(realm).mint(role, authid, **claims)
         wire = Wire(self.url if role == BACKEND else self.ws_url)

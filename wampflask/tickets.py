@@ -10,35 +10,45 @@ import fcntl
 import os
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from threading import Lock
 from typing import Protocol
 from urllib.parse import urlsplit
 
 from flask import Blueprint, Flask, Response, abort, after_this_request, current_app, jsonify, request
 from itsdangerous import BadData, URLSafeSerializer
 
+from .caller import authid_of
 from .permissions import BACKEND
+from .router.plugin import blocked as blocks
 from .router.plugin import revoked as revocations
+from .router.plugin.blocked import Block
 from .router.plugin.tickets import (
     ELSEWHERE,
     FORGED,
+    Claim,
+    TicketBlocked,
     TicketError,
     TicketExpired,
     TicketRevoked,
     Tickets,
-    check_claims,
+    read_claims,
 )
+from .router.plugin.watched import Watched
 
 __all__ = [
     "Identity",
+    "TicketBlocked",
     "TicketDesk",
     "TicketError",
     "TicketExpired",
     "TicketRevoked",
     "Tickets",
+    "block",
     "blueprint",
     "ensure_key",
     "init_app",
@@ -49,6 +59,7 @@ __all__ = [
 
 KEY_FILE = "ticket.key"
 REVOKED_FILE = "revoked"
+BLOCKED_FILE = "blocked"
 VISITOR_COOKIE = "wampflask_visitor"
 VISITOR_AGE = 400 * 24 * 3600  # seconds; browsers keep no cookie longer
 PROOF_HEADER = "X-Wamp-Proof"
@@ -60,18 +71,30 @@ _PROOFS_MAX = 8  # in one request
 _COMPACT_SIZE = 65536  # bytes of the revocations file after which old lines are dropped
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class Identity:
-    """Who is asking: what their ticket will say.
+    """Who is asking: what their ticket will say. Asked for each ticket, so that claims are never older than a session.
 
-    :param role: visitor, user, admin or agent.
-    :param authid: ``user:17``, ``visitor:9f…``, ``agent:web1``.
-    :param claims: words of ``[0-9a-z_]`` for ``{claim}`` components of permissions, one component each.
+    ``Identity("staff", current_user.id, team=[team.id for team in current_user.teams])``
+
+    :param role: one of the app's roles.
+    :param user: the id of a person who is logged in, of any kind, or a Flask-Login user.
+    :param authid: in place of ``user``, for somebody else: ``visitor:9f…``, ``agent:web1``.
+    :param claims: what ``{name}`` in a permission's URI stands for: a whole number, a word of ``[0-9a-z_]``, or a list
+        of them, of which any will do.
+    :raises ValueError: for an id or a claim that cannot stand in a ticket.
     """
 
     role: str
     authid: str
-    claims: Mapping[str, str] = field(default_factory=dict)
+    claims: Mapping[str, Claim]
+
+    def __init__(self, role: str, user: object = None, /, *, authid: str = "", **claims: object) -> None:
+        if (user is None) == (not authid):
+            raise ValueError('An Identity has the id of a user, or else authid="kind:name".')
+        object.__setattr__(self, "role", role)
+        object.__setattr__(self, "authid", authid or authid_of(user))
+        object.__setattr__(self, "claims", read_claims(claims))
 
 
 Identify = Callable[[], Identity | None]
@@ -85,7 +108,7 @@ class Pages(Protocol):
     def served(self, origin: str) -> None: ...
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class TicketDesk:
     """The tickets of one app.
 
@@ -94,11 +117,21 @@ class TicketDesk:
     """
 
     tickets: Tickets
-    revoked: Path
+    instance: Path
     port: int = 8081
     public_url: str = ""
     identify: Identify | None = None
     pages: Pages | None = None
+
+    def __post_init__(self) -> None:
+        self._blocked = Watched(self.instance / BLOCKED_FILE, blocks.parse, {})
+        self._reading = Lock()
+
+    def block_of(self, authid: str) -> Block | None:
+        """What keeps ``authid`` out now."""
+        with self._reading:
+            found = self._blocked.read().get(authid)
+        return found if found and found.holds(time.time()) else None
 
     def mint_backend(self) -> str:
         """A ticket for this worker's own session. Any thread."""
@@ -107,7 +140,7 @@ class TicketDesk:
     def whoever_asks(self) -> Identity:
         """The identity of the current request."""
         found = self.identify() if self.identify is not None else None
-        return found or Identity("visitor", visitor_authid())
+        return found or Identity("visitor", authid=visitor_authid())
 
     def url(self) -> str:
         """Where the page of the current request finds the router."""
@@ -133,7 +166,7 @@ def init_app(
     """Give ``app`` its desk and the route ``/wamp/ticket`` (endpoint ``wamp.ticket``)."""
     desk = TicketDesk(
         tickets=tickets,
-        revoked=Path(app.instance_path) / REVOKED_FILE,
+        instance=Path(app.instance_path),
         port=port,
         public_url=public_url,
         identify=identify,
@@ -196,25 +229,45 @@ def revoke(file: Path, authid: str, *, lifetime: float, now: float | None = None
     :param file: ``<instance>/revoked``.       :param lifetime: of tickets, seconds; older lines are dropped.
     """
     moment = time.time() if now is None else now
+    since = moment - lifetime - 3600
+
+    def recent(text: str) -> list[str]:
+        return [revocations.line(who, when) for who, when in revocations.parse(text).items() if when >= since]
+
+    _append(file, revocations.line(authid, moment), recent)
+
+
+def block(file: Path, authid: str, block: Block, *, now: float | None = None) -> None:
+    """Refuse every ticket of ``authid`` while ``block`` holds. Safe in any thread and process.
+
+    The router reads the file before each join, ``/wamp/ticket`` before each ticket. Sessions that have joined stay
+    until they are killed (``wamp.block`` does both).
+
+    :param file: ``<instance>/blocked``.
+    """
+    moment = time.time() if now is None else now
+
+    def holding(text: str) -> list[str]:
+        return [blocks.line(who, found) for who, found in blocks.parse(text).items() if found.holds(moment)]
+
+    _append(file, blocks.line(authid, block), holding)
+
+
+def _append(file: Path, line: str, keep: Callable[[str], Iterable[str]]) -> None:
+    """Add a line; when the file has grown large, have ``keep`` say which lines still matter.
+
+    Then it is replaced as a whole, so that its reader never sees half of it.
+    """
     with _locked(file.with_suffix(".lock")), open(file, "a", encoding="utf-8", opener=_private) as handle:
-        handle.write(revocations.line(authid, moment))
+        handle.write(line)
         handle.flush()
         os.fsync(handle.fileno())
-        if handle.tell() > _COMPACT_SIZE:
-            _drop_old(file, moment - lifetime - 3600)
-
-
-def _drop_old(file: Path, since: float) -> None:
-    """Replace the file as a whole, so that its reader never sees half of it."""
-    kept = {
-        authid: moment
-        for authid, moment in revocations.parse(file.read_text(encoding="utf-8")).items()
-        if moment >= since
-    }
-    new = file.with_suffix(".new")
-    with open(new, "w", encoding="utf-8", opener=_private) as handle:
-        handle.writelines(revocations.line(authid, moment) for authid, moment in kept.items())
-    new.replace(file)
+        if handle.tell() <= _COMPACT_SIZE:
+            return
+        new = file.with_suffix(".new")
+        with open(new, "w", encoding="utf-8", opener=_private) as kept:
+            kept.writelines(keep(file.read_text(encoding="utf-8")))
+        new.replace(file)
 
 
 @contextmanager
@@ -284,25 +337,25 @@ def _new_visitor() -> str:
     return f"visitor:{number}"
 
 
-def prove(**claims: str) -> str:
+def prove(**claims: object) -> str:
     """A proof that lets one page have ``claims`` in its tickets: for what belongs to a page and not to its reader.
 
     Hand it to the page, which keeps it in its memory and shows it with each request for a ticket (header
     ``X-Wamp-Proof``; ``connection.proofs`` of the browser's wrapper). To anybody but who asks now it is worthless.
 
-    :raises ValueError: a claim is not one component of a URI.
+    :raises ValueError: a claim is not one component of a URI, or a list of them.
     """
-    check_claims(claims)
-    return str(_proof_signer().dumps({"authid": desk_of().whoever_asks().authid, "claims": claims}))
+    found = read_claims(claims)
+    return str(_proof_signer().dumps({"authid": desk_of().whoever_asks().authid, "claims": found}))
 
 
 def _proof_signer() -> URLSafeSerializer:
     return URLSafeSerializer(desk_of().tickets.derive(_PROOF), salt=_PROOF)
 
 
-def _proven(who: Identity) -> dict[str, str]:
+def _proven(who: Identity) -> dict[str, Claim]:
     """The claims that the current request has proofs for; forged ones, and somebody else's, count for nothing."""
-    claims: dict[str, str] = {}
+    claims: dict[str, Claim] = {}
     for text in request.headers.get(PROOF_HEADER, "").split(",")[:_PROOFS_MAX]:
         try:
             proof = _proof_signer().loads(text.strip())
@@ -325,6 +378,8 @@ def ticket() -> Response:
     if desk.pages:
         desk.pages.served(page)
     who = desk.whoever_asks()
+    if block := desk.block_of(who.authid):
+        return _blocked(block)
     response = jsonify(
         ticket=desk.tickets.mint(who.role, who.authid, **{**_proven(who), **who.claims}),
         authid=who.authid,
@@ -334,6 +389,15 @@ def ticket() -> Response:
     )
     response.headers["Cache-Control"] = "no-store"
     response.vary.update(["Cookie", "Sec-Fetch-Site", "Origin"])
+    return response
+
+
+def _blocked(block: Block) -> Response:
+    """The answer to somebody who is blocked: the browser client shows the message, and stops until then."""
+    until = None if block.until is None else datetime.fromtimestamp(block.until, UTC).isoformat()
+    response = jsonify(error=TicketBlocked.uri, message=block.reason or None, until=until)
+    response.status_code = 403
+    response.headers["Cache-Control"] = "no-store"
     return response
 
 

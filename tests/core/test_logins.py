@@ -179,7 +179,7 @@ def test_g_and_request_are_the_handlers_own(app: Flask, wamp: WAMP, realm: Memor
 
 
 def test_an_apps_own_answer_comes_first(wamp: WAMP, client: FlaskClient, realm: MemoryRealm) -> None:
-    who: list[Identity | None] = [Identity("admin", "user:boss"), None]
+    who: list[Identity | None] = [Identity("admin", "boss"), None]
     wamp.identify(lambda: who.pop(0))
     client.post("/login/7")
     assert ticket(client) == ("admin", "user:boss")

@@ -191,7 +191,7 @@ def test_handlers_that_calling_does_not_run_are_refused(wamp: WAMP, handler: Any
     wamp.register("demo.a")(lambda: None)
 
 
-@pytest.mark.parametrize("roles", [("amdin",), ("user", "Admin"), "admin", [""]])
+@pytest.mark.parametrize("roles", [("amdin",), ("user", "Admin"), "amdin", [""]])
 def test_roles_that_do_not_exist_are_refused(wamp: WAMP, roles: Any) -> None:
     with pytest.raises(ConfigError, match="role"):
         wamp.register("demo.a", roles=roles)

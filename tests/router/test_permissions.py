@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from wampflask.permissions import PAGES, Permission, compile_rules
+from wampflask.router.lint import lint
+from wampflask.router.render import Node, Realm, render
 
 
 def test_a_permission_becomes_plain_data() -> None:
@@ -56,10 +58,25 @@ def test_uris_that_cannot_be(uri: str) -> None:
         Permission(uri, call=("user",))
 
 
-@pytest.mark.parametrize("roles", ["user", ("root",), ("backend",), ("trusted",)])
+@pytest.mark.parametrize("roles", ["User", "", ("ro ot",), ("backend",), ("trusted",), (7,)])
 def test_roles_that_cannot_be(roles: object) -> None:
-    with pytest.raises(ValueError, match=r"needs a tuple|the roles are visitor, user, admin, agent, anonymous\."):
+    with pytest.raises(ValueError, match=r"use visitor, user, admin, agent, anonymous"):
         Permission("polls.results", call=roles)  # type: ignore[arg-type]
+
+
+def test_one_role_needs_no_tuple() -> None:
+    assert Permission("a.b", call="user") == Permission("a.b", call=("user",))
+
+
+def test_a_realm_has_the_roles_of_its_permissions() -> None:
+    """Those that an app's WAMP does not have are refused there; a node made by hand is checked as well."""
+    permission = Permission("shop.stock", call=("staff",))
+    with pytest.raises(ValueError, match="names staff; the roles are visitor, user"):
+        render(Node(realms=(Realm(permissions=(permission,)),)))
+
+    config = render(Node(realms=(Realm(permissions=(permission,), roles=("visitor", "staff")),)))["workers"][0]
+    assert [role["name"] for role in config["realms"][0]["roles"]] == ["backend", "visitor", "staff", "anonymous"]
+    assert lint({"workers": [config]}) == []
 
 
 def test_compiled_in_a_fixed_order() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import secrets
 import stat
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from wampflask import WAMP, tickets
+from wampflask import WAMP, tickets, user_authid
 from wampflask.router.plugin import revoked
+from wampflask.router.plugin.rules import Rules, Session
 from wampflask.router.plugin.tickets import Tickets
 from wampflask.testing import MemoryRealm
 from wampflask.tickets import VISITOR_COOKIE, Identity, ensure_key, revoke
@@ -114,7 +116,7 @@ def test_a_view_learns_the_same_name(client: FlaskClient) -> None:
 
 def test_the_site_says_who_is_logged_in(app: Flask, client: FlaskClient) -> None:
     """Its hook may claim, and says None for visitors."""
-    asks: list[Identity | None] = [Identity("admin", "user:1", {"team": "red"}), None]
+    asks: list[Identity | None] = [Identity("admin", 1, team="red"), None]
     tickets.desk_of(app).identify = lambda: asks.pop(0)
 
     found = Tickets(SECRET, "realm").verify(fetch(client)["ticket"])
@@ -321,3 +323,72 @@ def test_a_page_that_the_router_will_refuse_is_named_with_the_remedy(
 def test_a_proof_of_what_matches_nothing_is_refused(app: Flask) -> None:
     with app.test_request_context("/"), pytest.raises(ValueError, match="tab='a-b' would match nothing"):
         tickets.prove(tab="a-b")
+
+
+# -- claims of several values
+
+
+@pytest.mark.parametrize("user", [17, "ann@example.org", "17", "a b"])
+def test_an_identity_takes_any_id(user: object) -> None:
+    assert Identity("user", user).authid == user_authid(user)
+
+
+def test_an_identity_claims_lists() -> None:
+    assert Identity("staff", 1, team=[1, "red", 1], host="web1", none=()).claims == {
+        "team": ["1", "red"],
+        "host": "web1",
+        "none": [],
+    }
+    assert Identity("agent", authid="agent:web1").authid == "agent:web1"
+
+
+@pytest.mark.parametrize(
+    ("who", "claims", "why"),
+    [
+        ((), {}, "has the id of a user"),
+        ((1,), {"authid": "user:1"}, "has the id of a user"),
+        (("user:1",), {}, "is an authid, not the id"),
+        ((1,), {"team": ["red-team"]}, "team='red-team' would match nothing"),
+        ((1,), {"team": [[1]]}, "would match nothing"),
+        ((1,), {"team": True}, "would match nothing"),
+        ((1,), {"team": -1}, "would match nothing"),
+        ((1,), {"team": None}, "would match nothing"),
+        ((1,), {"session": "1"}, "other than authid and session"),
+        ((1,), {"team": range(3)}, "would match nothing"),
+        ((1,), {"team": list(range(201))}, "has 201 values; 200 are the most"),
+    ],
+)
+def test_what_an_identity_cannot_be(who: tuple[Any, ...], claims: dict[str, Any], why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        Identity("user", *who, **claims)
+
+
+def test_claims_fit_a_ticket() -> None:
+    minted = Tickets(SECRET, "realm").mint("user", "user:1", team=list(range(200)))
+    assert len(minted) <= 4096
+    with pytest.raises(ValueError, match="claim less"):
+        Tickets(SECRET, "realm").mint("user", "user:1", team=[secrets.token_hex(16) for _ in range(200)])
+
+
+def test_any_of_several_values_will_do() -> None:
+    def may(uri: str, claims: dict[str, Any], action: str = "subscribe") -> bool:
+        asking = Session.of({"authrole": "user", "authid": "user:1", "session": 77, "authextra": {"claims": claims}})
+        return rules.decide(asking, uri, action, {"match": "wildcard"} if ".." in uri else {}).allow
+
+    rules = Rules(
+        [
+            {"uri": "todo.team.{team}", "subscribe": ["user"]},
+            {"uri": "todo.ask.{session}", "register": ["user"]},
+        ]
+    )
+    assert may("todo.team.1", {"team": ["1", "12"]})
+    assert may("todo.team.12", {"team": ["1", "12"]})
+    assert may("todo.team.1", {"team": "1"})
+    for other in ("2", "", "{team}", "112"):
+        assert not may(f"todo.team.{other}", {"team": ["1", "12"]})
+    assert not may("todo.team.2", {"team": "12"}), "a word is no list of its letters"
+    assert not may("todo.team.1", {"team": []})
+    assert not may("todo.team.1", {})
+    assert not may("todo..1", {"team": ["1"]})
+    assert may("todo.ask.77", {}, "register")
+    assert not may("todo.ask.78", {"session": "78"}, "register")

@@ -11,11 +11,11 @@ export function callee(session) {
     /**
      * Answers calls of `procedure` with what `handler(args, {kwargs, progress, signal, details, procedure})` returns or resolves to.
      * `progress(value)` sends a part of the result beforehand, if the caller wants any; `signal` aborts when the call is cancelled.
-     * A `WampError` that it throws goes to the caller as it is, any other with its message alone.
+     * `{session}` in the name is this session's id: what `wamp.to(session=…).call(…)` reaches. A `WampError` that it throws goes to the caller as it is, any other with its message alone.
      * @returns {Promise<() => Promise<void>>} once it is confirmed; the function ends it
      */
     async register(procedure, handler, { timeout, signal, ...options } = {}) {
-      const [, , id] = await session.request(REGISTER, [options, procedure], { timeout, signal });
+      const [, , id] = await session.request(REGISTER, [options, procedure.replace("{session}", session.id)], { timeout, signal });
       procedures.set(id, { procedure, handler });
       return async () => {
         await session.request(UNREGISTER, [id]).catch(() => {}); // without a session nobody can call it either

@@ -83,7 +83,7 @@ export function call<R = Payload>(procedure: string, args?: unknown[], options?:
 export function publish(topic: string, args?: unknown[], options?: PublishOptions): Promise<void>;
 /** Calls the handler for each event, now and after each reconnect. */
 export function subscribe(topic: string, handler: (payload: any, topic: string, event: Event) => void, options?: SubscribeOptions): Kept;
-/** Answers calls in this page, now and after each reconnect. Throw a `WampError` to choose what the caller gets. */
+/** Answers calls in this page, now and after each reconnect. `{session}` in the name is the session's id. Throw a `WampError` to choose what the caller gets. */
 export function register(procedure: string, handler: (args: any[], invocation: Invocation) => unknown, options?: RegisterOptions): Kept;
 
 /** One joined WAMP session; it lives as long as one socket. */

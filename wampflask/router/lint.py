@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
-from wampflask.permissions import ANONYMOUS, BACKEND, ROLES
+from wampflask.permissions import ANONYMOUS, BACKEND
 
 from .plugin.rules import ACTIONS, PROCEDURE, RESERVED
+from .plugin.tickets import NEVER
 from .render import LOCAL_HOSTS, MAX_SOCKET_PATH
 
 MAX_BROWSER_MESSAGE = 2**20
@@ -53,8 +54,11 @@ def _worker(where: str, worker: Data) -> Iterator[Problem]:
     asked = {item.get("realm") for item in worker.get("components", ()) if _is_authorizer(item)}
     for number, realm in enumerate(worker.get("realms", ())):
         yield from _realm(f"{where}.realms[{number}]", realm, guarded=realm.get("name") in asked)
+    roles = {
+        realm.get("name"): [role.get("name") for role in realm.get("roles", ())] for realm in worker.get("realms", ())
+    }
     for number, component in enumerate(worker.get("components", ())):
-        yield from _component(f"{where}.components[{number}]", component)
+        yield from _component(f"{where}.components[{number}]", component, roles.get(component.get("realm"), []))
     for number, transport in enumerate(worker.get("transports", ())):
         yield from _transport(f"{where}.transports[{number}]", transport)
 
@@ -84,8 +88,8 @@ def _role(where: str, role: Data, *, guarded: bool) -> Iterator[Problem]:
             yield from _grant(f"{where}.permissions[{number}]", grant)
     if name == BACKEND:
         return
-    if name not in ROLES:
-        yield Problem(where, f"is named {name!r}; the roles are {', '.join((BACKEND, *ROLES))}")
+    if name in NEVER and name != ANONYMOUS:
+        yield Problem(where, f"is named {name!r}, which is a role of Crossbar's own")
     if "permissions" not in role and (role.get("authorizer") != PROCEDURE or not guarded):
         yield Problem(where, f"{name} must be guarded by {PROCEDURE}, and {AUTHORIZER} be in this realm")
 
@@ -108,13 +112,13 @@ def _grant(where: str, grant: Data) -> Iterator[Problem]:
 # our component
 
 
-def _component(where: str, component: Data) -> Iterator[Problem]:
+def _component(where: str, component: Data, roles: Sequence[object]) -> Iterator[Problem]:
     if not _is_authorizer(component):
         yield Problem(where, f"runs {component.get('classname')!r} inside the router; only {AUTHORIZER} belongs there")
         return
     extra = component.get("extra") or {}
     for number, rule in enumerate(extra.get("rules", ())):
-        yield from _rule(f"{where}.extra.rules[{number}]", rule)
+        yield from _rule(f"{where}.extra.rules[{number}]", rule, roles)
     if not extra.get("tuning", {}).get("join_timeout"):
         yield Problem(where, "must have a join_timeout, or connections that never log in stay for ever")
     if not extra.get("rate_limit", {}).get("actions"):
@@ -123,14 +127,15 @@ def _component(where: str, component: Data) -> Iterator[Problem]:
         yield Problem(where, "must bound what a reader leaves unread, or the router's memory fills up")
 
 
-def _rule(where: str, rule: Data) -> Iterator[Problem]:
+def _rule(where: str, rule: Data, roles: Sequence[object]) -> Iterator[Problem]:
     uri = str(rule.get("uri", ""))
     first = uri.split(".", 1)[0]
     if not first or first in RESERVED or first[0] in "<{":
         yield Problem(where, f"grants {uri!r}: a permission begins with a word of its app, never with wamp")
-    strangers = {role for action in ACTIONS for role in rule.get(action, ())}
-    if unknown := sorted(strangers - set(ROLES)):
-        yield Problem(where, f"names {', '.join(unknown)}; the roles are {', '.join(ROLES)}")
+    if unknown := sorted({role for action in ACTIONS for role in rule.get(action, ()) if role not in roles}):
+        yield Problem(where, f"names {', '.join(unknown)}; the roles of the realm are {', '.join(map(str, roles))}")
+    if BACKEND in chain.from_iterable(rule.get(action, ()) for action in ACTIONS):
+        yield Problem(where, f"names {BACKEND}, which may do everything without a rule")
 
 
 # transports

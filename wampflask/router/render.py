@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from wampflask.permissions import ANONYMOUS, BACKEND, ROLES, Permission, compile_rules
+from wampflask.permissions import ANONYMOUS, BACKEND, Permission, compile_rules
 
-from .plugin.rules import PROCEDURE
+from .plugin.rules import ACTIONS, PROCEDURE
+from .plugin.tickets import TICKETED
 
 PLUGIN_PATH = Path(__file__).resolve().parent
 TITLE = "wampflask router"  # of the worker process, as ps shows it
@@ -34,14 +35,17 @@ class Realm:
 
     :param permissions: everything that roles other than backend may do.
     :param secret: file of the ticket secret.     :param revoked: file of the revocations.
-    :param ticket_lifetime: seconds.
+    :param blocked: file of the blocks.
+    :param ticket_lifetime: seconds.        :param roles: that tickets can have, besides backend.
     """
 
     name: str = "wampflask"
     permissions: tuple[Permission, ...] = ()
     secret: str = "../ticket.key"  # noqa: S105 - a path
     revoked: str = "../revoked"
+    blocked: str = "../blocked"
     ticket_lifetime: float = 60.0
+    roles: tuple[str, ...] = TICKETED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +97,8 @@ class Node:
 def render(node: Node) -> Config:
     """The configuration of ``node``.
 
-    :raises ValueError: for permissions that contradict each other, realms of the same name, or a wrong origin.
+    :raises ValueError: for permissions that contradict each other or name a role that their realm does not have,
+        realms of the same name, or a wrong origin.
     """
     if len({realm.name for realm in node.realms}) != len(node.realms):
         raise ValueError("Two realms of a node have the same name.")
@@ -135,6 +140,10 @@ def origins_for(*, port: int, public_url: str = "", local: bool = False) -> tupl
 
 
 def _realm(realm: Realm) -> Config:
+    roles = (*realm.roles, ANONYMOUS)
+    for permission in realm.permissions:
+        if unknown := {role for action in ACTIONS for role in permission.roles(action)} - set(roles):
+            raise ValueError(f"{permission!r} names {', '.join(sorted(unknown))}; the roles are {', '.join(roles)}.")
     everything = {
         "uri": "",
         "match": "prefix",
@@ -147,7 +156,7 @@ def _realm(realm: Realm) -> Config:
         "options": {"uri_check": "strict"},
         "roles": [
             {"name": BACKEND, "permissions": [everything]},
-            *({"name": role, "authorizer": PROCEDURE} for role in ROLES),
+            *({"name": role, "authorizer": PROCEDURE} for role in roles),
         ],
     }
 
@@ -245,7 +254,13 @@ def with_port(origin: str) -> str:
 
 def _ticket_auth(create: str, realms: Iterable[Realm]) -> Config:
     gates = {
-        realm.name: {"secret": realm.secret, "revoked": realm.revoked, "lifetime": realm.ticket_lifetime}
+        realm.name: {
+            "secret": realm.secret,
+            "revoked": realm.revoked,
+            "blocked": realm.blocked,
+            "lifetime": realm.ticket_lifetime,
+            "roles": list(realm.roles),
+        }
         for realm in realms
     }
     return {"type": "function", "create": f"plugin.joining.{create}", "config": {"realms": gates}}

@@ -16,7 +16,7 @@ def identify() -> Identity | None:
     """Whom the current request's ticket is for; None means a visitor."""
     if not current_user.is_authenticated:
         return None
-    return Identity("admin" if current_user.has_role(ADMIN) else "user", current_user.authid)
+    return Identity("admin" if current_user.has_role(ADMIN) else "user", authid=current_user.authid)
 
 
 def load(user_id: str) -> User | None:

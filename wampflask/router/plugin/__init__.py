@@ -4,6 +4,7 @@ It runs in Crossbar's own virtual environment: standard library, itsdangerous an
 relative imports, because there it is the top-level package ``plugin``.
 
 ``tickets``   mint and verify tickets (also used by ``wampflask.tickets``)
+``revoked``, ``blocked`` the files that say whose tickets are refused
 ``joining``   Crossbar's ``function`` authenticators: who may join as whom
 ``rules``     the declared permissions, compiled: who may do what
 ``authorizer`` the component that answers Crossbar's questions with ``rules``

@@ -233,6 +233,7 @@ def _check_register(session: Any, msg: message.Register) -> str | None:
     details: Mapping[str, Any] = {
         "authrole": session._authrole,  # noqa: SLF001
         "authid": session._authid,  # noqa: SLF001
+        "session": session._session_id,  # noqa: SLF001
         "authextra": session._authextra,  # noqa: SLF001
     }
     rules = RULES.get(session._realm)  # noqa: SLF001

@@ -7,14 +7,15 @@ where workers join over the network too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from autobahn.wamp.exception import ApplicationError
 from txaio.tx import make_logger
 
-from . import revoked
-from .tickets import BACKEND, ELSEWHERE, TICKETED, TicketError, Tickets
+from . import blocked, revoked
+from .blocked import Block
+from .tickets import BACKEND, ELSEWHERE, NEVER, TicketError, Tickets
 from .watched import Watched
 
 log = make_logger()
@@ -27,20 +28,28 @@ class Gate:
     """The tickets of one realm, and which of them were revoked.
 
     :param secret: file of the ticket secret.   :param revoked: file of the revocations.
+    :param blocked: file of the blocks.
+    :param roles: that browsers and programs may have here.
     """
 
-    def __init__(self, realm: str, *, secret: str, revoked: str, lifetime: float) -> None:
+    def __init__(
+        self, realm: str, *, secret: str, revoked: str, blocked: str, lifetime: float, roles: Sequence[str]
+    ) -> None:
+        self.roles = frozenset(roles) - frozenset(NEVER)
         self._tickets = Watched(secret, lambda text: Tickets(text.strip(), realm, lifetime))
         self._revoked: Watched[dict[str, float]] = Watched(revoked, _parse_revoked, {})
+        self._blocked: Watched[dict[str, Block]] = Watched(blocked, _parse_blocked, {})
 
-    def admit(self, ticket: object, admits: Callable[[str], bool]) -> Principal:
+    def admit(self, ticket: object, admits: Admits) -> Principal:
         """The principal of a valid ticket for a role that ``admits`` lets in.
 
         :raises TicketError: for every other.
         """
-        revocations = self._revoked.read()
-        found = self._tickets.read().verify(ticket, revoked_before=lambda authid: revocations.get(authid, 0.0))
-        if not admits(found.role):
+        revocations, blocks = self._revoked.read(), self._blocked.read()
+        found = self._tickets.read().verify(
+            ticket, revoked_before=lambda authid: revocations.get(authid, 0.0), block_of=blocks.get
+        )
+        if not admits(self, found.role):
             raise TicketError(ELSEWHERE)
         return {
             "role": found.role,
@@ -50,11 +59,18 @@ class Gate:
         }
 
 
+Admits = Callable[[Gate, str], bool]
+
+
 def _parse_revoked(text: str) -> dict[str, float]:
     return revoked.parse(text)
 
 
-def _authenticator(config: Mapping[str, Any], admits: Callable[[str], bool]) -> Authenticator:
+def _parse_blocked(text: str) -> dict[str, Block]:
+    return blocked.parse(text)
+
+
+def _authenticator(config: Mapping[str, Any], admits: Admits) -> Authenticator:
     gates = {realm: Gate(realm, **files) for realm, files in config["realms"].items()}
 
     def authenticate(realm: str | None, authid: str | None, details: Mapping[str, Any]) -> Principal:
@@ -81,7 +97,7 @@ def _gate(gates: Mapping[str, Gate], realm: str | None) -> Gate:
 
 def backends(config: Mapping[str, Any], controller: object) -> Authenticator:  # noqa: ARG001 - Crossbar's signature
     """Crossbar's ``create`` for the workers' socket: role backend alone."""
-    return _authenticator(config, lambda role: role == BACKEND)
+    return _authenticator(config, lambda _gate, role: role == BACKEND)
 
 
 def guests(config: Mapping[str, Any], controller: object) -> Authenticator:  # noqa: ARG001 - Crossbar's signature
@@ -89,9 +105,9 @@ def guests(config: Mapping[str, Any], controller: object) -> Authenticator:  # n
 
     A role of Crossbar's own, such as ``trusted``, is never let in, whoever signed the ticket.
     """
-    return _authenticator(config, lambda role: role in TICKETED)
+    return _authenticator(config, lambda gate, role: role in gate.roles)
 
 
 def everyone(config: Mapping[str, Any], controller: object) -> Authenticator:  # noqa: ARG001 - Crossbar's signature
     """Crossbar's ``create`` where Flask workers join over the network as well."""
-    return _authenticator(config, lambda role: role == BACKEND or role in TICKETED)
+    return _authenticator(config, lambda gate, role: role == BACKEND or role in gate.roles)

@@ -5,7 +5,8 @@ A rule is what ``wampflask.permissions.compile_rules`` writes into the router's 
     {"uri": "chat.room.<label>.message", "publish": ["user"], "subscribe": ["visitor", "user"],
      "call": [], "register": [], "disclose": false}
 
-``<name>`` stands for any one component, ``{authid}`` and ``{claim}`` for what the session's ticket says.
+``<name>`` stands for any one component, ``{authid}`` and ``{claim}`` for what the session's ticket says, ``{session}``
+for its id.
 """
 
 from __future__ import annotations
@@ -35,19 +36,27 @@ _OPTIONS = {
 }
 
 
+Words = Mapping[str, tuple[str, ...]]
+
+
 @dataclass(frozen=True, slots=True)
 class Session:
-    """The asking session, as its ticket describes it; ``words`` are its authid and claims by name."""
+    """The asking session, as its ticket describes it.
+
+    ``words`` are its authid, its id and its claims by name; of several values of a claim any will do.
+    """
 
     role: str
-    words: Mapping[str, str]
+    words: Words
 
     @classmethod
     def of(cls, details: Mapping[str, Any]) -> Session:
         """From the details that Crossbar gives an authorizer."""
         claims = (details.get("authextra") or {}).get("claims") or {}
         authid = details.get("authid") or ""
-        return cls(str(details.get("authrole")), {**claims, "authid": authid.replace(":", "_", 1)})
+        words = {name: (value,) if isinstance(value, str) else tuple(value) for name, value in claims.items()}
+        words |= {"authid": (authid.replace(":", "_", 1),), "session": (str(details.get("session") or ""),)}
+        return cls(str(details.get("authrole")), words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +88,12 @@ class Part:
         """Whether a component can be covered by both."""
         return self.literal is None or other.literal is None or self.literal == other.literal
 
-    def covers(self, component: str, words: Mapping[str, str]) -> bool:
+    def covers(self, component: str, words: Words) -> bool:
         """Whether every value of ``component`` is covered; an empty one is a wildcard's "anything"."""
         if self.literal is None and self.word is None:
             return bool(component) or not self.known
-        wanted = self.literal if self.word is None else words.get(self.word)
-        return bool(wanted) and component == wanted
+        wanted = (self.literal,) if self.word is None else words.get(self.word, ())
+        return bool(component) and component in wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +118,7 @@ class Rule:
         """Whether the URI holds a word of the ticket, so that it belongs to one principal."""
         return any(part.word is not None for part in self.parts)
 
-    def covers(self, components: Sequence[str], words: Mapping[str, str]) -> bool:
+    def covers(self, components: Sequence[str], words: Words) -> bool:
         return all(part.covers(text, words) for part, text in zip(self.parts, components, strict=True))
 
     def meets(self, other: Rule) -> bool:

@@ -10,6 +10,8 @@ module's own name is replaced by a function that returns the text as it is.
 
 *Silence.* Crossbar never closes a connection that does not log in. Ours are closed after a while.
 
+*Ends.* Crossbar asks a session to leave, and lets it stay if it does not. Ours are closed then.
+
 *Backlog, heap, rate limit.* See ``backlog``, ``heap`` and ``rate_limit``.
 
 A Crossbar in which these places are gone goes on untuned. What is said is said at the level of warnings,
@@ -33,6 +35,8 @@ log = make_logger()
 COLOURING = ("autobahn.util", "crossbar._util")
 SESSIONS = "crossbar.router.session"
 DEALER = "crossbar.router.dealer"
+LEAVE_TIMEOUT = 0.5
+"""Seconds that a session may take to leave when it is told to."""
 
 _applied: set[str] = set()
 
@@ -54,6 +58,8 @@ def apply(*, colours: bool, join_timeout: float, unread: Mapping[str, int], limi
     if join_timeout:
         problem = close_silent(sys.modules.get(SESSIONS), join_timeout)
         _report(f"connections that do not log in are closed after {join_timeout:g} s", problem)
+    problem = close_ended(sys.modules.get(SESSIONS), LEAVE_TIMEOUT)
+    _report("sessions that are ended and do not leave are closed", problem)
     heap.freeze()
     readers = backlog.Backlog(**unread, heap=heap.Heap(heap.find_trim()))
     problem = backlog.apply(sys.modules.get(SESSIONS), readers)
@@ -128,6 +134,35 @@ def close_silent(sessions: ModuleType | None, timeout: float) -> str | None:
 
     session_class.onOpen = on_open
     return None
+
+
+def close_ended(sessions: ModuleType | None, timeout: float) -> str | None:
+    """Close connections whose session was told to leave and is there ``timeout`` seconds later.
+
+    To tell it twice is no error any more: Crossbar would tell none of the others that it means to end with it.
+
+    :returns: why it is impossible, or None.
+    """
+    session_class = getattr(sessions, "RouterSession", None)
+    leave = getattr(session_class, "leave", None)
+    if session_class is None or leave is None:
+        return f"{SESSIONS}.RouterSession.leave is not there"
+
+    def leave_or_be_closed(self: Any, reason: str | None = None, message: str | None = None) -> None:
+        if self._goodbye_sent:  # Crossbar offers no other
+            return
+        leave(self, reason, message)
+        call_later(timeout, drop_if_there, self, self._session_id, self._transport)
+
+    session_class.leave = leave_or_be_closed
+    return None
+
+
+def drop_if_there(session: Any, number: int, transport: Any) -> None:
+    """Abort ``transport`` while ``session`` is still what it was."""
+    if session._session_id == number and session._transport is transport:  # noqa: SLF001 - Crossbar offers no other
+        abort: Callable[[], None] = transport.abort
+        abort()
 
 
 def drop_if_silent(session: Any, transport: Any) -> None:
