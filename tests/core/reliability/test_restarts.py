@@ -126,7 +126,8 @@ def test_ten_deaths_of_the_router_under_traffic(
         server.end()
 
     assert max(waits) < at_most(BACK), f"seconds until everybody was ready: {waits}"
-    assert all(now <= before for before, now in zip(sizes[WARM], sizes[ROUNDS], strict=True)), (
+    # sorted: which worker has the last visitor's connection still open is chance
+    assert all(now <= before for before, now in zip(sorted(sizes[WARM]), sorted(sizes[ROUNDS]), strict=True)), (
         f"(threads, files) of each process after {WARM} and {ROUNDS} rounds: {sizes}"
     )
     assert report["counters"]["joined"] == ROUNDS + 1
