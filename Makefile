@@ -37,7 +37,7 @@ bench: ## measure, and print the ratios
 	@$(BOOTSTRAP) test
 	@$(BIN)/python -m bench
 
-pins: ## write requirements/*.txt from what is installed
+pins: ## write the requirement files from what is installed
 	@$(BIN)/python .ci/pins.py
 
 clean: ## remove environments, fetched packages and caches; keeps instance/

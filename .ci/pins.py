@@ -1,4 +1,4 @@
-"""Write requirements/*.txt from what is installed in .venv and .crossbar/venv: `make pins`.
+"""Write the requirement files from what is installed in .venv and .crossbar/venv: `make pins`.
 
 Ranges stand in setup.cfg; the pins say what the tests ran with. The site's list is the closure of
 setup.cfg's requirements, the developers' list is all the rest of .venv, the router's is its own venv.
@@ -66,7 +66,7 @@ def router_pins() -> list[str]:
 
 def write(name: str, heading: str, lines: list[str]) -> None:
     text = "\n".join([f"# {heading} Written by `make pins`.", *lines]) + "\n"
-    (ROOT / "requirements" / name).write_text(text, encoding="utf-8")
+    (ROOT / name).write_text(text, encoding="utf-8")
 
 
 def main() -> None:
@@ -74,10 +74,11 @@ def main() -> None:
     site = closure(declared(), packages)
     others = set(packages) - site - NEVER_PINNED
     pin = {name: packages[name][0] for name in packages}
-    write("site.txt", "The library and the site.", sorted((pin[name] for name in site), key=str.lower))
+    write("requirements/site.txt", "The library and the site.", sorted((pin[name] for name in site), key=str.lower))
     dev = sorted((pin[name] for name in others), key=str.lower)
-    write("dev.txt", "What tests, lint and bench need besides the site.", ["-r site.txt", *dev])
-    write("router.txt", "Crossbar.io, in an environment of its own: .crossbar/venv.", router_pins())
+    write("requirements/dev.txt", "What tests, lint and bench need besides the site.", ["-r site.txt", *dev])
+    heading = "Crossbar.io, in an environment of its own: .crossbar/venv."
+    write("wampflask/router/requirements.txt", heading, router_pins())
 
 
 if __name__ == "__main__":

@@ -155,21 +155,21 @@ def install(venv: Path, requirements: Path, stamp: Path, purpose: str) -> None:
     run(remove, venv / "setup.log", f"taking {UNWANTED} out of {purpose}")
 
 
-def python_step(venv: Path, name: str, purpose: str, files: tuple[str, ...]) -> Step | None:
-    """The step that installs requirements/<name>.txt; None when its stamp is right.
+def python_step(venv: Path, name: str, purpose: str, *files: str) -> Step | None:
+    """The step that installs a requirement file; None when its stamp is right.
 
     :param venv: the environment's folder.
-    :param name: the requirement file's and the stamp's name.
+    :param name: the stamp's name.
     :param purpose: what people call it.
-    :param files: every requirement file that the first one includes.
+    :param files: the requirement file, and those that it includes.
     """
-    text = digest(*(ROOT / "requirements" / file for file in files))
+    text = digest(*(ROOT / file for file in files))
     stamp = venv / f".{name}.stamp"
     if stamped(stamp, text):
         return None
 
     def work() -> None:
-        install(venv, ROOT / "requirements" / f"{name}.txt", stamp, purpose)
+        install(venv, ROOT / files[0], stamp, purpose)
         stamp.write_text(text, encoding="ascii")
 
     return Step(purpose, work)
@@ -272,10 +272,10 @@ def browser_step() -> Step | None:
 def chains(mode: str) -> list[list[Step]]:
     """What is missing, as chains that may run side by side; within a chain one step follows another."""
     kind = "dev" if mode == "test" else "site"
-    site = python_step(SITE, "dev", "the site's Python packages", ("dev.txt", "site.txt"))
+    site = python_step(SITE, "dev", "the site's Python packages", "requirements/dev.txt", "requirements/site.txt")
     if site and kind == "site":
-        site = python_step(SITE, "site", "the site's Python packages", ("site.txt",))
-    router = python_step(ROUTER, "router", "Crossbar.io", ("router.txt",))
+        site = python_step(SITE, "site", "the site's Python packages", "requirements/site.txt")
+    router = python_step(ROUTER, "router", "Crossbar.io", "wampflask/router/requirements.txt")
     npm = npm_step()
     browser = browser_step() if mode == "test" else None
     needs_site = npm if npm and not shutil.which("npm") else None

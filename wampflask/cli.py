@@ -1,11 +1,13 @@
-"""``flask wamp …``: render, check and run the router, and ask how it is."""
+"""``flask wamp …``: develop; install, render, check and run the router, and ask how it is."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import ssl
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,10 @@ import click
 from flask import Flask, current_app
 from flask.cli import with_appcontext
 
-from . import origins
-from .config import Config
+from . import dev, origins
+from .config import Config, environment
 from .permissions import Permission, differences
+from .router import install as installing
 from .router import node as nodes
 from .router.lint import lint
 from .router.plugin.rules import ROLES, RULES
@@ -86,12 +89,15 @@ def router() -> None:
     """Crossbar.io: its configuration and its process."""
 
 
-def _render(folder: Path) -> Path:
-    app = current_app
-    config = app.extensions["wamp"].config
+def _write(app: Flask, config: Config, folder: Path) -> Path:
     ensure_key(Path(app.instance_path), config.ticket_secret)
+    return nodes.write_config(folder, node_of(app, config, folder))
+
+
+def _render(folder: Path, config: Config | None = None) -> Path:
+    app = current_app
     try:
-        return nodes.write_config(folder, node_of(app, config, folder))
+        return _write(app, config or app.extensions["wamp"].config, folder)
     except (nodes.RouterError, ValueError) as error:
         raise click.ClickException(str(error)) from None
     except OSError as error:
@@ -99,7 +105,21 @@ def _render(folder: Path) -> Path:
 
 
 def _default_folder() -> Path:
-    return Path(current_app.instance_path) / "crossbar"
+    return _node_folder(current_app)
+
+
+def _node_folder(app: Flask) -> Path:
+    return Path(app.instance_path) / "crossbar"
+
+
+def served(app: Flask, config: Config) -> None:
+    """A server has loaded ``app``: in ``flask wamp dev``, the router is to know what is declared now."""
+    if not dev.is_on():
+        return
+    try:
+        _write(app, config, _node_folder(app))
+    except (nodes.RouterError, ValueError, OSError) as error:
+        app.logger.error("The router keeps the permissions it has: %s", error)  # noqa: TRY400 - the text says it all
 
 
 _FOLDER = click.option(
@@ -107,6 +127,29 @@ _FOLDER = click.option(
     type=click.Path(path_type=Path, file_okay=False),
     help="The node's folder. [default: crossbar/ in the instance folder]",
 )
+
+
+@router.command("install")
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=installing.FOLDER,
+    show_default=True,
+    help="The virtual environment to make.",
+)
+def install_command(folder: Path) -> None:
+    """Install Crossbar into a virtual environment of its own, in the versions that wampflask is tested with."""
+    _install(folder)
+
+
+def _install(folder: Path) -> None:
+    try:
+        program = installing.install(folder, click.echo)
+        click.echo(f"Installed: {program}")
+        if folder != installing.FOLDER:
+            click.echo(f"To use it: export {nodes.CROSSBAR_ENV}={program.absolute()}")
+    except (nodes.RouterError, OSError) as error:
+        raise click.ClickException(str(error)) from None
 
 
 @router.command("render")
@@ -128,6 +171,79 @@ def run_command(folder: Path | None, loglevel: str) -> None:
         nodes.become(file.parent, loglevel=loglevel)
     except nodes.RouterError as error:
         raise click.ClickException(str(error)) from None
+
+
+@wamp.command("dev")
+@click.option("--port", type=click.IntRange(1, 65535), default=5000, show_default=True, help="Of the pages.")
+@with_appcontext
+def dev_command(port: int) -> None:
+    """Start the router and the pages on this machine; what the code declares is in force when it has reloaded."""
+    config: Config = current_app.extensions["wamp"].config
+    if not config.url.startswith("unix:"):
+        raise click.ClickException(f"WAMP_URL says that the router is at {config.url}: use 'flask run --debug'.")
+    _offer_router()
+    folder = _default_folder()
+    os.environ["PORT"] = str(port)
+    try:
+        dev.check(folder, port)
+        config = _with_free_port(config, port)
+        file = _render(folder, config)
+        code = dev.run(
+            port,
+            lambda: dev.Router(file, lambda: _is_joinable(config)),
+            is_served=lambda: dev.answers(port) and _has_workers(config),
+            tell=lambda text: click.echo(f"wamp: {text}", err=True),
+        )
+    except nodes.RouterError as error:
+        raise click.ClickException(str(error)) from None
+    raise click.exceptions.Exit(code)
+
+
+def _offer_router() -> None:
+    """Where there is somebody to ask, install what is missing."""
+    try:
+        nodes.find_crossbar()
+    except nodes.RouterError as error:
+        if not click.get_text_stream("stdin").isatty():
+            return
+        click.echo(str(error), err=True)
+        if click.confirm(f"Install it into {installing.FOLDER} now? It is 400 MB, and takes a minute or a few."):
+            _install(installing.FOLDER)
+
+
+def _with_free_port(config: Config, pages: int) -> Config:
+    """Another port for the router where the usual one is taken, and nobody chose it."""
+    chosen = "WAMP_PORT" in {**environment("WAMP_"), **current_app.config}
+    if chosen:
+        nodes.check_port(config.port, config.interface)
+        return config
+    port = dev.free_router_port(config.port, config.interface, pages)
+    os.environ["WAMP_PORT"] = str(port)
+    return replace(config, port=port)
+
+
+def _is_joinable(config: Config) -> bool:
+    """Whether workers and browsers can join the router of this machine."""
+    host = f"[{config.interface}]" if ":" in config.interface else config.interface
+    with contextlib.suppress(OSError, WireError), Wire(f"ws://{host}:{config.port}/ws"), _backend(config):
+        return True
+    return False
+
+
+def _has_workers(config: Config) -> bool:
+    with contextlib.suppress(OSError, WireError), _backend(config) as wire:
+        return bool(wire.call("wamp.session.count", ["backend"]) > 1)
+    return False
+
+
+def _backend(config: Config) -> Wire:
+    """A session of this command's own. Close it."""
+    wire = Wire(config.url, timeout=config.connect_timeout, ca=config.ca)
+    try:
+        return wire.join(config.realm, desk_of().mint_backend())
+    except BaseException:
+        wire.close()
+        raise
 
 
 @wamp.command("check")
@@ -161,8 +277,7 @@ def _unknown_to_router(app: Flask) -> list[str]:
     config = app.extensions["wamp"].config
     declared: Declared = app.extensions[_PERMISSIONS]
     try:
-        with Wire(config.url, timeout=config.connect_timeout, ca=config.ca) as wire:
-            wire.join(config.realm, desk_of().mint_backend())
+        with _backend(config) as wire:
             found = differences(declared(), wire.call(RULES))
             roles = set(desk_of(app).tickets.roles).difference(wire.call(ROLES))
     except (OSError, WireError) as error:
@@ -204,8 +319,7 @@ def status_command(as_json: bool) -> None:
 
 
 def _look(config: Config) -> dict[str, Any]:
-    with Wire(config.url, timeout=config.connect_timeout, ca=config.ca) as wire:
-        wire.join(config.realm, desk_of().mint_backend())
+    with _backend(config) as wire:
         registrations = wire.call("wamp.registration.list")
         subscriptions = wire.call("wamp.subscription.list")
         return {

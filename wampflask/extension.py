@@ -122,7 +122,7 @@ class WAMP(LiveDeclarations):
         app.before_request(lambda: self._watch_log_outs(app))
         app.before_request(_connect if is_loaded_by_command() else _serve)
         app.teardown_appcontext(_flush)
-        connect_when_served(lambda: client.begin(serve=False))
+        connect_when_served(lambda: _served(app, client))
 
     def _watch_log_outs(self, app: Flask) -> None:
         if self._identify is None:  # otherwise the app alone knows its users' authids
@@ -488,6 +488,12 @@ class WAMP(LiveDeclarations):
         :param name: a strict URI; it stands below ``wampflask.lock.``.
         """
         return Lock(current_client(), name)
+
+
+def _served(app: Flask, client: Client) -> None:
+    """Connect as soon as a server has loaded the app."""
+    cli.served(app, client.config)
+    client.begin(serve=False)
 
 
 def _serve() -> None:

@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.agents import agent_of, new_token
 from tests.browser.browsing import choice, chromium, is_connected, is_ready
 from tests.browser.live_site import Admin, LiveSite, Person, live_site_in
+from tests.browser.readme_shop import readme_shop
 from tests.browser.test_chat import is_in, say
 from tests.browser.test_tables import add as add_row
 
@@ -25,6 +26,10 @@ ADDRESS = "http://polls.example.org"  # in the pictures only
 QUESTION = "Which lunch brings the team together?"
 LUNCHES = ("Ramen in the courtyard", "Pizza, as always", "A picnic by the river", "Everyone cooks")
 VOTES = (9, 4, 6, 2)
+WINDOWS = """<!doctype html><html lang="en"><style>
+body { margin: 0; display: grid; grid-template-columns: 1fr 1fr; gap: 16px; padding: 16px; background: #d8dce2 }
+iframe { width: 100%; height: 178px; border: 0; border-radius: 8px; background: #fff }
+</style><iframe src="/"></iframe><iframe src="/"></iframe></html>"""
 SAID = ("The boat leaves at ten.", "Is there coffee on board?", "There is. And cake: https://cake.example.org")
 STOCK = {"Life jackets": 24, "Paddles": 18, "Thermos flasks": 6}
 HOSTS = ("harbour", "lighthouse", "ferry")
@@ -95,6 +100,23 @@ def photograph(site: LiveSite, browser: Browser, folder: Path) -> None:
         keep(dashboard, "dashboard-dark")
 
 
+def photograph_shop(browser: Browser, folder: Path) -> None:
+    """The README's first example, in two windows, after a purchase in one of them."""
+    with readme_shop() as shop:
+        shop.develop()
+        page = browser.new_page(viewport={"width": 900, "height": 210}, device_scale_factor=2)
+        page.goto(shop.url)
+        page.set_content(WINDOWS)
+        one, other = (page.frame_locator(f"iframe >> nth={place}") for place in (0, 1))
+        for frame in (one, other):
+            expect(frame.locator("html")).to_have_attribute("data-connection", "open", timeout=20_000)
+        one.locator("form", has_text="Tea").get_by_role("button").click()
+        expect(other.locator("form", has_text="Tea")).to_contain_text("11 left")
+        expect(one.locator("form", has_text="Tea")).to_contain_text("11 left")
+        page.screenshot(path=str(folder / "shop-light.png"))
+        page.close()
+
+
 def converse(room: Page) -> None:
     """Something is said in a chat room."""
     is_in(room)
@@ -123,6 +145,7 @@ def main() -> None:
         live_site_in(Path(instance), ADDRESS) as site,
     ):
         photograph(site, browser, folder)
+        photograph_shop(browser, folder)
 
 
 if __name__ == "__main__":

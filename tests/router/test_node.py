@@ -40,7 +40,7 @@ def processes_of(folder: Path) -> list[int]:
 def test_without_crossbar_the_error_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("WAMPFLASK_CROSSBAR", str(tmp_path / "crossbar"))
 
-    with pytest.raises(RouterError, match=r"not installed: there is no .*make setup.*WAMPFLASK_CROSSBAR"):
+    with pytest.raises(RouterError, match=r"not installed: there is no .*wamp router install.*WAMPFLASK_CROSSBAR"):
         find_crossbar()
     with pytest.raises(RouterError, match="not installed"), RouterNode():
         pass

@@ -39,7 +39,9 @@ def copy(tmp_path: Path) -> Path:
     """A checkout's files that the set-up reads, with nothing made yet."""
     for name in (".ci", "requirements"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "package.json", tmp_path)
+    (tmp_path / "wampflask" / "router").mkdir(parents=True)
+    for name in ("package.json", "wampflask/router/requirements.txt"):
+        shutil.copy(ROOT / name, tmp_path / name)
     return tmp_path
 
 

@@ -44,7 +44,8 @@ def find_crossbar() -> Path:
             return candidate
     raise RouterError(
         f"Crossbar.io is not installed: there is no {' or '.join(map(str, dict.fromkeys(candidates)))}. "
-        f"'make setup' installs it; or set {CROSSBAR_ENV} to the program of another virtual environment."
+        "'flask wamp router install' installs it here (in a checkout of wampflask: 'make setup'); "
+        f"or set {CROSSBAR_ENV} to the program of another virtual environment."
     )
 
 
@@ -157,20 +158,24 @@ def _start_command(folder: Path, loglevel: str) -> list[str]:
     return [str(find_crossbar()), "start", "--cbdir", str(folder), *options]
 
 
+def running_node(folder: Path) -> int:
+    """The process that runs this node, by the pid file it has left; 0 for none."""
+    try:
+        pid = int(json.loads((folder / "node.pid").read_text(encoding="utf-8"))["pid"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0
+    return pid if _is_crossbar(pid) else 0
+
+
 def forget_killed(folder: Path) -> None:
     """Clear away what a node that was killed has left: its pid file, and a worker that holds on to its ports.
 
     Crossbar takes any live process with the pid of the file for itself. A worker ends by itself when its node is gone,
     but not while it hangs.
     """
-    file = folder / "node.pid"
-    try:
-        pid = int(json.loads(file.read_text(encoding="utf-8"))["pid"])
-    except (OSError, ValueError, KeyError, TypeError):
-        pid = 0
-    if pid and _is_crossbar(pid):
+    if running_node(folder):
         return
-    file.unlink(missing_ok=True)
+    (folder / "node.pid").unlink(missing_ok=True)
     for worker in _workers_of(folder):
         with contextlib.suppress(ProcessLookupError):
             _kill(worker)
