@@ -86,7 +86,7 @@ class Dispatcher:
         except (CallFailed, NotAuthorized):
             raise
         except Exception as error:
-            raise self._internal(procedure.uri, procedure.handler, error) from error
+            raise self.internal(procedure.uri, procedure.handler, error) from error
 
     def deliver(
         self, subscription: Subscription, args: Sequence[Any], kwargs: Mapping[str, Any], caller: Caller
@@ -111,7 +111,7 @@ class Dispatcher:
             with _handler_context(self._app, caller, self._user_loader()):
                 subscription.handler(*clean_args, **clean_kwargs)
         except Exception as error:
-            self._internal(subscription.uri, subscription.handler, error)
+            self.internal(subscription.uri, subscription.handler, error)
 
     def run_for(self, caller: Caller, function: Callable[[], Done], done: Callable[[Done | None], None]) -> None:
         """Run something of the library's own for a caller, in the pool; ``done(result)`` follows, None if it failed."""
@@ -146,7 +146,8 @@ class Dispatcher:
         except WampError as error:
             self._app.logger.warning("A signal was not sent: %s", error)
 
-    def _internal(self, uri: str, handler: Callable[..., Any], error: Exception) -> CallFailed:
+    def internal(self, uri: str, handler: Callable[..., Any], error: Exception) -> CallFailed:
+        """Log an error that nobody expected; what its caller gets."""
         number = secrets.token_hex(4)
         self._app.logger.error("Error %s in the handler of %s, %s", number, uri, place(handler), exc_info=error)
         return CallFailed(INTERNAL, number)
