@@ -226,10 +226,11 @@ class Client:
         try:
             _reactor.wait(self.links[0].withdraw, timeout=1)
             self._pool.drain(max(0.0, deadline - time.monotonic()))
+            all_told = self._wait_until_sent(deadline, self._is_hopeless)  # what the last handlers have changed, too
             self._pool.close()
             self._signals.close()
             self.engine.close()
-            if self._has_testament and self.links[0].session_id is not None:
+            if self._has_testament and all_told and self.links[0].session_id is not None:
                 _reactor.wait(self._take_back_testament, timeout=1)
             _reactor.wait(self.links[0].leave, timeout=1)
         except WampError as error:
@@ -591,7 +592,10 @@ class Client:
         """A procedure of ours is called."""
         self.counters["invoked"] += 1
         if procedure.direct is not None:
-            procedure.direct(self, args, kwargs, caller, answer, refuse)
+            try:
+                procedure.direct(self, args, kwargs, caller, answer, refuse)
+            except Exception as error:  # a boundary: what gets past here ends the session for everybody
+                refuse(self._dispatcher.internal(procedure.uri, procedure.direct, error))
             return
         self._dispatcher.invoke(procedure, args, kwargs, caller, answer, refuse)
 

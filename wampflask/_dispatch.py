@@ -88,7 +88,7 @@ class Dispatcher:
         except (CallFailed, NotAuthorized):
             raise
         except Exception as error:
-            raise self._internal(procedure.uri, procedure.handler, error) from error
+            raise self.internal(procedure.uri, procedure.handler, error) from error
 
     def deliver(
         self, subscription: Subscription, args: Sequence[Any], kwargs: Mapping[str, Any], caller: Caller
@@ -112,7 +112,7 @@ class Dispatcher:
             with self._handler_context(caller):
                 subscription.handler(*clean_args, **clean_kwargs)
         except Exception as error:
-            self._internal(subscription.uri, subscription.handler, error)
+            self.internal(subscription.uri, subscription.handler, error)
 
     def run_for(self, caller: Caller, function: Callable[[], Done], done: Callable[[Done | None], None]) -> None:
         """Run something of the library's own for a caller, in the pool; ``done(result)`` follows, None if it failed."""
@@ -165,7 +165,8 @@ class Dispatcher:
         if procedure.roles and caller.role not in procedure.roles:
             raise NotAuthorized(f"{procedure.uri} is for the roles {', '.join(procedure.roles)}.")
 
-    def _internal(self, uri: str, handler: Callable[..., Any], error: Exception) -> CallFailed:
+    def internal(self, uri: str, handler: Callable[..., Any], error: Exception) -> CallFailed:
+        """Log an error that nobody expected; what its caller gets."""
         number = secrets.token_hex(4)
         self._app.logger.error("Error %s in the handler of %s, %s", number, uri, place(handler), exc_info=error)
         return CallFailed(INTERNAL, number)

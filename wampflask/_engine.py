@@ -11,7 +11,8 @@ A change is marked after its commit. Then whichever turn takes the last mark has
 commit, and every greater number belongs to a reading that began later still: all of them hold the final state.
 
 What has changed and who asks is one thing here: both make a topic due, and one reading serves them all. A topic is
-read at once after a rest, and then at most once each ``interval``. What nobody hears is not read.
+read at once after a rest, and then at most once each ``interval``, which grows with the number of workers that read it,
+so that pages get no more events than of two. What nobody hears is not read.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ._pool import Pool
-from .errors import INTERNAL, CallFailed, NotAuthorized, NotConnected, QueueFull, WampError
+from .errors import INTERNAL, CallFailed, NotConnected, QueueFull, WampError
 from .live import NO_ROLE, LiveThing, States
 from .options import DEFAULT_PUBLISH, PublishOptions
 from .router.plugin.stamps import PROCEDURE as STAMP
@@ -39,6 +40,8 @@ PATIENCE = 5.0
 FIRST_DELAY = 0.2
 LAST_DELAY = 5.0
 """Seconds until a reading that failed is tried again: first, and at most."""
+AT_ONCE = 1000
+"""Topics in one question to the router: it answers them in some 10 ms, in which it does nothing else."""
 
 log = Logger()
 
@@ -145,6 +148,7 @@ class Engine:
         self._lock = Lock()
         self._entries: dict[str, Entry] = {}
         self._waiting = 0
+        self._woken: list[Entry] = []
         self._batch: list[Entry] = []
         self._stranded: list[Entry] = []
         self._timed: set[str] = set()
@@ -161,9 +165,19 @@ class Engine:
         with self._lock:
             entry = self._entry(thing, topic, args)
             entry.marks.note(keys)
-            wake, entry.busy = not entry.busy, True
-        if wake:
-            self._submit(self._due, entry)
+            if entry.busy:
+                return
+            entry.busy = True
+            self._woken.append(entry)
+            is_first = len(self._woken) == 1
+        if is_first:
+            self._submit(self._wake)
+
+    def _wake(self) -> None:
+        with self._lock:
+            woken, self._woken = self._woken, []
+        for entry in woken:
+            self._due(entry)
 
     def ask(self, thing: LiveThing[..., Any], topic: str, args: Mapping[str, Any], asker: Asker) -> None:
         """Answer with the state as it is from now on.
@@ -199,14 +213,16 @@ class Engine:
 
     def _stamp(self) -> None:
         """Take the marks of everything that has come due, and then ask for its number."""
-        batch, self._batch = self._batch, []
+        batch, self._batch = self._batch[:AT_ONCE], self._batch[AT_ONCE:]
+        if self._batch:
+            self._reactor.callLater(0, self._stamp)
         session = self._link.session_id
         if session is None:
             self._strand(batch)
             return
         taken = [(entry, self._take(entry)) for entry in batch]
         try:
-            asking = self._link.call(STAMP, [[entry.topic for entry in batch]], {})
+            asking = self._link.call(STAMP, [[entry.topic for entry in batch], session], {})
         except NotConnected as error:
             asking = Deferred()
             asking.errback(error)
@@ -222,9 +238,10 @@ class Engine:
         return taken
 
     def _stamped(self, session: int, taken: list[tuple[Entry, Marks]], stamp: Any) -> None:
-        number, listeners = stamp
+        number, listeners, workers = stamp
         now = self._reactor.seconds()
-        for (entry, marks), roles in zip(taken, listeners, strict=True):
+        for (entry, marks), roles, count in zip(taken, listeners, workers, strict=True):
+            entry.rested = now + self._interval * max(1, count / 2)
             if roles and entry.thing.every is not None:
                 self._look_again(entry, entry.thing.every)
             if not roles:
@@ -232,7 +249,6 @@ class Engine:
             if not marks:
                 self._done(entry)
                 continue
-            entry.rested = now + self._interval
             wanted = {*roles, *(asker.role for asker in marks.askers)}
             self._count("live_read")
             self._pool.submit(partial(self._read, entry, marks, session, number, wanted))
@@ -258,8 +274,6 @@ class Engine:
         """In a thread of the pool, and in a transaction of its own, which begins after the number was given."""
         try:
             states = self._states(entry, marks, roles)
-        except (CallFailed, NotAuthorized) as error:
-            self._submit(self._refuse, entry, marks, number, error)
         except Exception as error:
             self._submit(self._failed_to_read, entry, marks, self._internal(entry, error))
         else:
@@ -270,21 +284,17 @@ class Engine:
             return {}
         return entry.thing.states(self._app, entry.args, sorted(roles), marks.read_keys)
 
-    def _refuse(self, entry: Entry, marks: Marks, number: int, error: WampError) -> None:
-        """The function says that there is no such state, or none for them: pages are to ask, and learn the same."""
-        for asker in marks.askers:
-            asker.refuse(error)
-        if marks.changed:
-            self._send(entry, [None, number], DEFAULT_PUBLISH)
-        self._done(entry)
-
     def _publish(self, entry: Entry, marks: Marks, session: int, number: int, states: States) -> None:
         if self._link.session_id != session:  # the numbers of another session cannot be compared
             self._fail(entry, marks, NotConnected("The session ended meanwhile."))
             return
         entry.failures = 0
         for asker in marks.askers:
-            asker.answer(states.get(asker.role if entry.thing.per == "role" else NO_ROLE), number)
+            state = states.get(asker.role if entry.thing.per == "role" else NO_ROLE)
+            if isinstance(state, WampError):
+                asker.refuse(state)
+            else:
+                asker.answer(state, number)
         for role, event in self._events(entry, marks, states):
             options = PublishOptions(eligible_authrole=[role]) if role else DEFAULT_PUBLISH
             self._send(entry, [event, number], options)
@@ -296,8 +306,7 @@ class Engine:
             return []
         if entry.thing.per == "person":
             return [(NO_ROLE, None)]  # it says only that each page is to ask
-        keys = marks.changed_keys
-        return [(role, entry.thing.event(entry.topic, role, state, keys)) for role, state in states.items()]
+        return entry.thing.events(entry.topic, states, marks.changed_keys)
 
     def _send(self, entry: Entry, args: list[Any], options: PublishOptions) -> None:
         self._count("live_sent")

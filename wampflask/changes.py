@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from flask import current_app, has_app_context
-from sqlalchemy import event, inspect
+from sqlalchemy import event, inspect, select
 from sqlalchemy.orm import Session, UOWTransaction
 
 from ._current import KEY
@@ -29,6 +29,7 @@ Of = type[Any] | Mapping[type[Any], ArgsOf]
 """``Item``, or ``{Choice: lambda choice: {"question": choice.question_id}}``; None says: not interested in this row."""
 
 _SEEN = "wampflask.changes"
+_MODIFIED = "wampflask.changes.modified"
 
 
 def follow(registry: Registry, thing: LiveThing[..., Any], of: Of) -> None:
@@ -64,18 +65,41 @@ def _key_as_argument(thing: LiveThing[..., Any], model: Any) -> ArgsOf:
     return lambda row: {name: getattr(row, attribute)}
 
 
+class _Before:
+    """A row with the values that its columns had before they were set: it may have belonged to another thing."""
+
+    def __init__(self, row: Any) -> None:
+        self._row = row
+        self._state = inspect(row)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in self._state.mapper.column_attrs:
+            history = self._state.attrs[name].history
+            if history.deleted:
+                return history.deleted[0]
+            if history.added:  # it was set without having been read
+                return self._stored(name)
+        return getattr(self._row, name)
+
+    def _stored(self, name: str) -> Any:
+        mapper = self._state.mapper
+        is_this = (column == value for column, value in zip(mapper.primary_key, self._state.identity, strict=True))
+        return self._state.session.scalar(select(mapper.column_attrs[name].class_attribute).where(*is_this))
+
+
 def _before_flush(session: Session, _context: UOWTransaction, _instances: object) -> None:
     """What is modified; after the flush that is not known any more of values that the database computes."""
-    _note(session, [row for row in session.dirty if session.is_modified(row, include_collections=False)])
-    _note(session, list(session.deleted))
+    modified = [row for row in session.dirty if session.is_modified(row, include_collections=False)]
+    session.info[_MODIFIED] = modified
+    _note(session, [*modified, *session.deleted], _Before)
 
 
 def _after_flush(session: Session, _context: UOWTransaction) -> None:
-    """What is new has its key now."""
-    _note(session, list(session.new))
+    """What is new has its key now, and what is modified its values."""
+    _note(session, [*session.info.pop(_MODIFIED, ()), *session.new])
 
 
-def _note(session: Session, rows: list[Any]) -> None:
+def _note(session: Session, rows: list[Any], seen_as: Callable[[Any], Any] = lambda row: row) -> None:
     client: Client | None = current_app.extensions.get(KEY) if has_app_context() else None
     followers = _followers.get(client.registry) if client is not None else None
     if not followers:  # a script without an app has nobody to tell
@@ -84,7 +108,7 @@ def _note(session: Session, rows: list[Any]) -> None:
     for row in rows:
         for model in type(row).__mro__:
             for thing, args_of in followers.get(model, ()):
-                args = args_of(row)
+                args = args_of(seen_as(row))
                 if args is None or (mark := (thing, *sorted(args.items()))) in marked:
                     continue
                 if not marked:

@@ -89,12 +89,6 @@ class Fragment(LiveThing[P, R]):
         html = self.html(args, offered, "")
         return None if html is None else [digest(html), html]
 
-    def answer(self, state: Any, have: object) -> Any:
-        """What a page gets that has the HTML with the digest ``have`` already: 0 for nothing, None for no news."""
-        if state is None:
-            return 0
-        return None if state[0] == have else state
-
     # -- rendering
 
     def html(self, args: Mapping[str, Any], offered: Mapping[str, Any], token: str) -> str | None:
@@ -122,27 +116,31 @@ class Fragment(LiveThing[P, R]):
         clean = payload.clean_value(args, self.label)
         key = self.key(clean, current_client().tickets)
         mark = secrets.token_hex(16)  # it cannot stand in a text that is shown
-        html = self._inline(clean, mark) or ""
+        have, html = self._inline(clean, mark) or (digest(""), "")
         attributes = {
             "name": self.name,
             "args": json.dumps(clean, separators=(",", ":")),
             "key": key,
-            "have": self.have(html.replace(mark, "")),
+            "have": have,
         }
         text = " ".join(f'{name}="{escape(value)}"' for name, value in attributes.items())
         return Markup(f"<live-fragment {text}>{html.replace(mark, str(escape(_csrf_token())))}</live-fragment>")  # noqa: S704 - a template's output, escaped there
 
-    def have(self, html: str) -> str:
-        """What the page says that it has."""
-        return digest(html)
-
-    def _inline(self, args: Mapping[str, Any], token: str) -> str | None:
+    def _inline(self, args: Mapping[str, Any], mark: str) -> tuple[str, str] | None:
         viewer = current_client().viewer()
         if self.per == "person":
-            return self.html(args, {"viewer": viewer}, token)
+            return self.first(args, {"viewer": viewer}, mark)
         offered = {"role": viewer.role} if self.per == "role" else {}
         app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001 - werkzeug's documented name
-        return impersonal.run(app, self.label, lambda: self.html(args, offered, token))
+        return impersonal.run(app, self.label, lambda: self.first(args, offered, mark))
+
+    def first(self, args: Mapping[str, Any], offered: Mapping[str, Any], mark: str) -> tuple[str, str] | None:
+        """Digest and HTML for a page that is being rendered.
+
+        :param mark: the value of ``csrf_field()``, which is no part of what the digest is of.
+        """
+        html = self.html(args, offered, mark)
+        return None if html is None else (digest(html.replace(mark, "")), html)
 
 
 class ListFragment(Fragment[P, R]):
@@ -160,31 +158,36 @@ class ListFragment(Fragment[P, R]):
         super().__init__(template, read, **options)
 
     def state(self, args: Mapping[str, Any], offered: Mapping[str, Any], keys: Iterable[str] | None) -> Any:  # noqa: ARG002 - the order needs all rows
-        """``{"order": [[key, digest], …], "rows": {key: html}}``."""
+        """``[digest, {"order": [[key, digest], …], "rows": {key: html}}]``; the first digest is of the order."""
         rows = self._rows(args, offered, "")
-        return None if rows is None else {"order": [[key, digest(html)] for key, html in rows.items()], "rows": rows}
+        if rows is None:
+            return None
+        order = [[key, digest(html)] for key, html in rows.items()]
+        return [digest(json.dumps(order)), {"order": order, "rows": rows}]
 
     def event(self, topic: str, role: str, state: Any, keys: Iterable[str] | None) -> Any:  # noqa: ARG002 - see state
         """The order, and the rows that changed since this worker sent them last."""
         if state is None:
             return None
+        whole, content = state
         before = self._sent.pop((topic, role), {})
-        now = self._sent[topic, role] = dict(state["order"])
+        now = self._sent[topic, role] = dict(content["order"])
         if len(self._sent) > _LISTS_MAX:
             self._sent.popitem(last=False)
-        changed = {key: html for key, html in state["rows"].items() if before.get(key) != now[key]}
-        return {"order": state["order"], "rows": changed}
+        changed = {key: html for key, html in content["rows"].items() if before.get(key) != now[key]}
+        return [whole, {"order": content["order"], "rows": changed}]
 
-    def answer(self, state: Any, have: object) -> Any:
-        """The whole list, unless the page has just this."""
-        if state is None:
-            return 0
-        return None if digest(_concatenated(state["rows"])) == have else state
-
-    def html(self, args: Mapping[str, Any], offered: Mapping[str, Any], token: str) -> str | None:
-        """All rows."""
-        rows = self._rows(args, offered, token)
-        return None if rows is None else _concatenated(rows)
+    def first(self, args: Mapping[str, Any], offered: Mapping[str, Any], mark: str) -> tuple[str, str] | None:
+        """All rows, each with its digest, so that the page knows which it has."""
+        rows = self._rows(args, offered, mark)
+        if rows is None:
+            return None
+        order = [[key, digest(html.replace(mark, ""))] for key, html in rows.items()]
+        texts = [
+            rows[key].replace(_key_attribute(key), f'{_key_attribute(key)} data-digest="{known}"', 1)
+            for key, known in order
+        ]
+        return digest(json.dumps(order)), "\n".join(texts)
 
     def _rows(self, args: Mapping[str, Any], offered: Mapping[str, Any], token: str) -> dict[str, str] | None:
         found = self._call({**args, **offered})
@@ -194,15 +197,15 @@ class ListFragment(Fragment[P, R]):
         for row in found:
             key = str(row[self._row_key] if isinstance(row, Mapping) else getattr(row, self._row_key))
             rows[key] = self.render_with({**args, **offered, self._row: row, "key": key}, token).strip()
-            if f'data-key="{escape(key)}"' not in rows[key].partition(">")[0]:
+            if _key_attribute(key) not in rows[key].partition(">")[0]:
                 raise ConfigError(
                     f'The template {self.template} renders a row without data-key="{{{{ key }}}}" in its first tag.'
                 )
         return rows
 
 
-def _concatenated(rows: Mapping[str, str]) -> str:
-    return "\n".join(rows.values())
+def _key_attribute(key: str) -> str:
+    return f'data-key="{escape(key)}"'
 
 
 def digest(html: str) -> str:

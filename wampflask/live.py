@@ -19,10 +19,11 @@ from inspect import signature
 from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, TypeVar, cast, get_args
 
 from flask import Flask, current_app
+from werkzeug.exceptions import NotFound
 
 from . import impersonal, payload
 from ._current import current_client
-from .errors import ConfigError
+from .errors import CallFailed, ConfigError, NotAuthorized, WampError
 from .options import DEFAULT_PUBLISH
 from .outbox import Message
 from .patterns import Pattern
@@ -46,7 +47,10 @@ NO_ROLE = ""
 """Stands for the role where one state is for all."""
 
 States = dict[str, Any]
-"""The state for each role that is asked for, or for :data:`NO_ROLE`."""
+"""For each role that is asked for, or for :data:`NO_ROLE`: the state, or the error that says why there is none."""
+
+NOT_FOUND = "wampflask.error.not_found"
+"""The error of a reading that ended with ``abort(404)`` or ``get_or_404``."""
 
 
 class LiveThing(Generic[P, R]):
@@ -155,13 +159,27 @@ class LiveThing(Generic[P, R]):
         wanted = list(roles) if self.per == "role" else [NO_ROLE]
 
         def read() -> States:
-            return {role: self.state(args, {"role": role}, keys) for role in wanted}
+            return {role: self._state_or_error(args, {"role": role}, keys) for role in wanted}
 
         return impersonal.run(app, self.label, read)
 
     def state_for(self, args: Mapping[str, Any], viewer: Caller) -> Any:
-        """Read the state for one person, in the context of their call."""
-        return self.state(args, {"viewer": viewer}, None)
+        """Read the state for one person, in the context of their call.
+
+        :raises CallFailed: when there is none. :raises NotAuthorized: when there is none for them.
+        """
+        found = self._state_or_error(args, {"viewer": viewer}, None)
+        if isinstance(found, WampError):
+            raise found
+        return found
+
+    def _state_or_error(self, args: Mapping[str, Any], offered: Mapping[str, Any], keys: Iterable[str] | None) -> Any:
+        try:
+            return self.state(args, offered, keys)
+        except (CallFailed, NotAuthorized) as error:
+            return error
+        except NotFound as error:
+            return CallFailed(NOT_FOUND, error.description)
 
     def state(self, args: Mapping[str, Any], offered: Mapping[str, Any], keys: Iterable[str] | None) -> Any:
         """One reading, as strict JSON."""
@@ -171,11 +189,20 @@ class LiveThing(Generic[P, R]):
         given = {name: value for name, value in offered.items() if name in self._arguments}
         return cast("Callable[..., Any]", self.function)(**given)
 
-    def event(self, topic: str, role: str, state: Any, keys: Iterable[str] | None) -> Any:  # noqa: ARG002 - for others than values
-        """What an event carries in front of the number. Reactor thread.
+    def events(self, topic: str, states: States, keys: list[str] | None) -> list[tuple[str, Any]]:
+        """For each role, or :data:`NO_ROLE`, what its event carries in front of the number. Reactor thread.
+
+        None, where there is no state, has pages ask and learn why.
 
         :param keys: of rows that have changed; None for all.
         """
+        return [
+            (role, None if isinstance(state, WampError) else self.event(topic, role, state, keys))
+            for role, state in states.items()
+        ]
+
+    def event(self, topic: str, role: str, state: Any, keys: Iterable[str] | None) -> Any:  # noqa: ARG002 - for others than values
+        """One of :meth:`events`."""
         return state
 
 

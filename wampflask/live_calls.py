@@ -7,10 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from flask import current_app
+
 from ._current import current_client
 from ._registry import Procedure
 from .caller import Caller, current_caller
-from .errors import INTERNAL, CallFailed, InvalidURI, NotConnected, WampError
+from .errors import INTERNAL, CallFailed, InvalidURI, NotAuthorized, NotConnected, QueueFull, WampError
 from .fragments import FETCH, TOPICS, Fragment
 from .live import NO_ROLE, Addressed, Log
 from .options import CallResult
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from ._client import Client
 
 FETCH_MAX = 100
+GONE, NOT_NOW = 0, -1
+"""Answers about a fragment that there is none of, and one that cannot be had now."""
+_PASSING = (INTERNAL, NotConnected.uri, QueueFull.uri)
 
 Answer = Callable[[Any], None]
 Refuse = Callable[[WampError], None]
@@ -72,7 +77,7 @@ def _answer_person(thing: Addressed[..., Any], topic_of: TopicOf, args: Sequence
     """In a handler's thread, in its caller's context: the number first, then the reading."""
     caller = current_caller.get()
     values = _read(thing, topic_of(caller, args))
-    number, _ = current_client().call(STAMP, [[]], {}, None)
+    number, *_ = current_client().call(STAMP, [[]], {}, None)
     return CallResult([thing.state_for(values, caller), number])
 
 
@@ -138,6 +143,12 @@ def _find(client: Client, fragments: Mapping[str, Fragment[..., Any]], caller: C
     return _Wanted(fragment, args, have)
 
 
+def _answer(item: _Wanted, state: Any, stamp: int) -> Any:
+    if state is None:
+        return GONE
+    return [None if state[0] == item.have else state, stamp]
+
+
 class _Fetch:
     """One page's question for several fragments; answered when each of them is. Reactor thread."""
 
@@ -146,7 +157,7 @@ class _Fetch:
         self._caller = caller
         self._answer = answer
         self._wanted = wanted
-        self._found: list[Any] = [0] * len(wanted)
+        self._found: list[Any] = [GONE] * len(wanted)
         self._left = 1 + sum(item is not None for item in wanted)
 
     def begin(self) -> None:
@@ -162,10 +173,11 @@ class _Fetch:
         topic = f"{TOPICS}.{item.fragment.name}.{item.fragment.key(item.args, self._client.tickets)}"
 
         def answered(state: Any, stamp: int) -> None:
-            self._put(number, item, state, stamp)
+            self._found[number] = _answer(item, state, stamp)
+            self._end(1)
 
         def refused(error: WampError) -> None:
-            self._found[number] = -1 if error.uri in (INTERNAL, NotConnected.uri) else 0
+            self._found[number] = NOT_NOW if error.uri in _PASSING else GONE
             self._end(1)
 
         asker = (self._caller.role or NO_ROLE, answered, refused)
@@ -174,25 +186,31 @@ class _Fetch:
         except WampError as error:
             refused(error)
 
-    def _put(self, number: int, item: _Wanted, state: Any, stamp: int) -> None:
-        answer = item.fragment.answer(state, item.have)
-        self._found[number] = 0 if answer == 0 else [answer, stamp]
-        self._end(1)
-
     def _read(self, personal: list[tuple[int, _Wanted]]) -> Callable[[], None]:
         """In a handler's thread, in the caller's context; the result is done in the reactor's."""
-        stamp, _ = self._client.call(STAMP, [[]], {}, None)
-        states = [(nr, item, item.fragment.state_for(item.args, self._caller)) for nr, item in personal]
+        stamp, *_ = self._client.call(STAMP, [[]], {}, None)
+        answers = [(number, self._answer_for(item, stamp)) for number, item in personal]
 
         def put() -> None:
-            for number, item, state in states:
-                self._put(number, item, state, stamp)
+            for number, answer in answers:
+                self._found[number] = answer
+            self._end(len(answers))
 
         return put
 
+    def _answer_for(self, item: _Wanted, stamp: int) -> Any:
+        """One that fails is not the others' failure."""
+        try:
+            return _answer(item, item.fragment.state_for(item.args, self._caller), stamp)
+        except (CallFailed, NotAuthorized):
+            return GONE
+        except Exception:
+            current_app.logger.exception("%s could not be read for %s", item.fragment.label, self._caller.authid)
+            return NOT_NOW
+
     def _miss(self, personal: list[tuple[int, _Wanted]]) -> None:
         for number, _ in personal:
-            self._found[number] = -1
+            self._found[number] = NOT_NOW
         self._end(len(personal))
 
     def _end(self, count: int) -> None:

@@ -180,10 +180,14 @@ class LiveDeclarations:
         return declare
 
     def _people_changed(self, news: list[tuple[str, list[str], list[str]]]) -> None:
+        """The router says who came and who left. Pages first: an app's handlers may be slow."""
+        rooms = [thing for thing in self._live if isinstance(thing, Presence)]
         for topic, came, left in news:
-            for thing in self._live:
-                if isinstance(thing, Presence):
-                    thing.people_changed(topic, came, left)
+            for room in rooms:
+                room.mark_people(topic, [*came, *left])
+        for topic, came, left in news:
+            for room in rooms:
+                room.people_changed(topic, came, left)
 
     def online(self, uri: str) -> list[Person]:
         """Who is here, such as in ``todo.team.7``; needs an app context.

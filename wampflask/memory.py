@@ -108,11 +108,11 @@ class MemoryRealm(Client):
         """Read and publish it for every role that may see it, as if all of them listened."""
         if not self.connected:
             return
-        wanted = tuple(keys) or None
+        wanted = list(keys) or None
         states = {} if thing.per == "person" else thing.states(self.app, args, thing.allow, wanted)
-        events = {role: thing.event(topic, role, state, wanted) for role, state in states.items()} or {NO_ROLE: None}
+        events = thing.events(topic, states, wanted) or [(NO_ROLE, None)]
         number = self._number()
-        for role, event in events.items():
+        for role, event in events:
             options = PublishOptions(eligible_authrole=[role]) if role else DEFAULT_PUBLISH
             self.publish(Message(topic, [event, number], {}, options))
 
@@ -127,11 +127,13 @@ class MemoryRealm(Client):
     ) -> None:
         """Answer at once."""
         try:
-            states = thing.states(self.app, args, [role], None)
+            state = thing.states(self.app, args, [role], None)[role if thing.per == "role" else NO_ROLE]
         except WampError as error:
-            refuse(error)
+            state = error
+        if isinstance(state, WampError):
+            refuse(state)
         else:
-            answer(states[role if thing.per == "role" else NO_ROLE], self._number())
+            answer(state, self._number())
 
     def expect_change(self) -> None:
         """Nobody outlives this realm."""

@@ -87,12 +87,17 @@ class Presence(Rows[[Iterable[str] | None], Mapping[str, Any]]):
         self._left.append(handler)
         return handler
 
-    def people_changed(self, topic: str, came: Iterable[str], left: Iterable[str]) -> None:
-        """The router says who came and who left. In a handler's thread."""
+    def mark_people(self, topic: str, authids: Iterable[str]) -> None:
+        """Show pages who is here now."""
         args = self.pattern.read(topic)
-        if args is None:
+        if args is not None:
+            self.mark(args, list(authids))
+
+    def people_changed(self, topic: str, came: Iterable[str], left: Iterable[str]) -> None:
+        """Run the handlers for those who came and who left."""
+        args = self.pattern.read(topic)
+        if args is None or not (self._joined or self._left):
             return
-        self.mark(args, [*came, *left])
         here = {person.authid: person for person in online(topic)}
         for handlers, authids in ((self._joined, came), (self._left, left)):
             for handler in handlers:

@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from wampflask._engine import Asker, Engine
-from wampflask.errors import CallFailed, NotConnected, QueueFull, WampError
+from wampflask.errors import CallFailed, NotAuthorized, NotConnected, QueueFull, WampError
 from wampflask.live import Rows, Value
 from wampflask.options import PublishOptions
 from wampflask.patterns import Pattern
@@ -26,13 +26,14 @@ class Router:
     def __init__(self) -> None:
         self.session_id: int | None = 1
         self.listeners = ["visitor"]
+        self.workers = 1
         self.number = 0
         self.asked: list[tuple[Deferred[Any], int]] = []
         self.published: list[tuple[str, Any, PublishOptions]] = []
         self.refuse: list[WampError] = []
 
     def call(self, procedure: str, args: Any, kwargs: Any) -> Deferred[Any]:
-        assert (procedure, kwargs) == ("wampflask.live.stamp", {})
+        assert (procedure, args[1], kwargs) == ("wampflask.live.stamp", self.session_id, {})
         answer: Deferred[Any] = Deferred()
         self.asked.append((answer, len(args[0])))
         return answer
@@ -50,7 +51,7 @@ class Router:
         """Give the first that asks a number; it learns of it by ``answer.callback(result)``."""
         answer, topics = self.asked.pop(0)
         self.number += 1
-        return answer, [self.number, [self.listeners] * topics]
+        return answer, [self.number, [self.listeners] * topics, [self.workers] * topics]
 
 
 class Bench:
@@ -153,7 +154,43 @@ def test_what_nobody_hears_is_not_read(bench: Bench) -> None:
     for _ in range(1000):
         change(bench, thing)
         bench.turn()
+    assert bench.router.number == 1, "the router is asked at the interval, too"
+    bench.clock.advance(INTERVAL)
+    bench.turn()
     assert (bench.events, bench.counts, len(bench.engine)) == ([], [], 0)
+
+
+def test_the_interval_grows_with_the_workers_that_read_the_same(bench: Bench) -> None:
+    """Eight workers at ten events a second each would be eighty a second in every page: it gets twenty."""
+    bench.router.workers = 8
+    thing = value()
+    for _ in range(2):
+        change(bench, thing)
+        bench.turn()
+    bench.clock.advance(0.39)
+    bench.turn()
+    assert len(bench.events) == 1
+    bench.clock.advance(0.02)
+    bench.turn()
+    assert len(bench.events) == 2
+
+
+def test_many_topics_that_change_at_once_are_one_task_for_the_reactor_and_several_questions(bench: Bench) -> None:
+    bench.router.listeners = []
+    tasks: list[Callable[..., Any]] = []
+    bench.engine._submit = lambda function, *_: tasks.append(function)
+    thing = value()
+    for number in range(2500):
+        bench.engine.changed(thing, f"shop.stock.{number}", {"item": str(number)}, ())
+    assert len(tasks) == 1
+    tasks[0]()
+    for _ in range(4):
+        bench.clock.advance(0)
+    assert [topics for _, topics in bench.router.asked] == [1000, 1000, 500]
+    bench.turn()
+    bench.clock.advance(INTERVAL)
+    bench.clock.advance(INTERVAL)
+    assert not bench.engine._entries
 
 
 def test_those_who_ask_share_one_reading(bench: Bench) -> None:
@@ -184,6 +221,24 @@ def test_each_role_gets_its_own(bench: Bench) -> None:
     eligible = {json.dumps(options.eligible_authrole): args for _, args, options in bench.router.published}
     assert eligible['["visitor"]'] == [{"for": "visitor"}, 1]
     assert eligible['["admin"]'] == [{"for": "admin"}, 1]
+
+
+def test_one_role_that_may_not_see_it_is_not_the_others_refusal(bench: Bench) -> None:
+    def read(item: str, role: str) -> dict[str, str]:
+        if role == "visitor":
+            raise NotAuthorized("Log in.")
+        return {"for": role}
+
+    bench.router.listeners = ["admin", "visitor"]
+    thing = value(read, per="role")
+    change(bench, thing)
+    refused, heard = ask(bench, thing, "visitor"), ask(bench, thing, "user")
+    bench.turn()
+    assert isinstance(refused[0], NotAuthorized)
+    assert heard == [({"for": "user"}, 1)]
+    sent = {(options.eligible_authrole or [""])[0]: args for _, args, options in bench.router.published}
+    assert sent["admin"] == [{"for": "admin"}, 1]
+    assert sent["visitor"] == [None, 1], "it is to ask, and learn why"
 
 
 def test_what_is_personal_is_never_sent(bench: Bench) -> None:

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import pytest
-from flask import Flask, flash, request, session
+from flask import Flask, abort, flash, request, session
 from flask_login import current_user, login_user
 from sqlalchemy import update
+from sqlalchemy.orm import Session
 
 from tests.core.live.shop import Item, User, db, make_app
 from wampflask import WAMP, Caller
-from wampflask.errors import CallFailed, ConfigError
+from wampflask.errors import CallFailed, ConfigError, NotAuthorized, NotConnected, QueueFull
 from wampflask.fragments import FETCH
 from wampflask.impersonal import Personal
 from wampflask.memory import MemoryRealm, in_memory
@@ -120,6 +121,117 @@ def test_a_row_written_twice_in_a_transaction_is_sent_once_and_one_rolled_back_s
         assert not any("99" in str(event.args) for event in realm.published)
 
 
+def test_a_row_that_is_deleted_is_gone_from_pages(
+    wamp: WAMP, make: Callable[..., Flask], caplog: pytest.LogCaptureFixture
+) -> None:
+    @wamp.fragment("card.html", allow="everyone", of=Item)
+    def card(item: int) -> dict[str, Any]:
+        return {"item": db.get_or_404(Item, item)}
+
+    app = make()
+    with in_memory(app) as realm:
+        (found,) = elements(page(app, "{{ fragment('card', item=1) }}"))
+        with app.app_context():
+            db.session.delete(db.session.get_one(Item, 1))
+            db.session.commit()
+        assert [event.args[0] for event in realm.published] == [None], "pages are to ask"
+        assert fetch(realm, found) == [0]
+    assert not caplog.records, "which is no error"
+
+
+def test_a_row_that_moves_is_news_where_it_came_from_too(wamp: WAMP, make: Callable[..., Flask]) -> None:
+    """Rows that belong to what a column says: whichever way that is changed, and after several changes."""
+
+    @wamp.fragment("row.html", allow="everyone", row="item", of={Item: lambda item: {"left": item.left}})
+    def having(left: int) -> Any:
+        return db.session.query(Item).filter_by(left=left)
+
+    def topics(realm: MemoryRealm) -> set[str]:
+        found = {event.topic for event in realm.published}
+        realm.published.clear()
+        return found
+
+    def of(*lefts: int) -> set[str]:
+        return {having.topic({"left": left}) for left in lefts}
+
+    app = make()
+    with in_memory(app) as realm, app.app_context():
+        db.session.get_one(Item, 1).left = 3
+        db.session.commit()
+        assert topics(realm) == of(12, 3)
+        item = db.session.get_one(Item, 1)
+        db.session.expire(item)
+        item.left = 4  # set without having been read
+        db.session.commit()
+        assert topics(realm) == of(3, 4)
+        db.session.get_one(Item, 1).left = Item.left + 1
+        db.session.commit()
+        assert topics(realm) == of(4, 5)
+        item = db.session.get_one(Item, 1)
+        item.left = 6
+        db.session.flush()
+        item.left = 7
+        db.session.commit()
+        assert topics(realm) == of(5, 6, 7)
+        db.session.get_one(Item, 1).name = "the same place"
+        db.session.commit()
+        assert topics(realm) == of(7)
+        item = db.session.get_one(Item, 1)
+        item.left = 8
+        db.session.delete(item)
+        db.session.commit()
+        assert topics(realm) == of(7)
+
+
+def test_ways_to_write_that_mark_once_or_not_at_all(wamp: WAMP, make: Callable[..., Flask]) -> None:
+    @wamp.fragment("row.html", allow="everyone", row="item", of={Item: lambda _: {}})
+    def items() -> Any:
+        return db.session.query(Item).limit(3)
+
+    app = make()
+    with in_memory(app) as realm, app.app_context():
+
+        def events() -> int:
+            count = len(realm.published)
+            realm.published.clear()
+            return count
+
+        db.session.get_one(Item, 1).left = Item.left + 1
+        db.session.commit()
+        assert events() == 1, "by an expression"
+        db.session.add_all([Item(name=f"{number}") for number in range(10_000)])
+        db.session.commit()
+        assert events() == 1, "10,000 rows in one flush"
+        with db.session.begin_nested() as savepoint:
+            db.session.get_one(Item, 1).left = -4242
+            db.session.flush()
+            savepoint.rollback()
+        db.session.get_one(Item, 1).left = 5
+        db.session.commit()
+        assert "-4242" not in str(realm.published)
+        assert events() == 1, "in a savepoint that is rolled back, and after it"
+        with Session(db.engine) as one, Session(db.engine) as other:
+            one.get_one(Item, 1).left = 1
+            one.flush()
+            one.commit()
+            other.get_one(Item, 2).left = 2
+            other.commit()
+        assert events() == 2, "in two sessions of two transactions"
+        with Session(db.engine) as one, Session(db.engine) as other:
+            one.get_one(Item, 1).left = -77
+            other.get_one(Item, 2).left = 3
+            one.flush()
+            one.rollback()
+            events()
+            other.commit()
+        assert "-77" not in str(realm.published)
+        assert events() == 1, "one of two sessions rolled back"
+        db.session.execute(update(Item).values(left=0))
+        db.session.query(Item).update({"left": 1})
+        db.session.commit()
+        assert events() == 0, "statements are announced by hand"
+
+
 def test_statements_around_the_orm_are_announced_by_hand(wamp: WAMP, make: Callable[..., Flask]) -> None:
     @wamp.value("shop.stock.<int:item>", allow="everyone")
     def stock(item: int) -> int:
@@ -218,6 +330,54 @@ def test_a_personal_fragment_is_never_sent(wamp: WAMP, make: Callable[..., Flask
         assert [event.args[0] for event in realm.published] == [None]
 
 
+def test_of_several_personal_fragments_one_that_fails_is_not_the_others_failure(
+    wamp: WAMP, make: Callable[..., Flask], caplog: pytest.LogCaptureFixture
+) -> None:
+    @wamp.fragment("plain.html", allow="everyone", per="person")
+    def mine(viewer: Caller, which: str) -> dict[str, Any]:
+        match which:
+            case "bad":
+                raise RuntimeError("the secret")
+            case "theirs":
+                raise NotAuthorized("Not yours.")
+            case "none":
+                abort(404)
+        return {"x": viewer.authid}
+
+    @wamp.fragment("plain.html", allow="everyone", per="person")
+    def fine(viewer: Caller) -> dict[str, Any]:
+        return {"x": viewer.authid}
+
+    app = make(plain="{{ x }}")
+    with in_memory(app) as realm, app.app_context():
+
+        def element(thing: Any, **args: Any) -> Element:
+            return Element(thing.name, args, thing.topic(args).rpartition(".")[2], "", "")
+
+        asked = [element(mine, which=which) for which in ("bad", "theirs", "none", "mine")]
+        answers = fetch(realm, *asked, element(fine))
+        assert answers[:3] == [-1, 0, 0]
+        assert [state[1] for state, _ in answers[3:]] == ["visitor:1", "visitor:1"]
+        assert "the secret" in caplog.text
+
+
+def test_a_server_that_is_busy_does_not_say_gone(wamp: WAMP, make: Callable[..., Flask]) -> None:
+    @wamp.fragment("card.html", allow="everyone", of=Item)
+    def card(item: int) -> dict[str, Any]:
+        return {"item": db.session.get_one(Item, item)}
+
+    app = make()
+    with in_memory(app) as realm, pytest.MonkeyPatch.context() as patch:
+        (found,) = elements(page(app, "{{ fragment('card', item=1) }}"))
+        for error in (QueueFull("many wait"), NotConnected("away"), CallFailed("wampflask.error.internal", "id")):
+
+            def refuse(*_: Any, why: Exception = error) -> None:
+                raise why
+
+            patch.setattr(realm, "ask", refuse)
+            assert fetch(realm, found) == [-1]
+
+
 def test_a_key_is_good_for_its_arguments_and_roles_alone(wamp: WAMP, make: Callable[..., Flask]) -> None:
     @wamp.fragment("card.html", allow="everyone")
     def card(item: int) -> dict[str, Any]:
@@ -269,7 +429,8 @@ def test_a_list_sends_its_order_and_the_rows_that_changed(wamp: WAMP, make: Call
     app = make()
     with in_memory(app) as realm:
         (found,) = elements(page(app, "{{ fragment('items') }}"))
-        assert found.inner.split("\n") == ['<li data-key="1">tea 12</li>', '<li data-key="2">rum 12</li>']
+        shown = re.findall(r'<li data-key="(\d)" data-digest="(\w{16})">(\w+) 12</li>', found.inner)
+        assert [(key, name) for key, _, name in shown] == [("1", "tea"), ("2", "rum")]
         assert fetch(realm, found) == [[None, 1]]
         with app.app_context():
             items.changed()
@@ -277,14 +438,16 @@ def test_a_list_sends_its_order_and_the_rows_that_changed(wamp: WAMP, make: Call
             db.session.commit()
             db.session.delete(db.session.get_one(Item, 1))
             db.session.commit()
-        first, second, third = (event.args[0] for event in realm.published)
+        first, second, third = (event.args[0][1] for event in realm.published)
+        assert first["order"] == [[key, known] for key, known, _ in shown], "the page knows which rows it has"
         assert list(first["rows"]) == ["1", "2"]
         assert [key for key, _ in second["order"]] == ["2", "1"]
         assert second["rows"] == {"2": '<li data-key="2">rum 3</li>'}
         assert [key for key, _ in third["order"]] == ["2"]
         assert third["rows"] == {}
-        (state, _), *_ = fetch(realm, found)
+        ((whole, state), _), *_ = fetch(realm, found)
         assert list(state["rows"]) == ["2"]
+        assert fetch(realm, found, have=whole)[0][0] is None
 
 
 def test_a_row_without_its_key_is_refused(wamp: WAMP, make: Callable[..., Flask]) -> None:

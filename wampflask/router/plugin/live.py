@@ -5,13 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from autobahn.wamp.exception import ApplicationError
+from autobahn.wamp.types import CallOptions
 from twisted.internet.task import LoopingCall
+from twisted.python.failure import Failure
 from txaio.tx import call_later, make_logger
 
 from . import roster, stamps
 
 SOON = 0.05
 """Seconds from a page's question to the look that finds it subscribed."""
+PATIENCE = 60
+"""Seconds for a worker's handlers; then another is told."""
 
 log = make_logger()
 
@@ -25,7 +29,7 @@ class Live:
     def __init__(self, session: Any) -> None:
         self._session = session
         self._roster = roster.Roster(self._subscriptions_to)
-        self._looking = False
+        self._telling = False
 
     async def begin(self) -> None:
         """Answer workers from now on, and look who is here."""
@@ -46,19 +50,18 @@ class Live:
 
     def _look(self) -> None:
         """Tell a worker what has changed; what no worker takes is told at a later look."""
-        news = self._roster.look()
-        if not news or self._looking:
+        self._roster.look()
+        if self._telling or not (news := self._roster.take_news()):
             return
-        self._looking = True
-        self._session.call(roster.CHANGED, news).addCallbacks(self._told, self._not_told).addErrback(_log_bug)
+        self._telling = True
+        telling = self._session.call(roster.CHANGED, news, options=CallOptions(timeout=PATIENCE))
+        telling.addBoth(self._told, news).addErrback(_log_bug)
 
-    def _told(self, _result: object) -> None:
-        self._looking = False
-        self._roster.told()
-
-    def _not_told(self, failure: Any) -> None:
-        self._looking = False
-        failure.trap(ApplicationError)  # no worker is there, or it went before it answered
+    def _told(self, result: Any, news: list[list[Any]]) -> None:
+        self._telling = False
+        if isinstance(result, Failure):
+            self._roster.give_back(news)
+            result.trap(ApplicationError)  # no worker is there, or it went before it answered
 
 
 def _log_bug(failure: Any) -> None:

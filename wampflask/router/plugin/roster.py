@@ -21,6 +21,8 @@ INTERVAL = 1.0
 """Seconds between two looks."""
 
 Find = Callable[[str], Iterable[Any]]
+News = dict[str, tuple[set[str], set[str]]]
+"""Who came and who left, by topic."""
 
 
 @dataclass(slots=True)
@@ -50,7 +52,7 @@ class Roster:
         self._grace = grace
         self._clock = clock
         self._topics: dict[str, dict[str, Person]] = {}
-        self._news: dict[str, tuple[set[str], set[str]]] = {}
+        self._news: News = {}
 
     def expect(self, topic: str) -> None:
         """A page is about to follow ``topic``."""
@@ -65,21 +67,27 @@ class Roster:
             for authid, person in self._topics.get(topic, {}).items()
         ]
 
-    def look(self) -> list[list[Any]]:
-        """Look who is here; what has changed since it was last :meth:`told`, as ``[[topic, came, left], …]``."""
+    def look(self) -> None:
+        """Look who is here."""
         for topic in list(self._topics):
             self._look_at(topic)
-        return [[topic, sorted(came), sorted(left)] for topic, (came, left) in self._news.items()]
 
-    def told(self) -> None:
-        """A worker has been told of what :meth:`look` returned."""
-        self._news.clear()
+    def take_news(self) -> list[list[Any]]:
+        """What has changed since this was called last: ``[[topic, came, left], …]``, which is to be told a worker."""
+        news, self._news = self._news, {}
+        return [[topic, sorted(came), sorted(left)] for topic, (came, left) in news.items()]
+
+    def give_back(self, news: Iterable[Iterable[Any]]) -> None:
+        """No worker could be told of that."""
+        for topic, came, left in news:
+            self._note(topic, set(came), set(left))
 
     def _look_at(self, topic: str) -> None:
         now = self._clock()
         people = self._topics[topic]
         here = self._sessions(topic)
-        came, left = self._news.pop(topic, (set(), set()))
+        came: set[str] = set()
+        left: set[str] = set()
         for authid, (role, sessions) in here.items():
             if authid not in people:
                 people[authid] = Person(role, sessions, now)
@@ -92,11 +100,16 @@ class Roster:
             if now - person.left >= self._grace:
                 del people[authid]
                 left.add(authid)
-        both = came & left
-        if came - both or left - both:
-            self._news[topic] = (came - both, left - both)
+        self._note(topic, came, left)
         if not people:
             del self._topics[topic]
+
+    def _note(self, topic: str, came: set[str], left: set[str]) -> None:
+        """Somebody who came and left, or the other way round, before a worker was told, is no news."""
+        known_came, known_left = self._news.pop(topic, (set(), set()))
+        came, left = came | known_came, left | known_left
+        if came != left:
+            self._news[topic] = (came - left, left - came)
 
     def _sessions(self, topic: str) -> dict[str, tuple[str, int]]:
         """The role and the number of pages of each person who follows ``topic`` now."""
