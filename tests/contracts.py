@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-import wampflask.apps
+from wampflask.apps import create_app
+from wampflask.apps.extensions import wamp
 from wampflask.permissions import Permission
 
 
 def declared_by_the_site() -> tuple[Permission, ...]:
-    """``PERMISSIONS`` of every ``contract.py`` of the site."""
-    found: list[Permission] = []
-    for file in sorted(Path(wampflask.apps.__path__[0]).glob("*/contract.py")):
-        found += importlib.import_module(f"wampflask.apps.{file.parent.name}.contract").PERMISSIONS
-    return tuple(found)
+    """The permissions of every feature's contract and live things."""
+    with TemporaryDirectory() as folder:
+        create_app({"INSTANCE": Path(folder), "TESTING": True})
+    return wamp.permissions

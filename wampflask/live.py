@@ -229,7 +229,8 @@ class Value(Addressed[P, R]):
 class Rows(Addressed[P, R]):
     """A keyed set: rows appear, change and go. The function returns rows, or a mapping from keys to them.
 
-    It may take ``keys``, the keys that have changed or None for all, so as to read no more than these.
+    It may take ``keys``, the keys that have changed or None for all, so as to read no more than these. When it returns
+    None there are no rows at all, and pages are told to ask.
 
     :param key: the name of a row's key in it.
     """
@@ -250,10 +251,14 @@ class Rows(Addressed[P, R]):
         """
         self.mark(args, keys)
 
-    def state(self, args: Mapping[str, Any], offered: Mapping[str, Any], keys: Iterable[str] | None) -> dict[str, Any]:
+    def state(
+        self, args: Mapping[str, Any], offered: Mapping[str, Any], keys: Iterable[str] | None
+    ) -> dict[str, Any] | None:
         """The rows by their keys."""
         wanted = None if keys is None else set(keys)
         found = self._call({**args, **offered, "keys": None if wanted is None else sorted(wanted)})
+        if found is None:
+            return None
         rows = found if isinstance(found, Mapping) else {row[self.key]: row for row in found}
         return {
             str(key): payload.clean_value(row, self.label)
@@ -263,6 +268,8 @@ class Rows(Addressed[P, R]):
 
     def event(self, topic: str, role: str, state: Any, keys: Iterable[str] | None) -> Any:  # noqa: ARG002 - rows are the same to all
         """The rows that changed, and the keys of those that are gone."""
+        if state is None:
+            return None
         if keys is None:
             return {"rows": state, "all": True}
         wanted = set(keys)

@@ -162,7 +162,7 @@ class LiveDeclarations:
         return found.render(**args)
 
     def presence(self, uri: str, *, allow: Iterable[str] | str) -> Callable[[Describe], Presence]:
-        """Decorator: make known who is here; the function describes a person to the others.
+        """Decorator: make known who is here; the function describes a person to the others, or all ``people`` at once.
 
         :param uri: what pages follow, such as ``todo.team.{team}``.
         :param allow: the roles that may be here, and see who is.
@@ -189,12 +189,13 @@ class LiveDeclarations:
             for room in rooms:
                 room.people_changed(topic, came, left)
 
-    def online(self, uri: str) -> list[Person]:
+    def online(self, uri: str, *, timeout: float | None = None) -> list[Person]:
         """Who is here, such as in ``todo.team.7``; needs an app context.
 
+        :param timeout: seconds for the router's answer; default ``WAMP_CALL_TIMEOUT``.
         :raises NotConnected: there is no session. :raises WampTimeout: the router did not answer.
         """
-        return online(f"{uris.check(uri)}.{LAST}")
+        return online(f"{uris.check(uri)}.{LAST}", timeout)
 
     def _announce_live(self, thing: LiveThing[..., Any]) -> None:
         if not self._live:

@@ -32,6 +32,7 @@ from .live import NO_ROLE, LiveThing
 from .options import DEFAULT_PUBLISH, PublishOptions
 from .outbox import Message
 from .router.plugin.roster import PROCEDURE as ROSTER
+from .router.plugin.roster import WHEREABOUTS
 from .router.plugin.stamps import PROCEDURE as STAMP
 from .router.plugin.tickets import Claim
 from .status import COUNTERS, State, Status
@@ -189,6 +190,8 @@ class MemoryRealm(Client):
             return [self._number(), [[] for _ in args[0]]]
         if procedure == ROSTER:
             return self.people.get(args[0], [])
+        if procedure == WHEREABOUTS:
+            return [topic for topic, people in self.people.items() if args[0] in [authid for authid, *_ in people]]
         return self._invoke(procedure, args, kwargs, Caller(SESSION, "backend", "backend", procedure))
 
     def publish(self, message: Message) -> None:

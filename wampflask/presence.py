@@ -13,6 +13,9 @@
 
 In a page, ``presence("todo.team.7", (people) => …)`` follows it, and is thereby here itself. Somebody whose last page
 has gone stays for three seconds: a reload is no leaving.
+
+A function that takes ``people`` describes all of them at once, by authid, with one query. Whom it leaves out is not
+shown; when it returns None, nobody is.
 """
 
 from __future__ import annotations
@@ -25,13 +28,17 @@ from typing import Any, TypeVar
 from flask import current_app
 
 from ._current import current_client
+from .errors import WampError
 from .live import Rows
 from .patterns import Pattern
-from .router.plugin.roster import LAST, PROCEDURE
+from .router.plugin.roster import LAST, PROCEDURE, WHEREABOUTS
 
 __all__ = ["Person", "Presence"]
 
-Describe = Callable[..., Mapping[str, Any]]
+ALL = "people"
+"""The argument of a function that describes all at once."""
+
+Describe = Callable[..., Mapping[str, Any] | None]
 H = TypeVar("H", bound=Callable[..., Any])
 
 
@@ -49,11 +56,11 @@ class Person:
     since: float = 0.0
 
 
-class Presence(Rows[[Iterable[str] | None], Mapping[str, Any]]):
-    """What :meth:`wampflask.WAMP.presence` makes of a function that describes a person.
+class Presence(Rows[[Iterable[str] | None], Mapping[str, Any] | None]):
+    """What :meth:`wampflask.WAMP.presence` makes of a function that describes a person, or people.
 
-    The function takes a :class:`Person`, and what it returns is shown to everybody who is here; it may take the names
-    of the URI as well.
+    The function takes a :class:`Person`, and what it returns is shown to everybody who is here; or it takes ``people``,
+    a list of them, and returns what is shown by authid. It may take the names of the URI as well.
     """
 
     def __init__(self, uri: str, describe: Describe, *, allow: tuple[str, ...]) -> None:
@@ -66,16 +73,34 @@ class Presence(Rows[[Iterable[str] | None], Mapping[str, Any]]):
     def _check(self) -> frozenset[str]:
         return frozenset({*self.names, "keys"})
 
-    def _people(self, keys: Iterable[str] | None = None, **args: Any) -> Mapping[str, Any]:
+    def _people(self, keys: Iterable[str] | None = None, **args: Any) -> Mapping[str, Any] | None:
         wanted = None if keys is None else set(keys)
+        people = [person for person in online(self.topic(args)) if wanted is None or person.authid in wanted]
+        given = {name: value for name, value in args.items() if name in self._described}
+        shown = self._describe_all(people, given)
+        if shown is None:
+            return None
         return {
-            person.authid: {"role": person.role, "since": person.since, **self._describe_person(person, args)}
-            for person in online(self.topic(args))
-            if wanted is None or person.authid in wanted
+            person.authid: {"role": person.role, "since": person.since, **shown[person.authid]}
+            for person in people
+            if shown.get(person.authid) is not None
         }
 
-    def _describe_person(self, person: Person, args: Mapping[str, Any]) -> Mapping[str, Any]:
-        return self._describe(person, **{name: value for name, value in args.items() if name in self._described})
+    def _describe_all(self, people: list[Person], given: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        if ALL in self._described:
+            return self._describe(**{ALL: people}, **given)
+        return {person.authid: self._describe(person, **given) for person in people}
+
+    def changed_for(self, *authids: str) -> None:
+        """Say that something has changed that is shown of these people, wherever they are; see :meth:`changed`.
+
+        Asks the router where they are; when it does not answer, pages learn of it when they are back.
+        """
+        for authid in authids:
+            for topic in _whereabouts(authid):
+                args = self.pattern.read(topic)
+                if args is not None:
+                    self.mark(args, [authid])
 
     def on_join(self, handler: H) -> H:
         """Decorator: run ``handler(person, …)`` once over all workers when somebody comes, with the URI's names."""
@@ -111,6 +136,15 @@ class Presence(Rows[[Iterable[str] | None], Mapping[str, Any]]):
             current_app.logger.exception("%s failed for %s", getattr(handler, "__qualname__", handler), person.authid)
 
 
-def online(topic: str) -> list[Person]:
+def online(topic: str, timeout: float | None = None) -> list[Person]:
     """Who is here, from the router's roster; ``topic`` ends with ``.here``."""
-    return [Person(*found) for found in current_client().call(PROCEDURE, [topic], {}, None)]
+    return [Person(*found) for found in current_client().call(PROCEDURE, [topic], {}, timeout)]
+
+
+def _whereabouts(authid: str) -> list[str]:
+    try:
+        found: list[str] = current_client().call(WHEREABOUTS, [authid], {}, None)
+    except WampError as error:
+        current_app.logger.warning("Where %s is present is not known: %s", authid, error)
+        return []
+    return found

@@ -8,9 +8,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from flask import Flask
 from flask_migrate import downgrade, upgrade
-from sqlalchemy import inspect
+from sqlalchemy import inspect, text
 
 from tests.apps.conftest import make
+from wampflask.apps.chat.models import Message
 from wampflask.apps.db import Base
 from wampflask.apps.extensions import db
 
@@ -27,6 +28,30 @@ def test_down_and_up_again(app: Flask) -> None:
         assert set(inspect(db.engine).get_table_names()) <= {"alembic_version"}
         upgrade()
         assert {"user", "question", "vote", "pick"} <= set(inspect(db.engine).get_table_names())
+
+
+def test_what_refers_to_a_rebuilt_table_stays(app: Flask) -> None:
+    """SQLite rebuilds a table to take a column away: dropping the old one must not delete a room's messages."""
+    rows = (
+        "INSERT INTO chat_person VALUES (1, 'visitor:1', 'Anna', 'anna', false, 0, '2025-01-01')",
+        (
+            "INSERT INTO chat_room (id, label, key, last, version, people_version, created_at)"
+            " VALUES (1, 'den', 'k', 1, 1, 7, '2025-01-01')"
+        ),
+        (
+            "INSERT INTO chat_message (id, room_id, number, version, person_id, name, text, said_at, edited, deleted)"
+            " VALUES (1, 1, 1, 1, 1, 'Anna', 'kept', '2025-01-01', false, false)"
+        ),
+    )
+    with app.app_context():
+        downgrade(revision="0004")
+        with db.engine.begin() as connection:
+            for row in rows:
+                connection.execute(text(row))
+        upgrade()
+        assert db.session.scalars(db.select(Message.text)).all() == ["kept"]
+        if db.engine.dialect.name == "sqlite":
+            assert db.session.scalar(text("PRAGMA foreign_keys")) == 1
 
 
 def test_checks_and_keys_have_names(app: Flask) -> None:

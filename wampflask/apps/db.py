@@ -22,6 +22,8 @@ from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import Connection, DateTime, Dialect, Engine, Enum, MetaData, TypeDecorator, event
 from sqlalchemy.orm import DeclarativeBase
 
+from wampflask.reading import is_reading
+
 T = TypeVar("T")
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -171,8 +173,8 @@ def _mark_reader() -> None:
 
 
 def _is_reading() -> bool:
-    """Whether this is a page being shown: it then needs no write lock, and never waits for a writer."""
-    return has_app_context() and bool(g.get("reads_only", False))
+    """Whether a page is being shown or a live thing read: that needs no write lock, and never waits for a writer."""
+    return is_reading() or (has_app_context() and bool(g.get("reads_only", False)))
 
 
 def _forget_connections(engine: Engine) -> None:

@@ -4,7 +4,9 @@
  * <ul data-chat="people"> <li data-person="3"><span data-person-part="name">, <template data-chat="person">, <span data-chat="total">,
  * <p data-chat="typing">
  */
+const SHOWN = 100; // people in the list
 const TYPING = 4000; // ms after which somebody is not typing any more
+const collator = new Intl.Collator();
 const part = (root, name) => root.querySelector(`[data-chat="${name}"]`);
 
 export class People {
@@ -17,9 +19,11 @@ export class People {
     this.#root = root;
   }
 
-  show({ people, total }) {
+  show(people) {
     const template = this.#root.querySelector('template[data-chat="person"]');
-    part(this.#root, "people").replaceChildren(...people.map((person) => {
+    const total = people.length;
+    const listed = people.sort((one, other) => collator.compare(one.name, other.name)).slice(0, SHOWN);
+    part(this.#root, "people").replaceChildren(...listed.map((person) => {
       const item = template.content.firstElementChild.cloneNode(true);
       item.dataset.person = person.id;
       item.querySelector('[data-person-part="name"]').textContent = person.name;
@@ -30,8 +34,8 @@ export class People {
     }));
     this.#root.querySelectorAll('[data-chat="total"]').forEach((place) => { place.textContent = total.toLocaleString("en"); });
     const others = part(this.#root, "others");
-    others.hidden = total <= people.length;
-    others.textContent = `and ${(total - people.length).toLocaleString("en")} others`;
+    others.hidden = total <= SHOWN;
+    others.textContent = `and ${(total - SHOWN).toLocaleString("en")} others`;
   }
 
   types(person) {

@@ -4,14 +4,15 @@
  * <section data-behaviour="chat/room" data-label="quiet-otter-42" data-version="17" data-more="true"> …
  */
 import { compose } from "./compose.js";
+import { follow } from "./follow.js";
 import { Log } from "./log.js";
 import { naming } from "./name.js";
 import { keepScrolling } from "./older.js";
 import { People } from "./people.js";
 import { sanctions } from "./sanctions.js";
-import { follow } from "./stream.js";
 import { Tools } from "./tools.js";
 import { markUnread } from "./unread.js";
+import { words } from "../words.js";
 
 export function connect(root) {
   const { label, version, more } = root.dataset;
@@ -29,29 +30,30 @@ export function connect(root) {
     tools.me = me;
     names.show(me);
   };
-  const room = follow(label, {
-    since: Number(version),
-    message: (message) => {
-      log.put(message);
-      people.said(message.person);
-    },
-    people: (found) => people.show(found),
-    muted: (seconds) => composer.mute(seconds),
+  const take = (message) => {
+    log.put(message);
+    people.said(message.person);
+  };
+  const tools = new Tools(root, label, take, complain);
+  const names = naming(root, label, knowMe);
+  const composer = compose(root, label, { said: take, saying: () => log.toEnd() });
+  const leave = follow(label, Number(version), {
+    message: take,
+    people: (found) => people.show([...found.values()]),
+    muted: ({ seconds }) => composer.mute(seconds),
     typing: (person) => people.types(person),
     entered: ({ me, moderator }) => {
       knowMe(me);
+      root.querySelector('[data-chat="shut"]').hidden = true;
       tools.moderator = moderator;
       for (const item of log.items) tools.fit(item);
       root.dataset.entered = "true";
       if (moderator) moderated();
     },
-    refused: (error) => shut(error.argsList?.[0] ?? "You cannot be in this room."),
+    refused: (error) => shut(words(error, "You cannot be in this room.")),
   });
-  const tools = new Tools(root, label, room, complain);
-  const names = naming(root, label, knowMe);
-  const composer = compose(root, label, { said: room.take, saying: () => log.toEnd() });
   const stops = [
-    room.stop,
+    leave,
     composer.stop,
     keepScrolling(root, label, log),
     markUnread(root, label, log, (message) => message.person === people.me?.id),

@@ -4,7 +4,8 @@
  * <li data-message data-person> <details data-message-part="menu"><summary> <button data-act="edit|delete|mute|ban"> </details>
  */
 import { ask } from "../ask.js";
-import { connection } from "../wamp/index.js";
+import { connection } from "wampflask";
+import { words } from "../words.js";
 
 const QUESTIONS = {
   delete: () => ["Delete this message? Its text is gone for good.", "Delete"],
@@ -15,16 +16,16 @@ const QUESTIONS = {
 export class Tools {
   #root;
   #label;
-  #room;
+  #take;
   #complain;
   me = null;
   moderator = false;
 
-  /** @param {{take: (message) => void}} room  @param complain shows why something was refused */
-  constructor(root, label, room, complain) {
+  /** @param take is given what a message has become  @param complain shows why something was refused */
+  constructor(root, label, take, complain) {
     this.#root = root;
     this.#label = label;
-    this.#room = room;
+    this.#take = take;
     this.#complain = complain;
     root.addEventListener("click", this.#click);
   }
@@ -57,7 +58,7 @@ export class Tools {
 
   async #do(act, item) {
     const call = act === "delete"
-      ? this.#call("chat.delete", [Number(item.dataset.message)]).then((message) => this.#room.take(message))
+      ? this.#call("chat.delete", [Number(item.dataset.message)]).then((message) => this.#take(message))
       : this.#call("chat.moderate", [Number(item.dataset.person), act]);
     await this.#answered(call);
     if (act !== "delete") this.#root.dispatchEvent(new CustomEvent("chat:moderated"));
@@ -75,7 +76,7 @@ export class Tools {
     };
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
-      const saved = this.#call("chat.edit", [Number(item.dataset.message), field.value]).then((message) => this.#room.take(message));
+      const saved = this.#call("chat.edit", [Number(item.dataset.message), field.value]).then((message) => this.#take(message));
       if (await this.#answered(saved)) close();
     });
     form.addEventListener("click", (event) => event.target.closest("[data-edit-cancel]") && close());
@@ -95,7 +96,7 @@ export class Tools {
       this.#complain("");
       return true;
     } catch (error) {
-      this.#complain(error.argsList?.[0] ?? "That did not get through. Try again.");
+      this.#complain(words(error));
       return false;
     }
   }

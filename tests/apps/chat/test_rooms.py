@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import html
+import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,16 +14,19 @@ from flask import Flask
 from tests.apps.visiting import ADMIN, USER, Visitor
 from wampflask import CallFailed
 from wampflask.apps.accounts.models import User
-from wampflask.apps.chat import contract, names
+from wampflask.apps.chat import contract, names, service
 from wampflask.apps.chat.links import pieces
-from wampflask.apps.chat.models import Person, Presence, Room
+from wampflask.apps.chat.models import Person, Room
 from wampflask.apps.extensions import db
 from wampflask.caller import Caller
 from wampflask.memory import MemoryRealm
-from wampflask.options import DEFAULT_PUBLISH
-from wampflask.outbox import Message
+from wampflask.options import CallResult
 
 HOSTILE = '<img src=x onerror="alert(1)"> </script><script>alert(2)</script> {{ 7 * 7 }}'
+
+
+def message_topic(key: str) -> str:
+    return f"chat.room.den.message.{key}"
 
 
 class Talker:
@@ -31,7 +37,13 @@ class Talker:
         self.caller = Caller(session=session, authid=authid, role=role)
 
     def __call__(self, procedure: str, *args: Any, **kwargs: Any) -> Any:
-        return self._realm.invoke(procedure, *args, caller=self.caller, **kwargs)
+        found = self._realm.invoke(procedure, *args, caller=replace(self.caller, uri=procedure), **kwargs)
+        return found.args[0] if isinstance(found, CallResult) else found  # a live thing's state, without its number
+
+    def missed(self, key: str, since: int | None) -> list[Any]:
+        """What the log of the room's messages has after ``since``."""
+        found: list[Any] = self(message_topic(key), since=since)
+        return found
 
     def refused(self, procedure: str, *args: Any, **kwargs: Any) -> CallFailed:
         with pytest.raises(CallFailed) as refusal:
@@ -47,7 +59,6 @@ def room(app: Flask, visitor: Visitor) -> str:
 
 @pytest.fixture
 def anna(realm: MemoryRealm, room: str) -> Talker:
-    realm.answer("wamp.session.get", lambda number: {"session": number})
     return Talker(realm, "visitor:anna", session=11)
 
 
@@ -101,8 +112,7 @@ def test_messages_count_from_one_and_are_told_after_the_commit(realm: MemoryReal
     assert (first["id"], second["id"]) == (1, 2)
     assert first["text"] == "Hello\n\nthere"
     assert second["text"] == HOSTILE
-    topic = f"chat.room.den.message.{key}"
-    assert [event.args[0] for event in realm.published if event.topic == topic] == [first, second]
+    assert [event.args[0] for event in realm.published if event.topic == message_topic(key)] == [first, second]
 
 
 def test_what_is_sent_twice_is_said_once(realm: MemoryRealm, anna: Talker, ben: Talker) -> None:
@@ -142,6 +152,22 @@ def test_history_goes_back_in_pages_and_forward_by_changes(app: Flask, anna: Tal
         everything += [m["id"] for m in page["messages"]]
         since, more = page["version"], page["more"]
     assert sorted(everything) == list(range(1, 121))
+
+
+def test_the_log_has_what_changed_since_and_no_more_than_a_page(app: Flask, anna: Talker, monkeypatch: Any) -> None:
+    monkeypatch.setattr(service, "CATCH_UP", 2)
+    key = anna(contract.ENTER, "den")["key"]
+    for text in ("one", "two", "three"):
+        anna(contract.SAY, "den", text)
+    anna(contract.EDIT, "den", 1, "one, changed")
+    pages, since = [], 0
+    while page := anna.missed(key, since):
+        pages.append([(m["version"], m["text"]) for m in page])
+        since = page[-1]["version"]
+    assert pages == [[(2, "two"), (3, "three")], [(4, "one, changed")]]
+    assert [m["version"] for m in anna.missed(key, None)] == [2, 3, 4]
+    assert anna.refused(message_topic(key), since="x").uri == "chat.error.invalid"
+    assert anna.refused(message_topic("0" * 32), since=0).uri == "chat.error.moved"
 
 
 def test_only_the_author_edits_and_deletes(anna: Talker, ben: Talker) -> None:
@@ -231,14 +257,20 @@ def test_a_ban_moves_the_room_and_shuts_out(app: Flask, realm: MemoryRealm, anna
     victim = ben(contract.ENTER, "den")["me"]["id"]
     assert anna.refused(contract.MODERATE, "den", victim, "ban").uri == "chat.error.not_yours"
     assert moderator(contract.MODERATE, "den", victim, "ban")[0]["banned"]
-    assert realm.published[-2].args == [{"moved": True}]
-    assert realm.published[-2].topic == f"chat.room.den.message.{key}"
+    assert realm.published[-1].args[0] is None
+    assert realm.published[-1].topic == message_topic(key)
     for procedure, *args in ((contract.ENTER,), (contract.HISTORY,), (contract.SAY, "x"), (contract.TYPING,)):
         assert ben.refused(procedure, "den", *args).uri == "chat.error.banned"
+    assert ben.refused(message_topic(key), since=0).uri == "chat.error.banned"
+    assert anna.refused(message_topic(key), since=0).uri == "chat.error.moved"
     fresh = anna(contract.ENTER, "den")["key"]
     assert fresh != key
+    assert ben.refused(message_topic(fresh), since=0).uri == "chat.error.banned"
+    realm.published.clear()
     anna(contract.SAY, "den", "he is gone")
-    assert realm.published[-1].topic == f"chat.room.den.message.{fresh}"
+    topics = {event.topic for event in realm.published}
+    assert message_topic(fresh) in topics
+    assert not any(key in topic for topic in topics)
     moderator(contract.MODERATE, "den", victim, "unban")
     assert ben(contract.ENTER, "den")["key"] == fresh
 
@@ -272,16 +304,25 @@ def test_the_muted_read_and_do_not_write(app: Flask, realm: MemoryRealm, anna: T
 
 def test_pages_of_the_muted_hear_of_it(app: Flask, realm: MemoryRealm, anna: Talker) -> None:
     moderator = user(app, realm, ADMIN[0])
-    entered = anna(contract.ENTER, "den")
-    assert anna(contract.HISTORY, "den", since=0)["muted"] == 0
-    moderator(contract.MODERATE, "den", entered["me"]["id"], "mute", 5)
+    person = anna(contract.ENTER, "den")["me"]["id"]
+    topic = "chat.room.den.muted.visitor_anna"
+    assert anna(topic) == {"seconds": 0}
+    moderator(contract.MODERATE, "den", person, "mute", 5)
     told = realm.published[-1]
-    assert told.topic == f"chat.room.den.message.{entered['key']}"
-    assert 290 < told.args[0]["muted"] <= 300
-    assert 290 < anna(contract.HISTORY, "den", since=0)["muted"] <= 300
-    moderator(contract.MODERATE, "den", entered["me"]["id"], "unmute")
-    assert realm.published[-1].args == [{"muted": 0}]
-    assert anna(contract.HISTORY, "den", since=0)["muted"] == 0
+    assert told.topic == topic
+    for seconds in (told.args[0]["seconds"], anna(topic)["seconds"]):
+        assert 290 < seconds <= 300
+    moderator(contract.MODERATE, "den", person, "unmute")
+    assert realm.published[-1].args[0] == {"seconds": 0}
+    assert anna("chat.room.nowhere.muted.nobody") == {"seconds": 0}
+
+
+def test_a_deleted_sanction_is_lifted_at_once(app: Flask, realm: MemoryRealm, admin: Visitor, anna: Talker) -> None:
+    person = anna(contract.ENTER, "den")["me"]["id"]
+    user(app, realm, ADMIN[0])(contract.MODERATE, "den", person, "mute", 5)
+    admin.post("/admin/chat_sanctions/delete/", {"id": "1"}, form="/admin/chat_sanctions/")
+    assert realm.published[-1].topic == "chat.room.den.muted.visitor_anna"
+    assert realm.published[-1].args[0] == {"seconds": 0}
 
 
 def test_the_muted_see_so_without_javascript(app: Flask, realm: MemoryRealm, room: str, visitor: Visitor) -> None:
@@ -298,26 +339,46 @@ def test_the_muted_see_so_without_javascript(app: Flask, realm: MemoryRealm, roo
 # -- who is here
 
 
-def test_who_is_here_is_one_entry_a_person(app: Flask, realm: MemoryRealm, anna: Talker) -> None:
-    anna(contract.ENTER, "den")
-    Talker(realm, "visitor:anna", session=13)(contract.ENTER, "den")
-    people = anna(contract.HISTORY, "den", None, 0)["people"]
-    assert (people["total"], len(people["people"])) == (1, 1)
-    for left, total in ((13, 1), (99, 1), (11, 0)):
-        realm.publish(Message("wamp.session.on_leave", [left], {}, DEFAULT_PUBLISH))
-        assert anna(contract.HISTORY, "den", None, 0)["people"]["total"] == total
+def here(key: str, room: str = "den") -> str:
+    return f"chat.room.{room}.presence.{key}.here"
 
 
-def test_sessions_that_ended_unheard_are_taken_off(app: Flask, realm: MemoryRealm, anna: Talker, ben: Talker) -> None:
-    from wampflask.apps.chat import presence
+def test_who_is_here_is_shown_by_name(app: Flask, realm: MemoryRealm, anna: Talker, ben: Talker) -> None:
+    key = anna(contract.ENTER, "den")["key"]
+    me = ben(contract.ENTER, "den")["me"]
+    entries = [[authid, "visitor", 1, 1.0] for authid in ("visitor:anna", "visitor:ben", "visitor:nobody")]
+    realm.people[here(key)] = entries
+    shown = anna(here(key))
+    assert set(shown) == {"visitor:anna", "visitor:ben"}  # nobody is who never entered
+    assert shown["visitor:ben"] == {**me, "role": "visitor", "since": 1.0}
+    realm.people[here("0" * 32)] = entries
+    assert anna(here("0" * 32)) is None
 
-    anna(contract.ENTER, "den")
-    ben(contract.ENTER, "den")
-    realm.answer("wamp.session.list", lambda: [12])
-    with app.app_context():
-        presence.mend(app)
-        assert db.session.scalars(db.select(Presence.session)).all() == [12]
-    assert realm.published[-1].args[0]["total"] == 1
+
+def test_a_new_name_is_shown_wherever_somebody_is(app: Flask, realm: MemoryRealm, visitor: Visitor) -> None:
+    topics = []
+    for room in ("den", "attic", "cellar"):
+        visitor.get(f"/chat/{room}/")
+        anna = Talker(realm, "visitor:anna")
+        topics.append(here(anna(contract.ENTER, room)["key"], room))
+    realm.people = {topic: [["visitor:anna", "visitor", 1, 1.0]] for topic in topics[:2]}
+    realm.published.clear()
+    anna(contract.RENAME, "den", "Anna")
+    assert [event.topic for event in realm.published] == topics[:2]
+    for event in realm.published:
+        assert event.args[0]["rows"]["visitor:anna"]["name"] == "Anna"
+
+
+def test_the_page_says_who_is_here_and_does_without_a_router(app: Flask, realm: MemoryRealm, visitor: Visitor) -> None:
+    visitor.get("/chat/den/")
+    ben = Talker(realm, "visitor:ben")
+    entered = ben(contract.ENTER, "den")
+    realm.people[here(entered["key"])] = [["visitor:ben", "visitor", 1, 1.0]]
+    page = visitor.get("/chat/den/").text
+    assert 'Here now (<span data-chat="total">1</span>)' in page
+    assert f'<li data-person="{entered["me"]["id"]}">' in page
+    realm.disconnect()
+    assert 'Here now (<span data-chat="total">0</span>)' in visitor.get("/chat/den/").text
 
 
 # -- pages
@@ -364,9 +425,40 @@ def test_admin_pages_show_chat(admin: Visitor, anna: Talker) -> None:
         assert "<img src=x" not in answer.text
 
 
-def test_commands(app: Flask, anna: Talker, visitor: Visitor) -> None:
+def test_your_rooms_are_fragments_of_yours(app: Flask, realm: MemoryRealm, visitor: Visitor) -> None:
+    visitor.post("/chat/den/", {"text": "mine", "token": "abcdefgh"}, form="/chat/den/")
+    page = visitor.get("/chat/").text
+    assert '<span data-room="den" data-last="1"><a href="/chat/den/">den</a>' in page
+    args = [html.unescape(found) for found in re.search(r'name="(.*?)" args="(.*?)" key="(.*?)"', page).groups()]  # type: ignore[union-attr]
+    with app.app_context():
+        authid = db.session.scalars(db.select(Person.authid)).one()
+    own = Talker(realm, authid)
+    realm.published.clear()
+    own(contract.SAY, "den", "more")
+    topic = f"wampflask.fragments.room_card.{args[2]}"
+    assert [event.args[0] for event in realm.published if event.topic == topic] == [None]
+    asked = [args[0], json.loads(args[1]), args[2], ""]
+    ((state, _),) = own("wampflask.live.fetch", [asked])
+    assert 'data-last="2"' in state[1]
+    with app.app_context():
+        person = db.session.scalars(db.select(Person.id)).one()
+    user(app, realm, ADMIN[0])(contract.MODERATE, "den", person, "ban")
+    assert own("wampflask.live.fetch", [asked]) == [0]
+    assert 'data-room="den"' not in visitor.get("/chat/").text
+
+
+def test_commands(app: Flask, realm: MemoryRealm, anna: Talker, visitor: Visitor) -> None:
     anna(contract.SAY, "den", "kept")
-    visitor.get("/chat/empty/")
+    for label in ("empty", "silent"):
+        visitor.get(f"/chat/{label}/")
+    key = anna(contract.ENTER, "silent")["key"]
+    realm.people[here(key, "silent")] = [["visitor:anna", "visitor", 1, 1.0]]
     runner = app.test_cli_runner()
-    assert "den" in runner.invoke(args=["chat", "rooms"]).output
+    listed = runner.invoke(args=["chat", "rooms"]).output.splitlines()
+    assert [(line.split()[0], line.split()[3]) for line in listed] == [("silent", "1"), ("empty", "0"), ("den", "0")]
     assert runner.invoke(args=["chat", "prune", "--days", "0"]).output == "Deleted 1 empty rooms.\n"
+    realm.disconnect()
+    for command in (["rooms"], ["prune", "--days", "0"]):
+        answer = runner.invoke(args=["chat", *command])
+        assert answer.exit_code == 1
+        assert "Start the router" in answer.output

@@ -13,10 +13,9 @@ __all__ = ["init_app"]
 
 
 def init_app(app: Flask) -> None:
-    """Pages, procedures and commands."""
-    from . import cli, presence, procedures, views
+    """Pages, procedures, live things and commands."""
+    from . import cli, procedures, views
 
     del procedures  # imported for what it declares
     app.register_blueprint(views.blueprint)
     app.cli.add_command(cli.chat)
-    presence.init_app(app)

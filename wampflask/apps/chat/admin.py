@@ -42,7 +42,7 @@ class SanctionView(ToLookAt):
 
     def on_model_delete(self, model: Sanction) -> None:
         """The person's open pages let them write again."""
-        live.tell_muted(self.session, model.room, model.person, 0.0)
+        live.tell_muted(model.room, model.person)
 
 
 def chat_views(db: SQLAlchemy) -> list[SiteModelView]:

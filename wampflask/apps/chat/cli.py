@@ -8,29 +8,43 @@ import click
 from flask.cli import AppGroup
 from sqlalchemy import delete, select
 
+from wampflask import WampError
 from wampflask.apps.db import now
-from wampflask.apps.extensions import db
+from wampflask.apps.extensions import db, wamp
 
-from . import service
-from .models import Message, Presence, Room
+from . import contract
+from .models import Message, Room
 
 chat = AppGroup("chat", help="Chat rooms.")
 
 
 @chat.command("rooms")
 def rooms() -> None:
-    """List the rooms, the newest first, with how much was said and who is here."""
+    """List the rooms, the newest first, with how much was said and how many people are here."""
     for room in db.session.scalars(select(Room).order_by(Room.id.desc())):
-        here = service.people_here(db.session(), room)["total"]
-        click.echo(f"{room.label:50}  {room.last:7} messages  {here:5} here")
+        click.echo(f"{room.label:50}  {room.last:7} messages  {_count_people(room):5} here")
 
 
 @chat.command("prune")
 @click.option("--days", default=30, show_default=True, type=click.IntRange(0), help="Older than so many days.")
 def prune(days: int) -> None:
     """Delete rooms in which nobody ever spoke and nobody is."""
-    used = select(Message.room_id).union(select(Presence.room_id))
-    old = delete(Room).where(Room.last == 0, Room.created_at <= now() - timedelta(days=days), Room.id.not_in(used))
-    gone = db.session.execute(old, execution_options={"synchronize_session": False})
+    silent = select(Room).where(Room.last == 0, Room.created_at <= now() - timedelta(days=days))
+    empty = [room.id for room in db.session.scalars(silent) if not _count_people(room)]
+    db.session.rollback()
+    still_silent = Room.id.not_in(select(Message.room_id))
+    gone = sum(
+        db.session.execute(delete(Room).where(Room.id == number, still_silent)).rowcount  # type: ignore[attr-defined]
+        for number in empty
+    )
     db.session.commit()
-    click.echo(f"Deleted {gone.rowcount} empty rooms.")  # type: ignore[attr-defined]
+    click.echo(f"Deleted {gone} empty rooms.")
+
+
+def _count_people(room: Room) -> int:
+    try:
+        return len(wamp.online(contract.presence_topic(room.label, room.key)))
+    except WampError as error:
+        raise click.ClickException(
+            f"Who is in the rooms is not known: {error} Start the router and try again."
+        ) from None

@@ -1,19 +1,19 @@
 """What chat rooms say over WAMP, and who may hear it.
 
-The last component of a room's topics is a random key that only those learn who may be in the room: :data:`ENTER` tells
-it. When somebody is banned the key changes: those who are in hear :class:`Moved` under the former key and enter again,
-and the banned one is refused. Nothing is ever published under a former key again.
+The last component of a room's topics is a random key that only those learn who may be in the room: :data:`ENTER`
+answers with it. When somebody is banned the key changes: the pages under the former key are made to ask, are told
+``chat.error.moved``, and enter again; the banned one is refused. Nothing is ever published under a former key again.
 """
 
 from __future__ import annotations
 
-from typing import Literal, NotRequired, TypedDict
+from typing import TypedDict
 
 from wampflask import Permission
 from wampflask.permissions import PAGES
 
 ENTER = "chat.enter"
-"""Procedure ``(label)`` → :class:`Entered`: be in the room for as long as the session lasts."""
+"""Procedure ``(label)`` → :class:`Entered`: who one is, and where the room's topics are."""
 HISTORY = "chat.history"
 """Procedure ``(label, before, since)`` → :class:`History`: older than ``before``, or what changed after ``since``."""
 SAY = "chat.say"
@@ -32,16 +32,18 @@ SANCTIONS = "chat.sanctions"
 """Procedure ``(label)`` → list of :class:`Sanctioned`; for moderators."""
 
 MESSAGE = "chat.room.<label>.message.<!key>"
-"""Topic: :class:`Message` for everything said, edited and deleted, or :class:`Moved`; for one person :class:`Muted`."""
+"""Log: each :class:`Message` that was said, edited or deleted, numbered by its ``version``."""
 PRESENCE = "chat.room.<label>.presence.<!key>"
-"""Topic: :class:`People`."""
+"""Presence: who follows it is here; a :class:`Person` for each, by authid."""
+MUTED = "chat.room.<label>.muted.{authid}"
+"""Value: :class:`Muted`, for that person's pages alone."""
 WRITES = "chat.room.<label>.typing.<!key>"
 """Topic: :class:`Person` who is typing just now."""
 
 PERMISSIONS = (
     *(Permission(uri, call=PAGES) for uri in (ENTER, HISTORY, SAY, EDIT, DELETE, TYPING, RENAME)),
     *(Permission(uri, call=("user", "admin")) for uri in (MODERATE, SANCTIONS)),
-    *(Permission(uri, subscribe=PAGES) for uri in (MESSAGE, PRESENCE, WRITES)),
+    Permission(WRITES, subscribe=PAGES),
 )
 
 
@@ -72,22 +74,15 @@ class Message(TypedDict):
     deleted: bool
 
 
-class Moved(TypedDict):
-    """The room's topics have another key now: enter again."""
-
-    moved: Literal[True]
-
-
 class Muted(TypedDict):
-    """To the pages of one person alone: they may not write for so many seconds; 0 means that they may again."""
+    """Somebody may not write for so many seconds; 0 means that they may."""
 
-    muted: float
+    seconds: float
 
 
 class People(TypedDict):
     """Who is here: one entry a person, at most 100 of them; ``total`` counts all."""
 
-    version: int
     people: list[Person]
     total: int
 
@@ -101,17 +96,11 @@ class Entered(TypedDict):
 
 
 class History(TypedDict):
-    """``version`` is what the page has seen with these messages; ``more`` that there are others to ask for.
-
-    With ``since``, the rest of what the page shows comes too; ``muted`` is as in :class:`Muted`.
-    """
+    """``version`` is what a page has seen with these messages; ``more`` that there are others to ask for."""
 
     messages: list[Message]
     version: int
     more: bool
-    key: NotRequired[str]
-    people: NotRequired[People]
-    muted: NotRequired[float]
 
 
 class Sanctioned(TypedDict):
@@ -127,16 +116,26 @@ def component(label: str) -> str:
     return label.replace("-", "_")
 
 
-def message_topic(label: str, key: str) -> str:
-    """Where a room's messages are heard."""
-    return f"chat.room.{component(label)}.message.{key}"
+def label(component: str) -> str:
+    """The room's label that stands in a URI."""
+    return component.replace("_", "-")
+
+
+def authid_component(authid: str) -> str:
+    """Somebody's authid in a URI."""
+    return authid.replace(":", "_", 1)
+
+
+def authid(component: str) -> str:
+    """The authid that stands in a URI."""
+    return component.replace("_", ":", 1)
 
 
 def presence_topic(label: str, key: str) -> str:
-    """Where it is heard who is here."""
+    """What those follow who are in a room."""
     return f"chat.room.{component(label)}.presence.{key}"
 
 
 def typing_topic(label: str, key: str) -> str:
-    """Where it is heard who is typing."""
+    """Where it is published who is typing."""
     return f"chat.room.{component(label)}.typing.{key}"

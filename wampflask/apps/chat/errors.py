@@ -35,6 +35,13 @@ class Banned(ChatError):
     status = 403
 
 
+class Moved(ChatError):
+    """The room's topics have another key now: enter again."""
+
+    uri = "chat.error.moved"
+    status = 409
+
+
 class Muted(ChatError):
     """This person may read and not write."""
 

@@ -1,11 +1,11 @@
-"""Rooms, what was said in them, who says it, who may not, and who is there."""
+"""Rooms, what was said in them, who says it, and who may not."""
 
 from __future__ import annotations
 
 import secrets
 from datetime import datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, String, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from wampflask.apps.db import Base, UTCDateTime, now
@@ -21,8 +21,7 @@ def new_key() -> str:
 class Room(Base):
     """A room. Its row is the lock under which its numbers are given.
 
-    ``last`` is the newest message's number, ``version`` counts changes of messages, ``people_version`` those of who is
-    here; ``key`` is in its topics.
+    ``last`` is the newest message's number, ``version`` counts changes of messages; ``key`` is in its topics.
     """
 
     __tablename__ = "chat_room"
@@ -32,7 +31,6 @@ class Room(Base):
     key: Mapped[str] = mapped_column(String(64), default=new_key)
     last: Mapped[int] = mapped_column(default=0)
     version: Mapped[int] = mapped_column(default=0)
-    people_version: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
 
     def __str__(self) -> str:
@@ -115,13 +113,3 @@ class Sanction(Base):
 
     def __str__(self) -> str:
         return f"{self.person} in {self.room}"
-
-
-class Presence(Base):
-    """A live session that is in a room."""
-
-    __tablename__ = "chat_presence"
-
-    session: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
-    room_id: Mapped[int] = mapped_column(ForeignKey("chat_room.id", ondelete="CASCADE"), index=True)
-    person_id: Mapped[int] = mapped_column(ForeignKey("chat_person.id", ondelete="CASCADE"), index=True)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -16,7 +15,7 @@ from wampflask.apps.db import now
 
 from . import contract, names
 from .errors import Banned, Invalid, Muted, NameTaken, NotFound, NotYours
-from .models import Person, Presence, Room, Sanction
+from .models import Person, Room, Sanction
 
 MUTE_MAX = 7 * 24 * 60
 """Minutes that a mute lasts at most."""
@@ -97,9 +96,14 @@ def describe(person: Person) -> contract.Person:
 
 def check_may_enter(session: Session, room: Room, person: Person | None) -> None:
     """:raises Banned: they are."""
-    found = _sanction(session, room, person) if person is not None else None
-    if found is not None and found.banned:
+    if is_banned(session, room, person):
         raise Banned("You were banned from this room.")
+
+
+def is_banned(session: Session, room: Room, person: Person | None) -> bool:
+    """Whether somebody may not be in the room."""
+    found = _sanction(session, room, person) if person is not None else None
+    return found is not None and found.banned
 
 
 def check_may_write(session: Session, room: Room, person: Person) -> None:
@@ -112,10 +116,14 @@ def check_may_write(session: Session, room: Room, person: Person) -> None:
 
 def muted_for(session: Session, room: Room, person: Person | None) -> float:
     """Return the seconds for which somebody may read and not write; 0 for whoever is not muted."""
-    found = _sanction(session, room, person) if person is not None else None
-    if found is None or found.muted_until is None:
-        return 0.0
-    return max(0.0, (found.muted_until - now()).total_seconds())
+    return _seconds_left(_sanction(session, room, person) if person is not None else None)
+
+
+def seconds_muted(session: Session, label: str, authid: str) -> float:
+    """The same by label and authid; 0 when there is no such room or person."""
+    query = select(Sanction).join(Room, Sanction.room_id == Room.id).join(Person, Sanction.person_id == Person.id)
+    found = session.scalar(query.where(Room.label == label, Person.authid == authid))
+    return _seconds_left(found)
 
 
 def muted_notice(seconds: float) -> str:
@@ -165,29 +173,14 @@ def sanctions(session: Session, room: Room) -> list[contract.Sanctioned]:
     ]
 
 
-def forget_sessions(session: Session, room: Room, person: Person) -> None:
-    """Take somebody off the list of who is here."""
-    session.execute(delete(Presence).where(Presence.room_id == room.id, Presence.person_id == person.id))
-
-
-def rooms_with(session: Session, people: Sequence[Person]) -> list[Room]:
-    """The rooms where these people are, locked, with a new number for who is here."""
-    ids = select(Presence.room_id).where(Presence.person_id.in_([person.id for person in people]))
-    rooms = session.scalars(select(Room).where(Room.id.in_(ids)).order_by(Room.id).with_for_update()).all()
-    for room in rooms:
-        touch_people(session, room)
-    return list(rooms)
-
-
-def touch_people(session: Session, room: Room) -> None:
-    """Count a change of who is here."""
-    changed = update(Room).where(Room.id == room.id).values(people_version=Room.people_version + 1)
-    session.execute(changed, execution_options={"synchronize_session": False})
-    session.refresh(room)
-
-
 def _sanction(session: Session, room: Room, person: Person) -> Sanction | None:
     return session.scalar(select(Sanction).where(Sanction.room_id == room.id, Sanction.person_id == person.id))
+
+
+def _seconds_left(found: Sanction | None) -> float:
+    if found is None or found.muted_until is None:
+        return 0.0
+    return max(0.0, (found.muted_until - now()).total_seconds())
 
 
 def _minutes(minutes: object) -> int:

@@ -2,62 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
-from typing import ParamSpec, TypeVar
-
 from flask import g
 
-from wampflask import CallFailed, caller
 from wampflask.apps.extensions import db, wamp
 
-from . import acts, contract, live, people, presence, service
+from . import acts, contract, live, people, service
+from .answering import answering
 from .viewing import calling, rate
 
 wamp.permit(*contract.PERMISSIONS)
 
-P = ParamSpec("P")
-R = TypeVar("R")
-
-
-def _answering(procedure: Callable[P, R]) -> Callable[P, R]:
-    """Decorator: a refusal leaves as its error in WAMP, and the transaction is undone."""
-
-    @wraps(procedure)
-    def answered(*args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            return procedure(*args, **kwargs)
-        except service.TooFast as error:
-            db.session.rollback()
-            raise CallFailed(error.uri, str(error), seconds=error.seconds) from None
-        except service.ChatError as error:
-            db.session.rollback()
-            raise CallFailed(error.uri, str(error)) from None
-
-    return answered
-
 
 @wamp.register(contract.ENTER)
-@_answering
+@answering
 def enter(label: object) -> contract.Entered:
-    """Be in the room for as long as this session lasts."""
+    """Learn who one is here, and where the room's topics are."""
     who, session = calling(), db.session()
     person = people.ensure_person(session, who)
     room = service.find_room(session, label)
     people.check_may_enter(session, room, person)
-    number = caller.session
-    is_new = number is not None and presence.enter(session, room, person, number)
-    if is_new:
-        live.tell_people(session, room)
     entered = contract.Entered(key=room.key, me=people.describe(person), moderator=who.moderator)
     session.commit()
-    if is_new and number is not None:
-        presence.check(number)
     return entered
 
 
 @wamp.register(contract.HISTORY)
-@_answering
+@answering
 def history(label: object, before: object = None, since: object = None) -> contract.History:
     """The last messages, older ones, or what changed."""
     g.reads_only = True
@@ -65,14 +35,14 @@ def history(label: object, before: object = None, since: object = None) -> contr
 
 
 @wamp.register(contract.SAY)
-@_answering
+@answering
 def say(label: object, text: object, token: object = None) -> contract.Message:
     """Say something."""
     return acts.say(label, calling(), text, token, rate())
 
 
 @wamp.register(contract.EDIT)
-@_answering
+@answering
 def edit(label: object, number: object, text: object) -> contract.Message:
     """Change one's own words."""
     session = db.session()
@@ -81,7 +51,7 @@ def edit(label: object, number: object, text: object) -> contract.Message:
 
 
 @wamp.register(contract.DELETE)
-@_answering
+@answering
 def delete(label: object, number: object) -> contract.Message:
     """Delete a message."""
     session = db.session()
@@ -90,7 +60,7 @@ def delete(label: object, number: object) -> contract.Message:
 
 
 @wamp.register(contract.TYPING)
-@_answering
+@answering
 def typing(label: object) -> None:
     """Tell the others; nothing is stored."""
     g.reads_only = True
@@ -103,7 +73,7 @@ def typing(label: object) -> None:
 
 
 @wamp.register(contract.RENAME)
-@_answering
+@answering
 def rename(label: object, name: object) -> contract.Person:
     """Be called so from now on, in every room."""
     who = calling()
@@ -112,7 +82,7 @@ def rename(label: object, name: object) -> contract.Person:
 
 
 @wamp.register(contract.MODERATE)
-@_answering
+@answering
 def moderate(label: object, person: object, action: object, minutes: object = 15) -> list[contract.Sanctioned]:
     """Mute, unmute, ban or unban somebody; who is muted or banned then."""
     who, session = calling(), db.session()
@@ -128,7 +98,7 @@ def moderate(label: object, person: object, action: object, minutes: object = 15
 
 
 @wamp.register(contract.SANCTIONS)
-@_answering
+@answering
 def sanctions(label: object) -> list[contract.Sanctioned]:
     """Who is muted or banned."""
     g.reads_only = True

@@ -16,14 +16,15 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from . import contract, names, people
-from .errors import Banned, ChatError, Invalid, Muted, NameTaken, NotFound, NotYours, TooFast
-from .models import Message, Person, Presence, Room, new_key
+from .errors import Banned, ChatError, Invalid, Moved, Muted, NameTaken, NotFound, NotYours, TooFast
+from .models import Message, Person, Room, new_key
 from .people import Who
 
 __all__ = [
     "Banned",
     "ChatError",
     "Invalid",
+    "Moved",
     "Muted",
     "NameTaken",
     "NotFound",
@@ -56,6 +57,19 @@ def find_room(session: Session, label: object) -> Room:
     room = session.scalar(select(Room).where(Room.label == names.clean_label(label)))
     if room is None:
         raise NotFound("There is no such room. Open its page to make it.")
+    return room
+
+
+def has_key(session: Session, label: str, key: str) -> bool:
+    """Whether the room's topics end in this key now."""
+    return session.scalar(select(Room.id).where(Room.label == label, Room.key == key)) is not None
+
+
+def room_for(session: Session, label: str, authid: str) -> Room | None:
+    """The room, unless there is none or this person is banned from it."""
+    room = session.scalar(select(Room).where(Room.label == label))
+    if room is None or people.is_banned(session, room, people.find_person(session, Who(authid))):
+        return None
     return room
 
 
@@ -187,7 +201,7 @@ def history(
     person = people.find_person(session, who)
     people.check_may_enter(session, room, person)
     if since is not None:
-        return _changed(session, room, person, _whole(since, "since"))
+        return _changed(session, room, _whole(since, "since"))
     older = _whole(before, "before") if before is not None else None
     query = select(Message).where(Message.room_id == room.id)
     if older is not None:
@@ -197,13 +211,30 @@ def history(
     return contract.History(messages=shown, version=room.version, more=len(rows) > PAGE)
 
 
-def people_here(session: Session, room: Room) -> contract.People:
-    """Who is here: one entry a person, however many pages they have open."""
-    here = select(Presence.person_id).where(Presence.room_id == room.id).distinct()
-    total = session.scalar(select(func.count()).select_from(here.subquery())) or 0
-    query = select(Person).where(Person.id.in_(here)).order_by(Person.folded).limit(PEOPLE_MAX)
-    listed = [people.describe(person) for person in session.scalars(query)]
-    return contract.People(version=room.people_version, people=listed, total=total)
+def changes(session: Session, label: object, key: str, who: Who, since: object) -> list[contract.Message]:
+    """What changed after a version, as each message is now and in the order of versions; None for the last messages.
+
+    :raises Banned: who asks is. :raises Moved: the room's key is another. :raises NotFound: no such room.
+    """
+    room = find_room(session, label)
+    people.check_may_enter(session, room, people.find_person(session, who))
+    if key != room.key:
+        raise Moved("The room has moved. Enter it again.")
+    if since is not None:
+        return _changed(session, room, _whole(since, "since"))["messages"]
+    return sorted(history(session, label, who)["messages"], key=lambda message: message["version"])
+
+
+def described(session: Session, authids: Sequence[str]) -> dict[str, contract.Person]:
+    """Those of them who have been in a room, by authid, in the order of their names."""
+    query = select(Person).where(Person.authid.in_(authids)).order_by(Person.folded)
+    return {person.authid: people.describe(person) for person in session.scalars(query)}
+
+
+def people_named(session: Session, authids: Sequence[str]) -> contract.People:
+    """The same for a page: at most 100 of them, and how many there are."""
+    found = list(described(session, authids).values())
+    return contract.People(people=found[:PEOPLE_MAX], total=len(found))
 
 
 def describe(message: Message) -> contract.Message:
@@ -221,7 +252,7 @@ def describe(message: Message) -> contract.Message:
     )
 
 
-def _changed(session: Session, room: Room, person: Person | None, since: int) -> contract.History:
+def _changed(session: Session, room: Room, since: int) -> contract.History:
     # The room was read first: whatever has a number up to its version is committed, and found below.
     query = select(Message).where(Message.room_id == room.id, Message.version > since, Message.version <= room.version)
     rows = session.scalars(query.order_by(Message.version).limit(CATCH_UP + 1)).all()
@@ -231,9 +262,6 @@ def _changed(session: Session, room: Room, person: Person | None, since: int) ->
         messages=shown,
         version=shown[-1]["version"] if more else room.version,
         more=more,
-        key=room.key,
-        people=people_here(session, room),
-        muted=people.muted_for(session, room, person),
     )
 
 

@@ -12,7 +12,7 @@ from wampflask.apps.errors import error_page
 from wampflask.apps.extensions import db, limiter
 from wampflask.apps.network import client_network
 
-from . import acts, names, people, service
+from . import acts, live, names, people, service
 from .forms import ButtonForm, NameForm, SayForm
 from .links import pieces
 from .viewing import rate, reader
@@ -119,19 +119,20 @@ def rename(label: str) -> ResponseReturnValue:
 
 
 def _page(label: str, trouble: str = "", text: str = "") -> str:
+    g.reads_only = True  # showing it needs no write lock
     session, who = db.session(), reader()
     before = request.args.get("before", type=int)
     older = before if before is not None and 0 < before < 2**31 else None
     history = service.history(session, label, who, before=older)
-    person = people.find_person(session, who)
-    muted = people.muted_for(session, service.find_room(session, label), person)
+    room, person = service.find_room(session, label), people.find_person(session, who)
+    muted = people.muted_for(session, room, person)
     form = SayForm(formdata=None, text=text)
     return render_template(
         "chat/room.html",
         label=label,
         history=history,
         older=older,
-        people=service.people_here(session, service.find_room(session, label)),
+        people=live.people_here(session, room),
         me=people.describe(person) if person is not None else None,
         moderator=who.moderator,
         form=form,

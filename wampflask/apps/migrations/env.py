@@ -36,6 +36,11 @@ if context.is_offline_mode():
 else:
     engine = current_app.extensions["migrate"].db.engine
     with engine.connect() as connection:
+        if (
+            engine.dialect.name == "sqlite"
+        ):  # a table that is rebuilt is dropped, which must not delete what refers to it
+            connection.connection.execute("PRAGMA foreign_keys=OFF")
         context.configure(connection=connection, **options)
         with context.begin_transaction():
             context.run_migrations()
+        connection.invalidate()  # the next one checks foreign keys again

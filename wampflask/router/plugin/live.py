@@ -35,6 +35,7 @@ class Live:
         """Answer workers from now on, and look who is here."""
         await self._session.register(stamps.Stamps(self._subscriptions_to).stamp, stamps.PROCEDURE)
         await self._session.register(self._roster.people, roster.PROCEDURE)
+        await self._session.register(self._roster.whereabouts, roster.WHEREABOUTS)
         LoopingCall(self._look).start(roster.INTERVAL, now=False).addErrback(_log_bug)
 
     def allowed(self, topic: str) -> None:

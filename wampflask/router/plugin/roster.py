@@ -15,6 +15,7 @@ from typing import Any
 LAST = "here"
 """The last component of every presence topic."""
 PROCEDURE = "wampflask.live.roster"
+WHEREABOUTS = "wampflask.live.whereabouts"
 CHANGED = "wampflask.live.people_changed"
 """What a worker is called with: ``[[topic, [authids that came], [authids that left]], …]``."""
 INTERVAL = 1.0
@@ -66,6 +67,10 @@ class Roster:
             [authid, person.role, person.sessions, person.since]
             for authid, person in self._topics.get(topic, {}).items()
         ]
+
+    def whereabouts(self, authid: str) -> list[str]:
+        """The topics where somebody is, or was a moment ago."""
+        return sorted(topic for topic, people in self._topics.items() if authid in people)
 
     def look(self) -> None:
         """Look who is here."""
