@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from flask import g
 from sqlalchemy.orm import Session
 
 from wampflask import WampError
@@ -13,6 +12,7 @@ from wampflask.apps.extensions import db, wamp
 from wampflask.caller import Caller
 from wampflask.permissions import EVERYONE
 from wampflask.presence import Person as Present
+from wampflask.reading import reading
 
 from . import contract, people, service
 from .answering import answering
@@ -26,8 +26,8 @@ PATIENCE = 2.0  # seconds that a page waits for the router to say who is here
 @answering
 def messages(label: str, key: str, since: object) -> list[contract.Message]:
     """The changes after ``since``; refused to the banned, and under a former key."""
-    g.reads_only = True
-    return service.changes(db.session(), contract.label(label), key, calling(), since)
+    with reading():
+        return service.changes(db.session(), contract.label(label), key, calling(), since)
 
 
 def tell_message(room: Room, message: Message) -> contract.Message:
