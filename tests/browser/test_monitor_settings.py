@@ -13,6 +13,7 @@ from tests.browser.axe import serious
 from tests.browser.browsing import Troubles
 from tests.browser.conftest import OpenPage
 from tests.browser.live_site import Admin, LiveSite
+from wampflask.apps.monitor import units
 from wampflask.router.wire import wait_until
 
 SAVE = "Save and apply"
@@ -52,6 +53,15 @@ def test_what_came_of_it_is_in_view(
     expect(said).to_have_text(re.compile(r"^Applied \d\d:\d\d:\d\d UTC\.$"))
     expect(said).to_be_in_viewport()
     expect(said).to_be_focused()
+
+
+@pytest.mark.parametrize("name", ["percent", "size", "rate", "degrees", "duration"])
+def test_the_server_and_the_page_show_numbers_alike(open_page: OpenPage, name: str) -> None:
+    values = [None, 0, 0.005, 0.125, 0.375, 0.9999, 1, 9.95, 10, 45.5, 1023, 1024, 10_240, 93_784, 3.5e9, 2.4e10, 7e15]
+    page = open_page("/login")
+    script = "async ([name, values]) => values.map((await import('/static/js/monitor/units.js'))[name])"
+    shown = page.evaluate(script, ["bytes" if name == "size" else name, values])
+    assert shown == [getattr(units, name)(value) for value in values]
 
 
 def test_the_theme_button_shows_where_it_leads(open_page: OpenPage) -> None:

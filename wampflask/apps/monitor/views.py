@@ -21,11 +21,12 @@ from wampflask.apps.extensions import db
 from wampflask.apps.guard import for_admins, is_admin, refuse
 from wampflask.apps.headers import mark_private
 
-from . import adding, alerts, history, push, service, snapshots
+from . import adding, alerts, history, push, service, snapshots, units
 from .forms import ActionForm, TokenForm, settings_of
 from .models import Alert, EnrolToken, Host, MonitorError, NotFound
 
 blueprint = Blueprint("monitor", __name__)
+blueprint.add_app_template_global(units, "units")
 
 UNPROCESSABLE = 422
 ALERTS_SHOWN = 20
