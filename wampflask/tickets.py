@@ -124,7 +124,7 @@ class TicketDesk:
     pages: Pages | None = None
 
     def __post_init__(self) -> None:
-        self._blocked = Watched(self.instance / BLOCKED_FILE, blocks.parse, {})
+        self._blocked: Watched[dict[str, Block]] = Watched(self.instance / BLOCKED_FILE, blocks.parse, {})
         self._reading = Lock()
         self.keys = Keys(self.instance)
 
