@@ -316,7 +316,12 @@ class Client:
     def forget(self, declarations: Sequence[Declaration]) -> None:
         """Take back at the router what is declared no more."""
         if self._process == os.getpid():
-            _reactor.submit(lambda: [link.forget(item) for link in self.links for item in declarations])
+            _reactor.submit(self._forget, declarations)
+
+    def _forget(self, declarations: Sequence[Declaration]) -> None:
+        for link in self.links:
+            for declaration in declarations:
+                link.forget(declaration)
 
     def permissions_changed(self) -> None:
         """Hand over to the router what is permitted by now; a session that is to come brings it along. Any thread."""

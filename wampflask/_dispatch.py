@@ -182,13 +182,13 @@ def _arguments(
     declared: Declaration, caller: Caller, args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> tuple[Sequence[Any], Mapping[str, Any]]:
     """What the handler is called with. Wrong arguments are the caller's mistake: say so, and keep the log quiet."""
-    found: tuple[Sequence[Any], Mapping[str, Any]] | None = (args, kwargs)
     try:
         if declared.pattern is not None:
             found = arrange(declared.handler, declared.pattern, caller.uri or declared.uri, args, kwargs)
             if found is None:
                 raise CallFailed(INVALID_ARGUMENT, f"{declared.pattern.text} has no such argument.")
-        signature(declared.handler).bind(*found[0], **found[1])
+            args, kwargs = found
+        signature(declared.handler).bind(*args, **kwargs)
     except TypeError as error:
         raise CallFailed(INVALID_ARGUMENT, str(error)) from None
-    return found
+    return args, kwargs

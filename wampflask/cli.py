@@ -17,6 +17,8 @@ from flask.cli import with_appcontext
 
 from . import dev, origins
 from .config import Config, environment
+from .errors import WampError
+from .people import REVOKED
 from .permissions import Permission, differences
 from .router import install as installing
 from .router import node as nodes
@@ -24,7 +26,7 @@ from .router.lint import lint
 from .router.plugin.rules import ROLES, RULES
 from .router.render import PLUGIN_PATH, Node, Realm
 from .router.wire import Refused, Wire, WireError
-from .tickets import BLOCKED_FILE, KEY_FILE, REVOKED_FILE, desk_of, ensure_key, explain_refusal
+from .tickets import BLOCKED_FILE, KEY_FILE, REVOKED_FILE, desk_of, ensure_key, explain_refusal, revoke
 
 _PERMISSIONS = "wampflask_permissions"
 
@@ -292,6 +294,55 @@ def _unknown_to_router(app: Flask) -> list[str]:
             "and end those of others."
         )
     return remedies
+
+
+@wamp.group("key")
+def key() -> None:
+    """Keys of programs, with which they fetch tickets: see docs/clients.md."""
+
+
+@key.command("create")
+@click.argument("name")
+@click.option("--role", required=True, help="What the program may do: one of the app's roles.")
+@click.option("--uri", "below", multiple=True, help="It may use this URI and those below it alone. [repeatable]")
+@with_appcontext
+def create_key_command(name: str, role: str, below: tuple[str, ...]) -> None:
+    """Make a key, and show it once."""
+    desk = desk_of()
+    try:
+        made = desk.keys.create(name, role, below, roles=desk.tickets.roles)
+    except WampError as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(made)
+
+
+@key.command("list")
+@with_appcontext
+def list_keys_command() -> None:
+    """Names, roles and URIs; the keys themselves are not kept."""
+    for found in desk_of().keys.all():
+        click.echo(f"{found.name:<24} {found.role:<12} {' '.join(found.uris) or 'all that its role may'}")
+
+
+@key.command("revoke")
+@click.argument("name")
+@with_appcontext
+def revoke_key_command(name: str) -> None:
+    """Forget a key, and end the sessions of its program."""
+    desk, config = desk_of(), current_app.extensions["wamp"].config
+    try:
+        authid = desk.keys.revoke(name).authid
+    except WampError as error:
+        raise click.ClickException(str(error)) from None
+    revoke(desk.instance / REVOKED_FILE, authid, lifetime=config.ticket_lifetime)
+    try:
+        with Wire(config.url, timeout=config.connect_timeout, ca=config.ca) as wire:
+            wire.join(config.realm, desk.mint_backend())
+            wire.call("wamp.session.kill_by_authid", authid, REVOKED)
+    except (OSError, WireError) as error:
+        click.echo(
+            f"The key is revoked; sessions that it has may go on, as the router was not reached: {error}", err=True
+        )
 
 
 @wamp.command("status")

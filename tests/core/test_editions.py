@@ -124,7 +124,7 @@ def test_forgotten_declarations_are_gone_at_the_router(node: RouterNode, page: W
     def declare(wamp: WAMP) -> None:
         wamp.register("shop.stock.<item>", allow="user")(lambda item: item)
         wamp.register("shop.plain", allow="user")(lambda: "plain")
-        wamp.subscribe("shop.sold.<item>", single=True)(heard.append)
+        wamp.subscribe("shop.sold.<item>", single=True)(lambda item: heard.append([item]))
         wamp.value("shop.live.<item>", allow="user")(lambda item: item)
 
     with worker(node, tmp_path, declare) as wamp:

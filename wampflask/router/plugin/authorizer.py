@@ -122,4 +122,5 @@ class Authorizer(ApplicationSession):
 
     @property
     def _router(self) -> Any:
-        return self._transport._router  # noqa: SLF001 - Crossbar offers no other
+        transport: Any = self._transport
+        return transport._router  # noqa: SLF001 - Crossbar offers no other
