@@ -88,7 +88,7 @@ class Client:
         serves: bool = True,
         may_serve: bool = True,
     ) -> None:
-        self._permissions = permissions
+        self.permissions = permissions
         self._serves = serves
         self._may_serve = may_serve
         self.config = config
@@ -570,7 +570,7 @@ class Client:
     def _compare_permissions(self) -> None:
         """In development the app is loaded again at each change, and such a router is not: say what it misses."""
         try:
-            unknown = differences(self._permissions(), self.call(RULES, (), {}, None))
+            unknown = differences(self.permissions(), self.call(RULES, (), {}, None))
         except (WampError, ValueError) as error:
             self.app.logger.debug("The permissions were not compared with the router's: %s", error)
             return

@@ -251,6 +251,11 @@ class WAMP(LiveDeclarations):
         """Everything :meth:`permit` was told."""
         return tuple(self._permissions)
 
+    @property
+    def roles(self) -> Roles:
+        """The roles of this app."""
+        return self._registry.roles
+
     def identify(self, who: Identify) -> Identify:
         """Decorator: say who asks for a ticket in the current request; ``None`` for a visitor.
 

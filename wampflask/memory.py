@@ -3,20 +3,20 @@
 ::
 
     with in_memory(app) as realm:
+        bob = realm.page(user=2)
+        bob.subscribe("polls.question.update.1")
         client.post("/polls/1/", data={"choice": 2})
-        assert realm.published[-1].topic == "polls.question.update.1"
-        assert realm.invoke("polls.question.results", 1)["total_votes"] == 1
+        assert bob.heard[-1].args[0]["total_votes"] == 1
 
 Handlers run in the calling thread, through the same dispatch as in a worker: app context, ``wampflask.caller``,
-payload checks and errors are the real ones. What it does not have is what only a router has: permissions, other
-sessions, and time; ``publish_latest`` and ``publish_later`` publish at once, and live things are read at once.
+payload checks and errors are the real ones, and pages are under the rules that the router would have. What it does not
+have is time: ``publish_latest`` and ``publish_later`` publish at once, and live things are read at once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
@@ -27,27 +27,23 @@ from ._client import Client
 from ._current import KEY
 from ._registry import Declaration, Direct, Procedure, Registry, Subscription
 from .caller import Caller
-from .errors import CallFailed, NoSuchProcedure, NotConnected, WampError
+from .errors import CallFailed, NoSuchProcedure, NotAuthorized, NotConnected, WampError
 from .live import NO_ROLE, LiveThing
-from .options import DEFAULT_PUBLISH, PublishOptions
+from .message import message as message_of
+from .options import DEFAULT_PUBLISH, CallResult, PublishOptions
 from .outbox import Message
+from .page import Event, Page, Visit, first_of, match_of
+from .permissions import BACKEND, compile_rules
+from .router.plugin.roster import CHANGED as PEOPLE_CHANGED
+from .router.plugin.roster import LAST, WHEREABOUTS
 from .router.plugin.roster import PROCEDURE as ROSTER
-from .router.plugin.roster import WHEREABOUTS
+from .router.plugin.rules import Decision, Rules, Session
 from .router.plugin.stamps import PROCEDURE as STAMP
-from .router.plugin.tickets import Claim
+from .router.plugin.tickets import Claim, read_claims
 from .status import COUNTERS, State, Status
 from .uris import Match
 
 SESSION = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """What was published."""
-
-    topic: str
-    args: list[Any] = field(default_factory=list)
-    kwargs: dict[str, Any] = field(default_factory=dict)
 
 
 @contextmanager
@@ -68,7 +64,7 @@ class MemoryRealm(Client):
     """What :func:`in_memory` gives: everything that was published, and the other side's voice."""
 
     def __init__(self, app: Flask, real: Client) -> None:
-        super().__init__(app, real.config, real.registry)
+        super().__init__(app, real.config, real.registry, permissions=real.permissions)
         self._prepare()
         self._others = Registry()
         self._locks: set[str] = set()
@@ -77,8 +73,34 @@ class MemoryRealm(Client):
         self.ended: list[tuple[str | int, str, str]] = []
         self.people: dict[str, list[list[Any]]] = {}
         self._numbers = count(1)
+        self._sessions = count(SESSION + 1)
+        self._pages: list[MemoryPage] = []
 
     # -- the other side's voice
+
+    def page(
+        self, *, user: object = None, role: str | None = None, authid: str | None = None, **claims: object
+    ) -> MemoryPage:
+        """A page of somebody, under the rules that the router would have.
+
+        :param user: the id of a person who is logged in, or a Flask-Login user; without it, a visitor.
+        :param role: theirs, if it is not ``user``.   :param authid: of somebody else, such as ``agent:web1``.
+        :param claims: what their ticket says besides, such as ``team=1`` or ``team=[1, 2]``.
+        :raises ValueError: for what cannot stand in a ticket.
+        """
+        visit = Visit.of(self.registry.roles, user, role, authid)
+        opened = MemoryPage(self, next(self._sessions), visit, read_claims(claims))
+        self._pages.append(opened)
+        return opened
+
+    def deliver(self, topic: str, *args: Any, caller: Caller | None = None, **kwargs: Any) -> None:
+        """Let the app and the pages hear an event of somebody else's, also one of the router's own, ``wamp.…``.
+
+        :param caller: who published it, as far as the app is told; by default nobody is named.
+        """
+        who = caller or Caller()
+        known = Caller(who.session, who.authid, who.role, topic)
+        self.hear(Event(topic, list(args), kwargs), known)
 
     def answer(self, procedure: str, handler: Callable[..., Any], *, match: Match = "exact") -> None:
         """Have ``handler`` answer calls of ``procedure``, as a browser or an agent would."""
@@ -189,7 +211,7 @@ class MemoryRealm(Client):
         if procedure == STAMP:
             return [self._number(), [[] for _ in args[0]]]
         if procedure == ROSTER:
-            return self.people.get(args[0], [])
+            return self.people.get(args[0], []) + self._here(args[0])
         if procedure == WHEREABOUTS:
             return [topic for topic, people in self.people.items() if args[0] in [authid for authid, *_ in people]]
         return self._invoke(procedure, args, kwargs, Caller(SESSION, "backend", "backend", procedure))
@@ -197,11 +219,20 @@ class MemoryRealm(Client):
     def publish(self, message: Message) -> None:
         """Keep the event and deliver it to the app's own handlers."""
         self._require()
-        self.published.append(Event(message.topic, message.args, message.kwargs))
-        caller = Caller(SESSION, "backend", "backend", message.topic)
-        for item in self.declarations():
-            if isinstance(item, Subscription) and _matches(item, message.topic):
-                self._dispatcher.run_subscription(item, message.args, message.kwargs, caller)
+        event = Event(message.topic, message.args, message.kwargs, message.options)
+        self.published.append(event)
+        self.hear(event, Caller(SESSION, BACKEND, BACKEND, message.topic))
+
+    def hear(self, event: Event, caller: Caller, exclude: MemoryPage | None = None) -> None:
+        """Deliver an event to those whom its options let hear it."""
+        if is_for(event.options, SESSION, BACKEND, BACKEND):
+            for item in self.declarations():
+                if isinstance(item, Subscription) and _matches(item.match, item.uri, event.topic):
+                    self._dispatcher.run_subscription(item, event.args, event.kwargs, caller)
+        for page in tuple(self._pages):
+            wanted = page is not exclude and page.hears(event.topic)
+            if wanted and is_for(event.options, page.session, page.authid, page.role):
+                page.heard.append(event)
 
     def publish_later(self, message: Message) -> None:
         """Publish at once; an outage drops it."""
@@ -235,13 +266,46 @@ class MemoryRealm(Client):
         """Keep whose sessions were to end, and why."""
         self.ended.append((whose, reason, message))
 
+    def _here(self, topic: str) -> list[list[Any]]:
+        """Whose pages follow a presence topic, as the router counts them."""
+        following = [page for page in self._pages if page.hears(topic)]
+        roles = {page.authid: page.role for page in following}
+        return [[authid, role, sum(page.authid == authid for page in following), 0.0] for authid, role in roles.items()]
+
+    @contextmanager
+    def noticing(self, page: MemoryPage, topics: Iterable[str]) -> Iterator[None]:
+        """Tell the app who came or left meanwhile, as the router does."""
+        followed = [topic for topic in topics if topic.endswith(f".{LAST}")]
+        before = {topic: self._is_here(page, topic) for topic in followed}
+        yield
+        for topic in followed:
+            now = self._is_here(page, topic)
+            if now != before[topic]:
+                came, left = ([page.authid], []) if now else ([], [page.authid])
+                self.call(PEOPLE_CHANGED, [[[topic, came, left]]], {}, None)
+
+    def _is_here(self, page: MemoryPage, topic: str) -> bool:
+        return any(authid == page.authid for authid, *_ in self._here(topic))
+
+    def decide(self, page: MemoryPage, action: str, uri: str, options: Mapping[str, Any]) -> Decision:
+        """What the router would.
+
+        :raises NotAuthorized: no.
+        """
+        self._require()
+        decision = Rules(compile_rules(self.permissions())).decide(page.as_session, uri, action, options)
+        if not decision.allow:
+            raise NotAuthorized(f"{page.authid} ({page.role}) is not permitted to {action} {uri}.")
+        return decision
+
     def _require(self) -> None:
         if not self.connected:
             raise NotConnected("This realm in memory was disconnected.")
 
     def _invoke(self, procedure: str, args: Sequence[Any], kwargs: Mapping[str, Any], caller: Caller) -> Any:
-        for item in [*self.declarations(), *self._others]:
-            if isinstance(item, Procedure) and _matches(item, procedure):
+        answering = [item for page in self._pages for item in page.procedures]
+        for item in [*self.declarations(), *self._others, *answering]:
+            if isinstance(item, Procedure) and _matches(item.match, item.uri, procedure):
                 if item.direct is not None:
                     return self._ask_directly(item.direct, args, kwargs, caller)
                 return self._dispatcher.run_procedure(item, args, kwargs, caller)
@@ -255,10 +319,70 @@ class MemoryRealm(Client):
         return answers[0]
 
 
-def _matches(declaration: Declaration, uri: str) -> bool:
-    if declaration.match == "exact":
-        return uri == declaration.uri
-    if declaration.match == "prefix":
-        return uri.startswith(declaration.uri)
-    wanted, given = declaration.uri.split("."), uri.split(".")
-    return len(wanted) == len(given) and all(part in ("", other) for part, other in zip(wanted, given, strict=True))
+class MemoryPage(Page):
+    """What :meth:`MemoryRealm.page` gives."""
+
+    def __init__(self, realm: MemoryRealm, session: int, visit: Visit, claims: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.session, self.authid, self.role = session, visit.authid, visit.role
+        self._realm = realm
+        self._topics: list[str] = []
+        self.procedures: list[Procedure] = []
+        extra = {"claims": claims}
+        self.as_session = Session.of(
+            {"session": session, "authid": visit.authid, "authrole": visit.role, "authextra": extra}
+        )
+
+    def hears(self, topic: str) -> bool:
+        """Whether it has subscribed ``topic``."""
+        return any(_matches(match_of(mine), mine, topic) for mine in self._topics)
+
+    def subscribe(self, topic: str) -> None:
+        self._realm.decide(self, "subscribe", topic, {"match": match_of(topic)})
+        with self._realm.noticing(self, (topic,)):
+            self._topics.append(topic)
+
+    def call(self, procedure: str, *args: Any, **kwargs: Any) -> Any:
+        self._realm.decide(self, "call", procedure, {})
+        caller = Caller(self.session, self.authid, self.role, procedure)
+        result = self._realm.invoke(procedure, *args, caller=caller, **kwargs)
+        return first_of(result.args, result.kwargs) if isinstance(result, CallResult) else result
+
+    def publish(self, topic: str, *args: Any, **kwargs: Any) -> None:
+        decision = self._realm.decide(self, "publish", topic, {})
+        sent = message_of("publish", topic, args, kwargs, DEFAULT_PUBLISH)
+        caller = Caller(self.session, self.authid, self.role, topic) if decision.disclose else Caller(uri=topic)
+        self._realm.hear(Event(topic, sent.args, sent.kwargs), caller, exclude=self)
+
+    def register(self, procedure: str, answer: Callable[..., Any]) -> None:
+        self._realm.decide(self, "register", procedure, {})
+        self.procedures.append(Procedure(procedure, answer))
+
+    def wait(self, count: int = 1, timeout: float = 10.0) -> list[Event]:  # noqa: ARG002 - there is no time here
+        assert len(self.heard) >= count, f"{self.authid} has heard {self.heard}, and not {count} events"  # noqa: S101
+        return list(self.heard)
+
+    def leave(self) -> None:
+        self.procedures = []
+        with self._realm.noticing(self, self._topics):
+            self._topics = []
+
+
+def is_for(options: PublishOptions, session: int, authid: str, role: str) -> bool:
+    """Whether a publication with these options reaches a session."""
+    return (
+        (options.receivers is None or authid in options.receivers)
+        and (options.roles is None or role in options.roles)
+        and (options.sessions is None or session in options.sessions)
+        and authid not in (options.others or ())
+        and session not in (options.other_sessions or ())
+    )
+
+
+def _matches(match: Match, uri: str, given: str) -> bool:
+    if match == "exact":
+        return given == uri
+    if match == "prefix":
+        return given.startswith(uri)
+    wanted, parts = uri.split("."), given.split(".")
+    return len(wanted) == len(parts) and all(part in ("", other) for part, other in zip(wanted, parts, strict=True))

@@ -20,19 +20,24 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from .memory import Event, MemoryRealm, in_memory
+from .memory import MemoryPage, MemoryRealm, in_memory
+from .page import Event, Page, RouterPage, Visit
 from .permissions import BACKEND, Permission
 from .roles import Roles
 from .router.node import Process, RouterError, check_port, forget_killed, is_free, write_config
 from .router.plugin.tickets import Tickets
 from .router.render import Node, Realm
-from .router.wire import Wire, WireError, wait_until
+from .router.wire import Refused, Wire, WireError, wait_until
 
 __all__ = [
     "Event",
+    "MemoryPage",
     "MemoryRealm",
+    "Page",
+    "Refused",
     "RouterError",
     "RouterNode",
+    "RouterPage",
     "Wire",
     "WireError",
     "free_port",
@@ -193,6 +198,19 @@ class RouterNode:
         except BaseException:
             wire.close()
             raise
+
+    def page(
+        self, *, user: object = None, role: str | None = None, authid: str | None = None, **claims: object
+    ) -> RouterPage:
+        """A page of somebody, as :meth:`MemoryRealm.page` has it, on this router. Leave it, or use it in a ``with``.
+
+        :param user: the id of a person who is logged in, or a Flask-Login user; without it, a visitor.
+        :param role: theirs, if it is not ``user``.   :param authid: of somebody else, such as ``agent:web1``.
+        :param claims: what their ticket says besides, such as ``team=1`` or ``team=[1, 2]``.
+        :raises ValueError: for what cannot stand in a ticket.
+        """
+        visit = Visit.of(self._roles, user, role, authid)
+        return RouterPage(self.session(visit.role, visit.authid, **claims))
 
     def stop(self) -> None:
         """End it in order; nothing when it does not run."""

@@ -8,23 +8,42 @@ from pathlib import Path
 
 CONFTEST = """
 import pytest
-from wampflask import Permission
-from wampflask.permissions import PAGES
+from flask import Flask
+from wampflask import WAMP
 
 pytest_plugins = ["wampflask.pytest_plugin"]
 
+declared = WAMP()
+
+@declared.register("demo.double", allow="everyone")
+def double(number):
+    return 2 * number
+
 @pytest.fixture(scope="session")
-def wamp_permissions():
-    return (Permission("demo.uuid", call=PAGES),)
+def wamp():
+    return declared
+
+@pytest.fixture
+def app(tmp_path):
+    app = Flask("theirs", instance_path=str(tmp_path))
+    declared.init_app(app)
+    return app
 """
 
 TESTS = """
-from wampflask.router import wire as w
+import pytest
+from wampflask import NoSuchProcedure, NotAuthorized
+
+def test_in_memory(wamp_memory):
+    page = wamp_memory.page()
+    assert page.call("demo.double", 4) == 8
+    with pytest.raises(NotAuthorized):
+        page.subscribe("demo.double")
 
 def test_one(wamp_router, wamp_config):
     assert wamp_config["WAMP_URL"] == wamp_router.url
-    with wamp_router.session("visitor", "visitor:v1") as guest:
-        assert guest.ask(w.CALL, "demo.uuid", [])[4] == "wamp.error.no_such_procedure"
+    with wamp_router.page() as page, pytest.raises(NoSuchProcedure):
+        page.call("demo.double", 4)
 
 def test_two(wamp_router):
     assert wamp_router.log().count("permissions guard") == 1
@@ -48,11 +67,11 @@ def run(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
 def test_a_suite_with_our_fixtures(tmp_path: Path) -> None:
     done = run(tmp_path)
 
-    assert "2 passed" in done.stdout, done.stdout + done.stderr
+    assert "3 passed" in done.stdout, done.stdout + done.stderr
 
 
 def test_without_crossbar_it_errors_and_is_not_skipped(tmp_path: Path) -> None:
     done = run(tmp_path, WAMPFLASK_CROSSBAR="/nowhere/crossbar")
 
-    assert "2 errors" in done.stdout
+    assert "1 passed, 2 errors" in done.stdout
     assert "Crossbar.io is not installed" in done.stdout

@@ -8,6 +8,7 @@ a TCP rawsocket or a plain WebSocket. For one thread at a time.
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import socket
@@ -164,7 +165,9 @@ class Wire:
         return message
 
     def close(self) -> None:
-        """Close the connection without a word."""
+        """Close the connection without a word; another thread that receives is told."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
 
     def _read(self, size: int) -> bytes:
