@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 from collections.abc import Callable
 from typing import Any
@@ -235,9 +234,7 @@ def test_the_muted_are_told_at_once_and_lose_no_text(open_page: OpenPage) -> Non
     say(anna, "sorry")
     expect(friend.locator("[data-chat=log]")).to_contain_text("sorry")
     assert any("sorry" in frame for frame in frames)
-    told = [found for frame in frames for found in re.findall(r'"seconds":\s*([0-9.]+)', frame)]
-    assert told, "its own page has a state"
-    assert set(map(float, told)) == {0.0}, "a mute is between the moderator and the muted"
+    assert not any('"seconds"' in frame for frame in frames), "a mute is between the moderator and the muted"
 
 
 def test_a_mute_ends_by_itself_and_gives_the_focus_back(open_page: OpenPage) -> None:
@@ -278,11 +275,14 @@ def test_who_does_not_agree_moderates_nobody(open_page: OpenPage) -> None:
 def test_who_writes_too_fast_is_told_and_loses_nothing(open_page: OpenPage) -> None:
     room = new_room()
     page = enter(open_page, room)
-    for number in range(32):
-        say(page, f"m{number}")
-    expect(page.locator("[data-chat=trouble]")).to_contain_text("You are writing too fast. Wait", timeout=20_000)
-    expect(page.locator("[data-chat=log] li")).to_have_count(32, timeout=20_000)
-    assert texts(page) == [f"m{number}" for number in range(32)]
+    trouble = page.locator("[data-chat=trouble]")
+    written: list[str] = []
+    while not trouble.is_visible():
+        written.append(f"m{len(written)}")
+        say(page, written[-1])
+    expect(trouble).to_contain_text("You are writing too fast. Wait")
+    expect(page.locator("[data-chat=log] li")).to_have_count(len(written), timeout=20_000)
+    assert texts(page) == written
 
 
 def test_older_messages_come_when_one_scrolls_up(open_page: OpenPage, someone: Callable[[], Person]) -> None:
