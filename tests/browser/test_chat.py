@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 from collections.abc import Callable
 from typing import Any
@@ -235,9 +234,7 @@ def test_the_muted_are_told_at_once_and_lose_no_text(open_page: OpenPage) -> Non
     say(anna, "sorry")
     expect(friend.locator("[data-chat=log]")).to_contain_text("sorry")
     assert any("sorry" in frame for frame in frames)
-    told = [found for frame in frames for found in re.findall(r'"seconds":\s*([0-9.]+)', frame)]
-    assert told, "its own page has a state"
-    assert set(map(float, told)) == {0.0}, "a mute is between the moderator and the muted"
+    assert not any('"seconds"' in frame for frame in frames), "a mute is between the moderator and the muted"
 
 
 def test_a_mute_ends_by_itself_and_gives_the_focus_back(open_page: OpenPage) -> None:

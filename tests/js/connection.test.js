@@ -218,6 +218,25 @@ test("a refused subscription is news, and its ready rejects", async () => {
   assert.equal(page.connection.state, "open");
 });
 
+test("refused() hears of each refusal, also in later sessions, and of nothing else", async () => {
+  const heard = [];
+  const refused = (error) => heard.push(error.uri);
+  page.connection.subscribe("t.x", () => {}, { refused });
+  page.connection.register("page.do", () => 1, { refused });
+  const socket = await page.join();
+  assert.deepEqual([socket.all(32)[0][2], socket.all(64)[0][2]], [{ match: "exact" }, {}]); // no option of the router's
+  await socket.say([33, socket.all(32)[0][1], 500]);
+  await socket.say([65, socket.all(64)[0][1], 900]);
+  socket.close();
+  await clock.pass(1000);
+  const next = await page.join();
+  await next.say([8, 32, next.all(32)[0][1], {}, "wamp.error.not_authorized"]);
+  await next.say([8, 64, next.all(64)[0][1], {}, "wamp.error.invalid_uri"]);
+  await settle();
+  assert.deepEqual(heard, ["wamp.error.not_authorized", "wamp.error.invalid_uri"]);
+  assert.deepEqual(page.failures, []);
+});
+
 test("a session's end while subscribing is no news", async () => {
   const end = page.connection.subscribe("t.x", () => {});
   await page.join();

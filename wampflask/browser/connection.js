@@ -103,10 +103,10 @@ export class Connection extends EventTarget {
   publish = async (topic, args, { patience = PATIENCE, ...how } = {}) => (await this.#ready(patience, how.signal)).publish(topic, args, how);
 
   /** Session.subscribe, in this session and each that follows. @returns a function that ends it; its `ready` resolves once it is confirmed */
-  subscribe = (topic, handler, how) => this.#keep((session) => session.subscribe(topic, handler, how));
+  subscribe = (topic, handler, { refused, ...how } = {}) => this.#keep((session) => session.subscribe(topic, handler, how), refused);
 
   /** Session.register, in this session and each that follows. A name that somebody has is tried again: it may be an old session of ours. */
-  register = (procedure, handler, how) => this.#keep(async (session, isStopped) => {
+  register = (procedure, handler, { refused, ...how } = {}) => this.#keep(async (session, isStopped) => {
     for (;;) {
       try {
         return await session.register(procedure, handler, how);
@@ -115,14 +115,14 @@ export class Connection extends EventTarget {
         await pause(1000);
       }
     }
-  });
+  }, refused);
 
   /** Something that was asked for cannot be had: for the page's reader to see. */
   fail(error) {
     this.dispatchEvent(new CustomEvent("failure", { detail: error }));
   }
 
-  #keep(begin) {
+  #keep(begin, refused = (error) => { throw error; }) {
     let end = null;
     let stopped = false;
     let settle;
@@ -138,7 +138,7 @@ export class Connection extends EventTarget {
       } catch (error) {
         if (session.alive && !stopped) {
           settle[1](error);
-          throw error;
+          refused(error);
         }
       }
     });

@@ -50,6 +50,8 @@ export interface Event {
 export interface SubscribeOptions {
   /** Default: exact, and wildcard for a topic with an empty component such as `monitor.presence.`. */
   match?: "exact" | "prefix" | "wildcard";
+  /** It cannot be had in this session; default: throws the error, for the connection's "failure". */
+  refused?(error: Error): void;
   timeout?: number;
   signal?: AbortSignal;
   [option: string]: unknown;
@@ -57,6 +59,8 @@ export interface SubscribeOptions {
 export interface RegisterOptions {
   match?: "exact" | "prefix" | "wildcard";
   invoke?: "single" | "roundrobin" | "random" | "first" | "last";
+  /** It cannot be had in this session; default: throws the error, for the connection's "failure". */
+  refused?(error: Error): void;
   timeout?: number;
   signal?: AbortSignal;
   [option: string]: unknown;

@@ -1,18 +1,16 @@
 /**
- * What a remote knows of its player: `status` when it joins, when the phone wakes, and after every doubt; `state` events in between.
- * Fires "change". A state that is older than the one shown is ignored.
+ * What a remote knows of its player, whose page counts its states itself. Fires "change".
  *
  * `where`: "connecting", "here", "away" (nobody answers to this code), "asleep" (somebody is there and does not answer), "renewed".
  */
-import { TimedOut, connection } from "wampflask";
+import { TimedOut, connection, live } from "wampflask";
 
 const PATIENCE = 4000; // ms for the player to answer
-const AGAIN = 12_000; // ms between two looks while the page is seen
+const AGAIN = 12; // seconds between two looks while the page is seen
 
 export class Following extends EventTarget {
   #player;
-  #heard = 0;
-  #looking = false;
+  #live;
 
   where = "connecting";
   state = null;
@@ -22,58 +20,47 @@ export class Following extends EventTarget {
   constructor(player) {
     super();
     this.#player = player;
-    connection.use((session) => this.#join(session));
+    this.#live = live(`player.${player}.state`, (state) => this.#take(state), {
+      ask: (session) => this.#ask(session),
+      version: (state) => state.version,
+      stale: (state) => !state?.present && !state?.renewed,
+      failed: (error) => {
+        this.#is(error instanceof TimedOut ? "asleep" : "away");
+        return this.where !== "renewed";
+      },
+      refused: () => this.#is("away"),
+      every: AGAIN,
+    });
     connection.addEventListener("change", () => connection.session || this.#is("connecting"));
-    document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && this.look());
-    setInterval(() => document.visibilityState === "visible" && this.look(), AGAIN);
-    connection.start();
   }
 
   /** Does something to the player; what it answers is shown at once. */
   async call(action, ...args) {
-    const state = await connection.call(`player.${this.#player}.${action}`, args, { timeout: PATIENCE, patience: 0 });
-    this.#take(state);
+    this.#take(await connection.call(`player.${this.#player}.${action}`, args, { timeout: PATIENCE, patience: 0 }));
   }
 
-  /** Asks how things are. A state that is heard meanwhile is newer than "nobody there". */
-  async look() {
-    if (this.#looking || !connection.session) return;
-    this.#looking = true;
-    for (let heard = null; heard !== this.#heard && connection.session; ) {
-      heard = this.#heard;
-      try {
-        this.#take(await connection.call(`player.${this.#player}.status`, [], { timeout: PATIENCE, patience: 0 }), true);
-        break;
-      } catch (error) {
-        if (!connection.session) break;
-        if (heard === this.#heard) this.#is(error instanceof TimedOut ? "asleep" : "away");
-      }
-    }
-    this.#looking = false;
+  /** Asks how things are. */
+  look() {
+    this.#live.refresh();
   }
 
-  async #join(session) {
-    await session.subscribe(`player.${this.#player}.state`, (state) => this.#hear(state));
-    await this.look();
+  /** Only an answer has the titles of the playlist: they count even if a newer state has overtaken it. */
+  async #ask(session) {
+    const state = await session.call(`player.${this.#player}.status`, [], { timeout: PATIENCE });
+    if (this.state) this.#show({ items: state?.items });
+    return { state };
   }
 
-  #hear(state) {
-    if (!state.present) {
-      if (state.renewed) this.#is("renewed");
-      else this.look();
-      return;
-    }
-    this.#heard += 1;
-    this.#take(state);
-    if (!this.state?.items) this.look();
-  }
-
-  #take(state, sure = false) {
-    if (!state?.present || typeof state.version !== "number") return;
-    if (!sure && this.where === "here" && this.state && state.version < this.state.version) return;
-    this.state = { ...this.state, ...state };
+  #take(state) {
+    if (state?.renewed) return void this.#is("renewed");
+    if (!state?.present || typeof state.version !== "number" || state.version < this.state?.version) return;
     this.since = performance.now();
     this.where = "here";
+    this.#show(state);
+  }
+
+  #show(part) {
+    this.state = { ...this.state, ...part };
     this.dispatchEvent(new Event("change"));
   }
 

@@ -6,14 +6,13 @@
  *   <ol data-player="items"> <li><button data-src="…" data-type="video/webm">title</button></li> … </ol>
  *   what pairing.js needs
  */
-import { connection } from "wampflask";
-import { pause } from "../backoff.js";
+import { connection, publish, register } from "wampflask";
 import { Deck } from "./deck.js";
 import { markCurrent } from "./items.js";
 import { pair } from "./pairing.js";
 import { showOnLockScreen } from "./media_session.js";
 
-const ACTIONS = ["play", "pause", "volume", "mute", "seek", "select", "next", "previous"];
+const ACTIONS = ["play", "pause", "volume", "mute", "seek", "select", "next", "previous", "status"]; // status last: then all are there
 const TOGETHER = 60; // ms: changes so close to each other are told once
 const TRIES = 3; // codes in a row that are refused before the page gives up
 const STILL_THERE = 5000; // ms between two states while it plays, against drift
@@ -25,11 +24,12 @@ export function connect(section) {
   const deck = new Deck(video, buttons.map((button) => ({ title: button.textContent, src: button.dataset.src, type: button.dataset.type })));
   const lockScreen = showOnLockScreen(deck);
   let player = null;
+  let ends = [];
   let refused = 0;
   let told = 0;
   let timer = null;
 
-  const say = (state) => connection.session?.publish(`player.${player}.state`, [state]).catch(() => {});
+  const say = (state) => publish(`player.${player}.state`, [state], { patience: 0 }).catch(() => {});
   const tell = () => {
     timer = null;
     told = performance.now();
@@ -51,39 +51,36 @@ export function connect(section) {
     else timer = setTimeout(tell, TOGETHER);
   };
 
-  /** An old session of ours may hold the names until the router misses it; a claim that is refused is for another log-in. */
-  const register = async (session, action) => {
-    for (;;) {
-      try {
-        return await session.register(`player.${player}.${action}`, (args) => deck[action](...args));
-      } catch (error) {
-        if (error.uri !== "wamp.error.procedure_already_exists" || !session.alive) throw error;
-        await pause(1000);
-      }
-    }
+  const leave = () => {
+    ends.forEach((end) => end());
+    ends = [];
   };
-  const serve = async (session) => {
-    if (!player) return;
-    try {
-      await Promise.all(ACTIONS.map((action) => register(session, action)));
-      await register(session, "status");
+  /** The claim is for another log-in. */
+  const lose = (error) => {
+    if (error.uri !== "wamp.error.not_authorized") throw error;
+    leave();
+    refused += 1;
+    if (refused <= TRIES) renew();
+    else draw();
+  };
+  const serve = () => {
+    ends = ACTIONS.map((action) => register(`player.${player}.${action}`, (args) => deck[action](...args), { refused: lose }));
+    Promise.all(ends.map(({ ready }) => ready)).then(() => {
       section.dataset.player = "ready";
       refused = 0;
-      changed();
-    } catch (error) {
-      if (error.uri !== "wamp.error.not_authorized") throw error;
-      refused += 1;
-      if (refused <= TRIES) renew();
-      else draw();
-    }
+      draw();
+    }, () => {}); // lose() has seen to it
+    ends.push(connection.use(() => changed()));
   };
   const renew = async () => {
+    leave();
     if (player) await say({ present: false, renewed: true });
     player = null;
     section.dataset.player = "pairing";
     part("renew").disabled = true;
     player = await pair(section.querySelector("[data-url]"));
     part("renew").disabled = false;
+    serve();
   };
 
   const pick = (event) => {
@@ -101,9 +98,8 @@ export function connect(section) {
   addEventListener("keydown", touched);
   draw();
   renew();
-  const remove = connection.use(serve);
   return () => {
-    remove();
+    leave();
     clearInterval(beat);
     removeEventListener("pointerdown", touched);
     removeEventListener("keydown", touched);
