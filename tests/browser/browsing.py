@@ -104,7 +104,7 @@ def shows_count(page: Page, poll: int, count: int) -> None:
 
 def is_connected(page: Page) -> None:
     """Wait until the page has joined the router."""
-    expect(page.locator("html")).to_have_attribute("data-connection", "ready", timeout=20_000)
+    expect(page.locator("html")).to_have_attribute("data-connection", "open", timeout=20_000)
 
 
 def choice(page: Page, label: str) -> Locator:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -10,7 +12,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.browser.bare_site import Backend
+from tests.browser.backend import Backend
 from tests.browser.browsing import ROUTER_GONE, Troubles, page_in
 from tests.browser.client_site import ClientSite, serving
 from wampflask.permissions import PAGES, Permission
@@ -303,3 +305,44 @@ def test_a_page_in_the_back_forward_cache_holds_no_session(open_page: Callable[.
 def test_the_name_that_stays_is_the_same_module(open_page: Callable[..., Page]) -> None:
     page = open_page()
     assert page.evaluate("import('/wamp/client.js').then((other) => other.connection === wamp.connection)")
+
+
+def test_what_may_not_be_live_is_said(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    page.evaluate("() => { wamp.live('shop.secret', () => {}); }")
+    expect(page.locator("wamp-status")).to_have_text("Part of this page is not live. Reload to see the newest.")
+
+
+@pytest.mark.usefixtures("backend")
+def test_a_page_that_wakes_up_asks_at_once(open_page: Callable[..., Page]) -> None:
+    """Whatever else it says, the router's answer shows that the socket lives."""
+    page = open_page()
+    page.evaluate(LIVE)
+    shows(page, 10)
+    page.evaluate("""() => {
+        const { session } = wamp.connection;
+        const call = session.call;
+        session.call = (...how) => call.apply(session, how).finally(() => { window.answered = true; });
+        dispatchEvent(new Event("online"));
+    }""")
+    page.wait_for_function("window.answered")
+    assert page.evaluate("wamp.connection.state") == "open"
+
+
+@pytest.mark.usefixtures("backend")
+def test_a_router_that_falls_silent_is_noticed(
+    open_page: Callable[..., Page], node: RouterNode, troubles: Troubles
+) -> None:
+    """A half-open socket: nothing closes, nothing answers."""
+    troubles.expect(*ROUTER_GONE)
+    page = open_page()
+    page.evaluate(LIVE)
+    shows(page, 10)
+    group = os.getpgid(node.pid or 0)
+    os.killpg(group, signal.SIGSTOP)
+    try:
+        page.evaluate("() => { wamp.connection.session.probe(500); }")
+        page.wait_for_function("wamp.connection.session === null")
+    finally:
+        os.killpg(group, signal.SIGCONT)
+    is_open(page)

@@ -56,7 +56,7 @@ def test_demos_outlive_the_router(site: LiveSite, open_page: OpenPage, troubles:
     shown = asker.locator("output")
     expect(shown).to_have_text(UUID)
     site.node.kill9()
-    expect(asker.locator("html")).to_have_attribute("data-connection", re.compile("lost|connecting"))
+    expect(asker.locator("html")).to_have_attribute("data-connection", re.compile("waiting|connecting"))
     asker.get_by_role("button").filter(has_text="Another one").click()
     expect(shown).to_have_text("Not connected, try again.")
     site.node.start()

@@ -33,7 +33,7 @@ HOSTILE = '"><img src=x onerror="window.hacked=1"><b>\'&amp;.webm'
 NO_FILM = b"\0\0\0\x20ftypisom\0\0\2\0isomiso2avc1mp41" + b"\0" * 2000
 EVENT, GOODBYE = re.compile(r"\[36,"), re.compile(r"\[6,")
 SLOW = 20_000  # ms: two cores are shared by many
-CONNECTION = "import('/static/js/wamp/index.js').then(({ connection }) => connection.%s())"
+CONNECTION = "import('wampflask').then(({ connection }) => connection.%s())"
 
 
 class Player:
@@ -353,8 +353,8 @@ def test_a_new_code_ends_the_old_one(open_player: OpenPlayer, open_remote: OpenR
 
 def tried(page: Page, action: str) -> str:
     """The error of something that a page's session ``s`` is made to do, or "" when it works."""
-    script = f"""import('/static/js/wamp/index.js').then(({{ connection: {{ session: s }} }}) => {action})
-        .then(() => "", (error) => error.errorUri ?? String(error))"""
+    script = f"""import('wampflask').then(({{ connection: {{ session: s }} }}) => {action})
+        .then(() => "", (error) => error.uri ?? String(error))"""
     return str(page.evaluate(script))
 
 

@@ -1,4 +1,4 @@
-"""Headers of every page: no inline script, no framing, live connections to our own router only; private pages are kept
+"""Headers of every page: no inline script but the import map, no framing, live connections to our own router only; private pages are kept
 by nobody.
 """
 
@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response, g, request
 
+from wampflask.apps.extensions import wamp
 from wampflask.tickets import desk_of
 
 ADMIN_PATH = "/admin/"
@@ -52,6 +53,7 @@ def _policy() -> str:
     rules = {
         "default-src": "'self'",
         "connect-src": f"'self' {_router_origin()}",
+        "script-src": f"'self' {wamp.csp_hash}",
         "img-src": "'self' data:",
         "object-src": "'none'",
         "base-uri": "'none'",
@@ -60,7 +62,7 @@ def _policy() -> str:
     }
     if request.path.startswith(ADMIN_PATH):
         # Flask-Admin's lists have inline onclick handlers and styles; its scripts carry our nonce.
-        rules["script-src"] = f"'self' 'nonce-{nonce()}'"
+        rules["script-src"] += f" 'nonce-{nonce()}'"
         rules["script-src-attr"] = "'unsafe-inline'"
         rules["style-src"] = "'self' 'unsafe-inline'"
     return "; ".join(f"{name} {value}" for name, value in rules.items())

@@ -4,12 +4,12 @@
  *
  * <form data-chat="say"> <textarea name="text"> <button> <p data-chat="trouble" role="alert"> </form>  <ol data-chat="pending">
  */
-import { connection } from "../wamp/index.js";
+import { connection } from "wampflask";
 import { muting } from "./muting.js";
 import { Outbox } from "./outbox.js";
+import { words } from "../words.js";
 
 const TYPING = 3000; // ms between two notices that we are typing
-const words = (error) => error.argsList?.[0] ?? "That did not get through. Try again.";
 
 /** @returns {{mute: (seconds) => void, stop: () => void}} */
 export function compose(root, label, { said, saying }) {

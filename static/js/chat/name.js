@@ -1,5 +1,6 @@
 /** Choosing a name without leaving the page. <form data-chat="name"> <input name="name"> <p data-chat="name-trouble" role="alert"> </form> */
-import { connection } from "../wamp/index.js";
+import { connection } from "wampflask";
+import { words } from "../words.js";
 
 /** @returns {{show: (person) => void, stop: () => void}} */
 export function naming(root, label, renamed) {
@@ -13,7 +14,7 @@ export function naming(root, label, renamed) {
       trouble.hidden = true;
       fold.open = false;
     } catch (error) {
-      trouble.textContent = error.argsList?.[0] ?? "That did not get through. Try again.";
+      trouble.textContent = words(error);
       trouble.hidden = false;
     }
   };

@@ -1,5 +1,5 @@
 /** Fetches older messages when the top comes into view, over the same procedure as everything else. */
-import { connection } from "../wamp/index.js";
+import { connection } from "wampflask";
 
 /** @returns {() => void} stop */
 export function keepScrolling(root, label, log) {

@@ -2,11 +2,11 @@
  * What was written and is not said yet: sent one after another, kept while the connection is away. Each text has a token of its own, so
  * that one whose answer got lost is stored once, however often it is sent.
  */
-import { delay, pause } from "../wamp/backoff.js";
-import { connection } from "../wamp/index.js";
+import { delay, pause } from "../backoff.js";
+import { connection } from "wampflask";
 
 const token = () => [...crypto.getRandomValues(new Uint8Array(12))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-const isFinal = (error) => error.errorUri?.startsWith("chat.error.") || error.errorUri === "wamp.error.invalid_payload";
+const isFinal = (error) => error.uri?.startsWith("chat.error.") || error.uri === "wamp.error.invalid_payload";
 
 export class Outbox {
   #label;
@@ -47,10 +47,10 @@ export class Outbox {
       try {
         return this.#to.said(await connection.call("chat.say", [this.#label, text, word]));
       } catch (error) {
-        if (error.errorUri === "chat.error.too_fast") {
+        if (error.uri === "chat.error.too_fast") {
           this.#to.slow(error);
           failures = -1;
-          await pause(1000 * (error.argsDict?.seconds ?? 2));
+          await pause(1000 * (error.kwargs?.seconds ?? 2));
         } else if (isFinal(error)) {
           return this.#to.refused(error, text);
         } else {

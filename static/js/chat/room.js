@@ -12,6 +12,7 @@ import { sanctions } from "./sanctions.js";
 import { follow } from "./stream.js";
 import { Tools } from "./tools.js";
 import { markUnread } from "./unread.js";
+import { words } from "../words.js";
 
 export function connect(root) {
   const { label, version, more } = root.dataset;
@@ -45,7 +46,7 @@ export function connect(root) {
       root.dataset.entered = "true";
       if (moderator) moderated();
     },
-    refused: (error) => shut(error.argsList?.[0] ?? "You cannot be in this room."),
+    refused: (error) => shut(words(error, "You cannot be in this room.")),
   });
   const tools = new Tools(root, label, room, complain);
   const names = naming(root, label, knowMe);

@@ -3,7 +3,7 @@
  *
  * <section data-chat="sanctions" hidden> <ul data-chat="sanctioned"> </section>
  */
-import { connection } from "../wamp/index.js";
+import { connection } from "wampflask";
 
 export function sanctions(root, label) {
   const section = root.querySelector('[data-chat="sanctions"]');

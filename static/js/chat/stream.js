@@ -12,8 +12,8 @@
  * room.take(message)         // one that came another way
  * room.stop()
  */
-import { delay, pause } from "../wamp/backoff.js";
-import { connection } from "../wamp/index.js";
+import { delay, pause } from "../backoff.js";
+import { connection } from "wampflask";
 import { Seen } from "./seen.js";
 
 const PATIENCE = 400; // ms for a hole to close by itself: events of several workers overtake each other
@@ -51,9 +51,8 @@ class Following {
   }
 
   stop() {
-    const session = this.#session;
     this.#session = null;
-    this.#leave(session);
+    this.#leave();
   }
 
   take(message) {
@@ -69,7 +68,7 @@ class Following {
         if (await this.#enter(session)) return;
         failures = -1;
       } catch (error) {
-        if (error.errorUri === "chat.error.banned" || error.errorUri === "chat.error.not_found") return this.#refuse(session, error);
+        if (error.uri === "chat.error.banned" || error.uri === "chat.error.not_found") return this.#refuse(session, error);
         await pause(delay(failures, { base: 500, cap: 5000 }));
       }
     }
@@ -79,7 +78,7 @@ class Following {
   async #enter(session) {
     const room = await session.call("chat.enter", [this.#label]);
     if (room.key !== this.#key) {
-      await this.#leave(session);
+      await this.#leave();
       await this.#listen(session, room.key);
     }
     this.#to.entered(room);
@@ -107,15 +106,16 @@ class Following {
       else this.take(event);
     };
     this.#key = key;
-    this.#heard = [[topic("message"), hear], [topic("presence"), (people) => this.#meet(people)], [topic("typing"), this.#to.typing]];
-    await Promise.all(this.#heard.map(([name, handler]) => session.subscribe(name, handler)));
+    const handlers = { message: hear, presence: (people) => this.#meet(people), typing: this.#to.typing };
+    this.#heard = Object.entries(handlers).map(([kind, handler]) => session.subscribe(topic(kind), handler));
+    await Promise.all(this.#heard);
   }
 
-  async #leave(session) {
+  async #leave() {
     const heard = this.#heard;
     this.#heard = [];
     this.#key = null;
-    await Promise.allSettled(heard.map(([name, handler]) => session.unsubscribe(name, handler)));
+    await Promise.allSettled(heard.map(async (subscription) => (await subscription)()));
   }
 
   /** A full room does not ask as one. */
@@ -149,6 +149,6 @@ class Following {
   async #refuse(session, error) {
     this.#session = null;
     this.#to.refused(error);
-    await this.#leave(session);
+    await this.#leave();
   }
 }

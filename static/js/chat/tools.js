@@ -4,7 +4,8 @@
  * <li data-message data-person> <details data-message-part="menu"><summary> <button data-act="edit|delete|mute|ban"> </details>
  */
 import { ask } from "../ask.js";
-import { connection } from "../wamp/index.js";
+import { connection } from "wampflask";
+import { words } from "../words.js";
 
 const QUESTIONS = {
   delete: () => ["Delete this message? Its text is gone for good.", "Delete"],
@@ -95,7 +96,7 @@ export class Tools {
       this.#complain("");
       return true;
     } catch (error) {
-      this.#complain(error.argsList?.[0] ?? "That did not get through. Try again.");
+      this.#complain(words(error));
       return false;
     }
   }

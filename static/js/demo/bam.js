@@ -1,4 +1,4 @@
-import { connection } from "../wamp/index.js";
+import { publish, subscribe } from "wampflask";
 
 export function connect(box) {
   const list = box.querySelector("ul");
@@ -6,7 +6,6 @@ export function connect(box) {
     list.append(Object.assign(document.createElement("li"), { textContent: "bam" }));
     if (list.children.length > 50) list.firstChild.remove();
   };
-  box.querySelector("button").onclick = () => connection.session?.publish("demo.bam").then(bam, console.warn);
-  connection.start();
-  return connection.use((session) => session.subscribe("demo.bam", bam));
+  box.querySelector("button").onclick = () => publish("demo.bam").then(bam, console.warn);
+  return subscribe("demo.bam", bam);
 }

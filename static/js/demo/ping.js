@@ -1,8 +1,6 @@
-import { connection } from "../wamp/index.js";
+import { subscribe } from "wampflask";
 
 export function connect(box) {
   let count = 0;
-  const ping = () => { box.querySelector("output").textContent = ++count; };
-  connection.start();
-  return connection.use((session) => session.subscribe("demo.ping", ping));
+  return subscribe("demo.ping", () => { box.querySelector("output").textContent = ++count; });
 }

@@ -6,8 +6,8 @@
  * The host comes from the topic, which the router lets only that host's agent and the hub publish to; what stands in a payload is only
  * somebody's word. Events during the snapshot are handled after it. @returns {{stop(): void, refresh(): void}}
  */
-import { delay, pause } from "../wamp/backoff.js";
-import { connection } from "../wamp/index.js";
+import { delay, pause } from "../backoff.js";
+import { connection } from "wampflask";
 
 const KEEP = 2000; // events held while a snapshot is on its way: only the newest of each matter
 const TOGETHER = 400; // ms in which several wishes for a snapshot become one

@@ -4,7 +4,7 @@
  * <section data-behaviour="monitor/processes" data-host="…"> <button data-processes="toggle"> <p data-processes="said">
  *   <div data-processes="box" hidden> <select data-processes="by"> <tbody data-processes="rows"> </div> </section>
  */
-import { connection } from "../wamp/index.js";
+import { connection } from "wampflask";
 import { drawRows } from "./now.js";
 import { bytes, setText } from "./units.js";
 
@@ -29,7 +29,7 @@ export function connect(section) {
       setText(part("said"), `Top ${LIMIT} of ${last.count} processes, measured every ${EVERY / 1000} seconds.`);
       draw();
     } catch (error) {
-      setText(part("said"), WORDS[error.errorUri] ?? "The host does not answer.");
+      setText(part("said"), WORDS[error.uri] ?? "The host does not answer.");
     }
     if (shown) timer = setTimeout(ask, EVERY);
   };

@@ -4,8 +4,7 @@
  *
  * `where`: "connecting", "here", "away" (nobody answers to this code), "asleep" (somebody is there and does not answer), "renewed".
  */
-import { connection } from "../wamp/index.js";
-import { TimedOut } from "../wamp/errors.js";
+import { TimedOut, connection } from "wampflask";
 
 const PATIENCE = 4000; // ms for the player to answer
 const AGAIN = 12_000; // ms between two looks while the page is seen

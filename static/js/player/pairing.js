@@ -4,8 +4,8 @@
  * <div data-player="pairing" data-url="/player/pairing.json" data-control="/player/control">
  *   <img data-pairing="qr" alt="…">  <a data-pairing="link">  <span data-pairing="address">
  */
-import { connection } from "../wamp/index.js";
-import { delay, pause } from "../wamp/backoff.js";
+import { connection } from "wampflask";
+import { delay, pause } from "../backoff.js";
 
 async function ask(url) {
   for (let failures = 0; ; failures += 1) {
@@ -26,7 +26,6 @@ export async function pair(box) {
   part("address").textContent = new URL(url).host;
   box.hidden = false;
   connection.proofs.set("player", proof);
-  if (connection.state !== "idle") connection.stop();
-  connection.start();
+  connection.reconnect();
   return player;
 }

@@ -6,8 +6,8 @@
  *   <ol data-player="items"> <li><button data-src="…" data-type="video/webm">title</button></li> … </ol>
  *   what pairing.js needs
  */
-import { connection } from "../wamp/index.js";
-import { pause } from "../wamp/backoff.js";
+import { connection } from "wampflask";
+import { pause } from "../backoff.js";
 import { Deck } from "./deck.js";
 import { markCurrent } from "./items.js";
 import { pair } from "./pairing.js";
@@ -55,9 +55,9 @@ export function connect(section) {
   const register = async (session, action) => {
     for (;;) {
       try {
-        return await session.register(`player.${player}.${action}`, (...args) => deck[action](...args));
+        return await session.register(`player.${player}.${action}`, (args) => deck[action](...args));
       } catch (error) {
-        if (error.errorUri !== "wamp.error.procedure_already_exists" || !session.alive) throw error;
+        if (error.uri !== "wamp.error.procedure_already_exists" || !session.alive) throw error;
         await pause(1000);
       }
     }
@@ -71,7 +71,7 @@ export function connect(section) {
       refused = 0;
       changed();
     } catch (error) {
-      if (error.errorUri !== "wamp.error.not_authorized") throw error;
+      if (error.uri !== "wamp.error.not_authorized") throw error;
       refused += 1;
       if (refused <= TRIES) renew();
       else draw();

@@ -1,13 +1,13 @@
 /**
- * Follows one poll: `apply(state)` with each newer state, then the event "poll:state", which bubbles, for whoever else wants it.
+ * Follows one poll: `apply(state)` with each newer state, then the event "poll:state", which bubbles, for whatever else wants it.
  *
  * <… data-question="12" data-as-voter="false">   for a screen that many people look at: nothing depends on the reader's own vote
  *
  * Everybody hears `polls.question.update.12`. While counts are not for everybody, that topic carries none (`hidden`); a reader who may
- * see them learns from the snapshot where they are told (`live`). The key in that name changes when a poll is reset: then the public
+ * see them learns from the answer where they are published (`live`). The key in that name changes when a poll is reset: then the public
  * topic is ahead of what we hear, and we ask again.
  */
-import { live } from "../wamp/index.js";
+import { live } from "wampflask";
 
 export function follow(element, apply) {
   const id = Number(element.dataset.question);
@@ -19,18 +19,19 @@ export function follow(element, apply) {
     apply(state);
     element.dispatchEvent(new CustomEvent("poll:state", { detail: state, bubbles: true }));
   };
-  const snapshot = async (session) => {
+  const ask = async (session) => {
     try {
-      return await session.call("polls.question.results", [id], { kwargs: { as_voter: asVoter } });
+      const state = await session.call("polls.question.results", [id], { kwargs: { as_voter: asVoter } });
+      return { state, topics: state.live ?? [] };
     } catch (error) {
-      if (error.errorUri !== "polls.error.not_found") throw error;
-      return { question_id: id, version: Infinity, deleted: true };
+      if (error.uri !== "polls.error.not_found") throw error;
+      return { state: { question_id: id, version: Infinity, deleted: true } };
     }
   };
-  return live(`polls.question.update.${id}`, {
-    snapshot,
-    apply: show,
-    also: (state) => (state.live ? [state.live] : []),
-    vague: (state) => state.hidden && seesCounts,
+  const following = live(`polls.question.update.${id}`, show, {
+    ask,
+    version: (state) => state.version,
+    stale: (state) => state.hidden && seesCounts,
   });
+  return () => following.stop();
 }

@@ -6,6 +6,7 @@
  */
 import { ask } from "../ask.js";
 import { write } from "./rows.js";
+import { STILL_HERE, words } from "../words.js";
 
 export class Row {
   #item;
@@ -136,9 +137,9 @@ export class Row {
       this.#tell("");
       if (action === "update") this.#saved(state, args[1]);
     } catch (error) {
-      const row = error.errorUri === "tables.error.conflict" ? error.argsDict?.row : null;
+      const row = error.uri === "tables.error.conflict" ? error.kwargs?.row : null;
       if (row) this.#disagree(row);
-      else this.#tell(error.argsList?.[0] ?? "That did not get through. What you wrote is still here: try again.");
+      else this.#tell(words(error, STILL_HERE));
     } finally {
       this.#busy = false;
       const heard = this.#heard;

@@ -2,49 +2,48 @@
  * A bound table, kept true: every row once, in its newest version; again after each reconnect. The far side is wampflask/binding.py.
  *
  * const stop = followRows("integer_value", {
- *   known: [[3, 2]],         // what the page shows already: pk and version
+ *   known: [3, 4],           // pks of the rows that the page shows already
  *   put: (row) => {},        // { pk, version, values }: new, or newer than what was put
  *   remove: (pk) => {},
  * })
- * write("integer_value", "update", [pk, values, version])   // rejects with error.errorUri, error.argsDict.row for a conflict
+ * write("integer_value", "update", [pk, values, version])   // rejects with error.uri, error.kwargs.row for a conflict
  */
-import { connection, live } from "../wamp/index.js";
+import { call, live } from "wampflask";
 
-const version = (state) => state.version ?? 0;
+function unpack([{ reset, deleted, pk, version, values }]) {
+  if (deleted) return { state: { gone: [String(pk)] }, number: version };
+  if (reset || !values) return { state: null }; // there is news, and it does not say what
+  return { state: { rows: { [pk]: { pk, version, values } } } };
+}
 
-export function followRows(table, { known = [], put, remove }) {
-  const shown = new Map(known);
+export function followRows(table, { known, put, remove }) {
+  const shown = new Set(known.map(String));
   const name = (what) => `tables.${table}.${what}`;
+  let answered = false;
 
-  const snapshot = async (session) => {
-    const before = [...shown.keys()];
-    const rows = [];
-    let page = { more: true, after: null };
-    while (page.more) {
+  const ask = async (session) => {
+    const rows = {};
+    for (let page = { more: true, after: null }; page.more;) {
       page = await session.call(name("snapshot"), [page.after]);
-      rows.push(...page.rows);
+      for (const row of page.rows) rows[row.pk] = row;
     }
-    const there = new Set(rows.map((row) => row.pk));
-    const gone = before.filter((pk) => !there.has(pk)).map((pk) => ({ pk, version: shown.get(pk), deleted: true }));
-    return [...rows, ...gone];
+    answered = true;
+    return { state: rows };
   };
-  return live([name(".changed"), name(".deleted"), name("reset")], {
-    snapshot,
-    key: (state) => state.pk ?? "reset",
-    version,
-    vague: (state) => state.reset || !(state.values || state.deleted), // told that there is news, not what
-    apply(state) {
-      if (state.deleted) {
-        shown.delete(state.pk);
-        remove(state.pk);
-      } else if (state.values) {
-        shown.set(state.pk, state.version);
-        put(state);
-      }
-    },
+  const apply = (rows, { changed, gone }) => {
+    for (const pk of changed) put(rows.get(pk));
+    for (const pk of answered ? [...shown].filter((key) => !rows.has(key)) : gone) {
+      shown.delete(pk);
+      remove(Number(pk));
+    }
+    for (const pk of changed) shown.add(pk);
+  };
+  const following = live([name(".changed"), name(".deleted"), name("reset")], apply, {
+    kind: "rows", ask, unpack, version: (row) => row.version ?? 0,
   });
+  return () => following.stop();
 }
 
 export function write(table, action, args) {
-  return connection.call(`tables.${table}.${action}`, args);
+  return call(`tables.${table}.${action}`, args);
 }

@@ -6,6 +6,7 @@
  */
 import { Row } from "./row.js";
 import { followRows, write } from "./rows.js";
+import { STILL_HERE, words } from "../words.js";
 
 export function connect(root) {
   const { table } = root.dataset;
@@ -45,11 +46,11 @@ export function connect(root) {
       form.reset();
       name.focus();
     } catch (error) {
-      complain(error.argsList?.[0] ?? "That did not get through. What you wrote is still here: try again.");
+      complain(words(error, STILL_HERE));
     }
   };
   const stop = followRows(table, {
-    known: [...rows.values()].map((row) => [row.pk, row.version]),
+    known: [...rows.keys()],
     put,
     remove: (pk) => {
       if (rows.get(pk)?.leave() !== false) rows.delete(pk);

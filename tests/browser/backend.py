@@ -1,16 +1,12 @@
-"""The least that the browser's WAMP wrapper needs: a page, static files, tickets, and a backend to talk to."""
+"""A backend for the browser client to talk to, without Flask."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
-from flask import Flask, Response, jsonify
-from werkzeug.serving import BaseWSGIServer, make_server
-
-from wampflask._paths import resource_dir
 from wampflask.router.wire import (
     ERROR,
     INVOCATION,
@@ -20,51 +16,6 @@ from wampflask.router.wire import (
     WireError,
 )
 from wampflask.testing import RouterNode
-
-PAGE = """<!doctype html><html lang="en"><head><title>bare</title>
-<meta name="wamp-ticket-url" content="/wamp/ticket"><link rel="icon" href="data:,"></head>
-<body><main></main><div data-behaviour="connection_bar" role="status" class="connection"></div>
-<script type="module" src="/static/js/app.js"></script></body></html>"""
-
-
-class BareSite:
-    """``url``; ``tickets`` counts the tickets given, ``spoil`` makes the next ones worthless."""
-
-    def __init__(self, node: RouterNode) -> None:
-        self.node = node
-        self.tickets = 0
-        self.spoil = 0
-        self.server: BaseWSGIServer = make_server("127.0.0.1", 0, self._app(), threaded=True)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/"
-
-    def _app(self) -> Flask:
-        app = Flask("bare", static_folder=str(resource_dir("static")))
-        app.add_url_rule("/", "page", lambda: PAGE)
-        app.add_url_rule("/wamp/ticket", "ticket", self._ticket)
-        return app
-
-    def _ticket(self) -> Response:
-        self.tickets += 1
-        ticket = self.node.tickets().mint("visitor", "visitor:1")
-        if self.spoil:
-            self.spoil -= 1
-            ticket += "x"
-        return jsonify(ticket=ticket, authid="visitor:1", role="visitor", realm=self.node.realm, url=self.node.ws_url)
-
-
-@contextmanager
-def serving(node: RouterNode) -> Iterator[BareSite]:
-    """A bare site that answers requests in threads."""
-    site = BareSite(node)
-    thread = threading.Thread(target=site.server.serve_forever, name="bare site")
-    thread.start()
-    try:
-        yield site
-    finally:
-        site.server.shutdown()
-        thread.join()
-        site.server.server_close()
-
 
 class Backend:
     """A backend session that answers calls in a thread of its own, and publishes from the test's.
