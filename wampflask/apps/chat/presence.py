@@ -6,12 +6,13 @@ mended when a worker is connected again.
 
 from __future__ import annotations
 
-from flask import Flask, current_app, g
+from flask import Flask, current_app
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from wampflask import CallFailed, WampError, signals
 from wampflask.apps.extensions import db, wamp
+from wampflask.reading import reading
 
 from . import live, people
 from .models import Person, Presence, Room
@@ -49,20 +50,18 @@ def check(number: int) -> None:
 def on_leave(number: object, *_more: object) -> None:
     """A session ended; most of them were in no room."""
     if isinstance(number, int):
-        g.reads_only = True
-        known = db.session.get(Presence, number)
-        db.session.rollback()
-        g.reads_only = False
+        with reading():
+            known = db.session.get(Presence, number)
+            db.session.rollback()
         if known is not None:
             leave([number])
 
 
 def mend(_app: Flask, **_more: object) -> None:
     """Take off the sessions that ended while nobody listened."""
-    g.reads_only = True
-    noted = set(db.session.scalars(select(Presence.session)))
-    db.session.rollback()
-    g.reads_only = False
+    with reading():
+        noted = set(db.session.scalars(select(Presence.session)))
+        db.session.rollback()
     if noted:
         gone = sorted(noted - set(wamp.call("wamp.session.list")))
         for start in range(0, len(gone), _BATCH):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from flask import Blueprint, Response, abort, flash, g, redirect, render_template, request, url_for
+from flask import Blueprint, Response, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from limits import parse
 
 from wampflask.apps.errors import error_page
 from wampflask.apps.extensions import db, limiter
 from wampflask.apps.network import client_network
+from wampflask.reading import writing
 
 from . import acts, names, people, service
 from .forms import ButtonForm, NameForm, SayForm
@@ -146,10 +147,9 @@ def _page(label: str, trouble: str = "", text: str = "") -> str:
 def _make(label: str) -> None:
     _count_new_room()
     db.session.commit()  # what was read so far did not take the lock that writing needs
-    g.reads_only = False
-    service.new_room(db.session(), label)
-    db.session.commit()
-    g.reads_only = True
+    with writing():
+        service.new_room(db.session(), label)
+        db.session.commit()
 
 
 def _count_new_room() -> None:
