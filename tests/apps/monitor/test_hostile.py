@@ -18,7 +18,7 @@ from tests.apps.monitor.hosts import FakeHost
 from tests.apps.visiting import ADMIN, Visitor
 from wampflask.apps.extensions import db, wamp
 from wampflask.apps.monitor import contract, history, procedures, service
-from wampflask.apps.monitor.models import Alert, AlertRule, Host, Metric
+from wampflask.apps.monitor.models import SWITCHES, Alert, AlertRule, Host, Metric
 from wampflask.memory import MemoryRealm
 from wampflask.router.wire import (
     CALL,
@@ -205,7 +205,8 @@ def test_an_admin_who_edits_a_hostile_host_gets_a_page(site: Flask, node: Router
         with site.app_context():
             ids = ",".join(map(str, db.session.scalars(select(Host.id))))
         bulk = f"/admin/hosts/bulk?ids={ids}"
-        answered = admin.post(bulk, {"frequency": "9"}, form=bulk, follow_redirects=True)
+        fields = dict.fromkeys(("disabled", *SWITCHES), "") | {"frequency": "9"}
+        answered = admin.post(bulk, fields, form=bulk, follow_redirects=True)
         assert "good: Applied" in answered.text
         assert "evil: " in answered.text
 

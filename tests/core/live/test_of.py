@@ -85,5 +85,5 @@ def test_a_mapping_says_which_row_of_which_topic(wamp: WAMP, make: Callable[[], 
 
 
 def test_a_model_alone_cannot_say_what_two_names_are(wamp: WAMP) -> None:
-    with pytest.raises(ConfigError, match="of={Item: lambda row:"):
+    with pytest.raises(ConfigError, match=r"of=\{Item: lambda row:"):
         wamp.value("shop.<shelf>.<item>", allow="everyone", of=Item)(lambda shelf, item: (shelf, item))
