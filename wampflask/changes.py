@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session, UOWTransaction
 from ._current import KEY
 from ._registry import Registry
 from .errors import ConfigError
-from .live import LiveThing
+from .live import LiveThing, Rows
 from .transactions import when_ended
 
 if TYPE_CHECKING:
@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 
 ArgsOf = Callable[[Any], Mapping[str, Any] | None]
 Of = type[Any] | Mapping[type[Any], ArgsOf]
-"""``Item``, or ``{Choice: lambda choice: {"question": choice.question_id}}``; None says: not interested in this row."""
+"""``Item``, or ``{Choice: lambda choice: {"question": choice.question_id}}``; None says: not interested in this row.
+
+For rows, what the function returns may have the row's key, too: ``{Host: lambda host: {"host": host.name}}``.
+"""
 
 _SEEN = "wampflask.changes"
 _MODIFIED = "wampflask.changes.modified"
@@ -38,7 +41,7 @@ def follow(registry: Registry, thing: LiveThing[..., Any], of: Of) -> None:
     """Mark ``thing`` whenever a transaction changed, made or deleted rows of these models.
 
     :param registry: of the ``WAMP`` that it was declared on: another app's transactions are none of its business.
-    :raises ConfigError: when a model's primary key cannot be the thing's argument.
+    :raises ConfigError: when ``of`` is a model that does not say what the thing's arguments are.
     """
     models = of if isinstance(of, Mapping) else {of: _key_as_argument(thing, of)}
     for model, args_of in models.items():
@@ -66,7 +69,8 @@ _followers: WeakKeyDictionary[Registry, Followers] = WeakKeyDictionary()
 
 def _key_as_argument(thing: LiveThing[..., Any], model: Any) -> ArgsOf:
     if not thing.names:
-        return lambda _row: {}
+        key = thing.key if isinstance(thing, Rows) else None
+        return lambda row: {} if key is None else {key: getattr(row, key)}
     if len(thing.names) > 1:
         raise ConfigError(
             f"{thing.label} has the arguments {', '.join(thing.names)}: say of={{{model.__name__}: lambda row: "
@@ -127,4 +131,4 @@ def _note(session: Session, rows: list[Any], seen_as: Callable[[Any], Any] = lam
                 if not marked:
                     when_ended(session, _SEEN, session.info[_SEEN].clear)
                 marked.add(mark)
-                thing.mark(args, session=session)
+                thing.mark_row(args, session)

@@ -147,6 +147,13 @@ class LiveThing(Generic[P, R]):
 
         when_ended(session, (topic, names), lambda: client.changed(self, topic, args, names))
 
+    def mark_row(self, args: Mapping[str, Any], session: Session) -> None:
+        """A row of a model that it shows was written.
+
+        :param args: the values of the names; of rows, of their key, too.
+        """
+        self.mark(args, session=session)
+
     # -- reading, in a thread of the engine's
 
     def states(self, app: Flask, args: Mapping[str, Any], roles: Iterable[str], keys: Iterable[str] | None) -> States:
@@ -250,6 +257,12 @@ class Rows(Addressed[P, R]):
         :param keys: which; none means any.
         """
         self.mark(args, keys)
+
+    def mark_row(self, args: Mapping[str, Any], session: Session) -> None:
+        """The row with this key; any, where there is none among the arguments."""
+        names = {name: value for name, value in args.items() if name in self.names}
+        keys = [args[self.key]] if self.key in args and self.key not in self.names else []
+        self.mark(names, keys, session)
 
     def state(
         self, args: Mapping[str, Any], offered: Mapping[str, Any], keys: Iterable[str] | None

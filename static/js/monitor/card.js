@@ -36,8 +36,19 @@ export class Card {
   }
 
   matches(words) {
-    const text = [this.state.title, this.state.ip, ...this.state.labels].join("\n").toLocaleLowerCase();
+    const text = [this.state.title, this.state.facts.ip, ...this.state.labels].join("\n").toLocaleLowerCase();
     return words.every((word) => text.includes(word));
+  }
+
+  learn(facts) {
+    this.state.learn(facts);
+    this.dirty = true;
+  }
+
+  recall({ latest, spark }) {
+    this.state.recall(latest);
+    this.spark.load(spark);
+    this.dirty = true;
   }
 
   report(sample) {
@@ -52,9 +63,9 @@ export class Card {
     const title = this.#part("title");
     setText(title, state.title);
     this.element.dataset.state = state.state;
-    setText(this.#part("state"), WORDS[state.state] ?? `Offline, last seen ${moment(state.presence.last_seen)}`);
+    setText(this.#part("state"), WORDS[state.state] ?? `Offline, last seen ${moment(state.facts.last_seen)}`);
     setText(this.#part("labels"), state.labels.join(" · "));
-    for (const group of this.groups) group.hidden = state.config[group.dataset.group] === false;
+    for (const group of this.groups) group.hidden = !state.shows(group.dataset.group);
     this.#figure("cpu", percent(state.value("cpu")), state.value("cpu"));
     this.#figure("memory", percent(state.value("memory")?.ratio), state.value("memory")?.ratio);
     const disk = state.value("disks") && worst(state.value("disks"), "ratio");

@@ -2,14 +2,14 @@
  * The dashboard: a card for each host, live. However many reports come, the page draws only what is seen, a few times a second, and no
  * longer than BUDGET at a time: hundreds of hosts leave it free to scroll.
  *
- * <section data-behaviour="monitor/dashboard" data-snapshot="/dashboard/snapshot.json" data-host-url="/hosts/HOST/">
+ * <section data-behaviour="monitor/dashboard" data-samples="/dashboard/samples.json" data-host-url="/hosts/HOST/">
  *   <input data-board="filter"> <select data-board="sort"> <p data-board="summary">
  *   <ul data-board="hosts"> cards, see card.js </ul> <template data-board="card"> <div data-board="empty" hidden> <p data-board="none" hidden>
  * </section>
  */
-import { AlertList } from "./alert_list.js";
+import { live } from "wampflask";
 import { Card } from "./card.js";
-import { fetchJson, follow } from "./feed.js";
+import { fetchJson, liveWith, samples } from "./samples.js";
 import { HostState } from "./state.js";
 import { setText } from "./units.js";
 
@@ -18,33 +18,30 @@ const BUDGET = 12; // ms of a frame spent on cards; the others follow in the nex
 
 export function connect(root) {
   const board = new Board(root);
-  const alerts = new AlertList(document.querySelector('[data-monitor="alerts"]'));
-  const of = (act) => (host, payload) => board.with(host, (card) => act(card, payload));
-  const feed = follow({
-    "monitor.clientstats.": of((card, sample) => card.report(sample)),
-    "monitor.clientconfig.": (host, config) => {
-      if (config.removed) board.drop(host);
-      else board.with(host, (card) => board.changed(card, () => card.state.configure(config)));
-    },
-    "monitor.presence.": of((card, presence) => board.changed(card, () => card.state.appear(presence))),
-    "monitor.alert.": (_, alert) => alerts.take(alert),
-  }, {
-    snapshot: () => fetchJson(root.dataset.snapshot),
-    apply(data) {
-      board.load(data.hosts);
-      alerts.load(data.alerts);
-      document.documentElement.dataset.live = "true";
-    },
-  });
-  board.onUnknown = () => feed.refresh();
+  const shown = liveWith("hosts", "samples");
+  const followed = [
+    live("monitor.hosts", (rows, changes) => {
+      board.show(rows, changes);
+      shown("hosts");
+    }, { kind: "rows" }),
+    samples("monitor.clientstats.", {
+      report: (host, sample) => board.report(host, sample),
+      recall: async () => {
+        board.recall(await fetchJson(root.dataset.samples));
+        shown("samples");
+      },
+    }),
+  ];
   return () => {
-    feed.stop();
+    followed.forEach((one) => one.stop());
     board.stop();
   };
 }
 
 class Board {
   #cards = new Map();
+  #rendered;
+  #stored = {};
   #timer = null;
   #frame = 0;
   #drawn = 0;
@@ -53,11 +50,11 @@ class Board {
   #list;
   #seen;
   #controls = new AbortController();
-  onUnknown = () => {};
 
   constructor(root) {
     this.#root = root;
     this.#list = this.#part("hosts");
+    this.#rendered = new Map([...this.#list.children].map((element) => [element.dataset.host, element]));
     this.#seen = new IntersectionObserver((entries) => {
       for (const { target, isIntersecting } of entries) {
         const card = this.#cards.get(target.dataset.host);
@@ -74,42 +71,27 @@ class Board {
     return this.#root.querySelector(`[data-board="${name}"]`);
   }
 
-  with(host, act) {
-    const card = this.#cards.get(host);
-    if (!card) return this.onUnknown();
-    act(card);
-    if (card.visible) this.#schedule();
-  }
-
-  /** A change that moves cards or counts, not only numbers. */
-  changed(card, act) {
-    act();
-    card.dirty = true;
+  /** @param rows what the hub says of each host  @param {{changed: string[], gone: string[]}} changes the hosts that this is about */
+  show(rows, { changed, gone }) {
+    for (const host of gone) this.#remove(host);
+    for (const host of changed) (this.#cards.get(host) ?? this.#add(host)).learn(rows.get(host));
+    for (const element of this.#rendered.values()) element.remove(); // those of hosts that are gone meanwhile
+    this.#rendered.clear();
     this.#moved = true;
     this.#schedule();
   }
 
-  drop(host) {
-    const card = this.#cards.get(host);
-    if (!card) return;
-    this.#remove(host, card);
-    this.#arrange();
+  /** @param stored by host, what the hub has of its samples */
+  recall(stored) {
+    this.#stored = stored;
+    for (const [host, card] of this.#cards) if (stored[host]) card.recall(stored[host]);
+    this.#schedule();
   }
 
-  load(hosts) {
-    const there = new Set(hosts.map((one) => one.host));
-    for (const [host, card] of this.#cards) if (!there.has(host)) this.#remove(host, card);
-    const elements = new Map([...this.#list.children].map((one) => [one.dataset.host, one]));
-    for (const one of hosts) {
-      const known = this.#cards.get(one.host);
-      const card = known ?? this.#add(one, elements.get(one.host));
-      card.state.load(one);
-      card.spark.load(one.spark);
-      card.dirty = true;
-    }
-    for (const [host, element] of elements) if (!there.has(host)) element.remove();
-    this.#arrange();
-    this.#schedule();
+  report(host, sample) {
+    const card = this.#cards.get(host);
+    card?.report(sample);
+    if (card?.visible) this.#schedule();
   }
 
   stop() {
@@ -120,18 +102,22 @@ class Board {
     for (const card of this.#cards.values()) card.spark.destroy();
   }
 
-  #add(one, element) {
-    const made = element ?? this.#part("card").content.firstElementChild.cloneNode(true);
-    made.dataset.host = one.host;
-    made.querySelector('[data-part="title"]').href = this.#root.dataset.hostUrl.replace("HOST", one.host);
-    const card = new Card(made, new HostState(one));
-    this.#cards.set(one.host, card);
-    if (!element) this.#list.append(made);
-    this.#seen.observe(made);
+  #add(host) {
+    const rendered = this.#rendered.get(host);
+    this.#rendered.delete(host);
+    const element = rendered ?? this.#part("card").content.firstElementChild.cloneNode(true);
+    element.dataset.host = host;
+    element.querySelector('[data-part="title"]').href = this.#root.dataset.hostUrl.replace("HOST", host);
+    const card = new Card(element, new HostState(host));
+    if (this.#stored[host]) card.recall(this.#stored[host]);
+    this.#cards.set(host, card);
+    if (!rendered) this.#list.append(element);
+    this.#seen.observe(element);
     return card;
   }
 
-  #remove(host, card) {
+  #remove(host) {
+    const card = this.#cards.get(host);
     this.#seen.unobserve(card.element);
     card.spark.destroy();
     card.element.remove();

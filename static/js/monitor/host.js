@@ -1,13 +1,13 @@
 /**
- * One host's page: numbers as they come, charts with a live right edge, alerts, and what is switched off gone at once.
+ * One host's page: numbers as they come, charts with a live right edge, and what is switched off gone at once.
  *
- * <div data-behaviour="monitor/host" data-host="…" data-snapshot="…" data-history="…" data-range="1h">
- *   [data-part] [data-figure] [data-fill] [data-group], figures [data-chart], links [data-range-of], [data-monitor="alerts"]
+ * <div data-behaviour="monitor/host" data-host="…" data-history="…" data-range="1h">
+ *   [data-part] [data-figure] [data-fill] [data-group], figures [data-chart], links [data-range-of]
  */
-import { AlertList } from "./alert_list.js";
+import { live } from "wampflask";
 import { Charts } from "./charts.js";
-import { fetchJson, follow } from "./feed.js";
 import { drawNow } from "./now.js";
+import { fetchJson, liveWith, samples } from "./samples.js";
 import { HostState } from "./state.js";
 import { moment, setText } from "./units.js";
 
@@ -18,23 +18,23 @@ const WORDS = { online: "Online", disabled: "Disabled" };
 export function connect(root) {
   const { host } = root.dataset;
   const part = (name) => root.querySelector(`[data-part="${name}"]`);
-  const alerts = new AlertList(root.querySelector('[data-monitor="alerts"]'));
   const charts = new Charts(root);
   const controls = new AbortController();
   const timers = new Set();
-  let state = null;
+  const state = new HostState(host);
+  const shown = liveWith("settings", "presence", "samples");
   let frame = 0;
   let range = root.dataset.range;
 
   const draw = () => {
     frame = 0;
-    if (!state) return;
+    if (!("title" in state.facts && "online" in state.facts)) return;
     root.dataset.state = state.state;
     setText(part("title"), state.title);
     setText(part("labels"), state.labels.join(" · "));
-    setText(part("applied"), state.config.text);
-    setText(part("state"), WORDS[state.state] ?? `Offline, last seen ${moment(state.presence.last_seen)}`);
-    for (const group of root.querySelectorAll("[data-group]")) group.hidden = state.config[group.dataset.group] === false;
+    setText(part("applied"), state.facts.text);
+    setText(part("state"), WORDS[state.state] ?? `Offline, last seen ${moment(state.facts.last_seen)}`);
+    for (const group of root.querySelectorAll("[data-group]")) group.hidden = !state.shows(group.dataset.group);
     drawNow(root, state);
     charts.draw();
   };
@@ -44,6 +44,7 @@ export function connect(root) {
     const data = await fetchJson(`${root.dataset.history}?range=${wanted}`);
     if (wanted !== range || controls.signal.aborted) return;
     charts.load(data);
+    state.recall(data.latest);
     part("nothing").hidden = data.times.length > 0;
     schedule();
   };
@@ -52,37 +53,32 @@ export function connect(root) {
     timers.add(timer);
   };
 
-  const feed = follow({
-    [`monitor.clientstats.${host}`]: (_, sample) => {
-      if (!state?.report(sample)) return;
-      charts.add(sample, state);
-      if (range === "1h") part("nothing").hidden = true;
-      schedule();
-    },
-    [`monitor.clientconfig.${host}`]: (_, config) => {
+  const followed = [
+    live(`monitor.clientconfig.${host}`, (config) => {
       if (config.removed) return location.assign(root.dataset.board);
-      state?.configure(config);
+      state.learn(config);
+      shown("settings");
       schedule();
-    },
-    [`monitor.presence.${host}`]: (_, presence) => {
-      const was = state?.presence.online;
-      state?.appear(presence);
-      if (!was && state?.presence.online) [1, 4].forEach((times) => later(HANDOVER * times));
+    }),
+    live(`monitor.presence.${host}`, ({ online, last_seen }) => {
+      if (online && state.facts.online === false) [1, 4].forEach((times) => later(HANDOVER * times));
+      state.learn({ online, last_seen });
+      shown("presence");
       schedule();
-    },
-    [`monitor.alert.${host}`]: (_, alert) => alerts.take(alert),
-  }, {
-    snapshot: async () => {
-      const [data] = await Promise.all([fetchJson(root.dataset.snapshot), history()]);
-      return data;
-    },
-    apply(data) {
-      state = state?.load(data.card) ?? new HostState(data.card);
-      alerts.load(data.alerts);
-      document.documentElement.dataset.live = "true";
-      schedule();
-    },
-  });
+    }, { gone() {} }),
+    samples(`monitor.clientstats.${host}`, {
+      report(_, sample) {
+        if (!state.report(sample)) return;
+        charts.add(sample, state);
+        if (range === "1h") part("nothing").hidden = true;
+        schedule();
+      },
+      recall: async () => {
+        await history();
+        shown("samples");
+      },
+    }),
+  ];
 
   const links = [...root.querySelectorAll("[data-range-of]")];
   for (const link of links) {
@@ -96,7 +92,7 @@ export function connect(root) {
   }
   const ticker = setInterval(() => { if (document.visibilityState === "visible") history().catch(() => {}); }, REFRESH);
   return () => {
-    feed.stop();
+    followed.forEach((one) => one.stop());
     controls.abort();
     clearInterval(ticker);
     timers.forEach(clearTimeout);

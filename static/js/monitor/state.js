@@ -1,4 +1,4 @@
-/** What is known of one host, put together from snapshots and events; an older one never overwrites a newer one. */
+/** What is known of one host: what the hub says of it, and its newest sample. */
 export const GROUPS = {
   show_cpus: ["cpu", "cpus", "load"],
   show_memory: ["memory", "swap"],
@@ -9,45 +9,42 @@ export const GROUPS = {
 };
 
 export class HostState {
-  config = { version: 0 };
-  presence = { version: 0, online: false, last_seen: null };
+  /** Of the hub: settings and presence. */
+  facts = {};
   sample = null;
 
-  constructor(card) {
-    this.host = card.host;
-    this.load(card);
+  constructor(host) {
+    this.host = host;
   }
 
-  load(card) {
-    this.ip = card.ip;
-    this.configure(card.config);
-    this.appear(card.presence);
-    if (card.latest && !(this.sample?.time >= card.latest.time)) this.sample = card.latest;
-    return this;
+  learn(facts) {
+    Object.assign(this.facts, facts);
   }
 
-  configure(config) {
-    if (config.version >= this.config.version) this.config = config;
-  }
-
-  appear(presence) {
-    if (presence.version >= this.presence.version) this.presence = presence;
+  /** What the hub has stored may be older than what came from the host itself. */
+  recall(sample) {
+    if (sample && !(this.sample?.time >= sample.time)) this.sample = sample;
   }
 
   /** @returns {boolean} whether it is news: not from before the configuration that is shown */
   report(sample) {
-    if (sample.version < this.config.version || sample.time < this.sample?.time) return false;
+    if (sample.version < this.facts.version || sample.time < this.sample?.time) return false;
     this.sample = sample;
     return true;
   }
 
-  get title() { return this.config.title ?? this.host.slice(0, 8); }
-  get labels() { return this.config.labels ?? []; }
-  get state() { return this.config.disabled ? "disabled" : this.presence.online ? "online" : "offline"; }
+  get title() { return this.facts.title ?? this.host.slice(0, 8); }
+  get labels() { return this.facts.labels ?? []; }
+  get state() { return this.facts.disabled ? "disabled" : this.facts.online ? "online" : "offline"; }
+
+  /** Whether a group is measured. */
+  shows(group) {
+    return this.facts[group] !== false;
+  }
 
   /** A group of the newest sample, unless it is switched off. */
   value(name) {
     const [group] = Object.entries(GROUPS).find(([, names]) => names.includes(name)) ?? [];
-    return group && this.config[group] === false ? undefined : this.sample?.[name];
+    return group && !this.shows(group) ? undefined : this.sample?.[name];
   }
 }

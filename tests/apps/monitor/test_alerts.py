@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,7 @@ from flask import Flask
 from sqlalchemy import select, update
 
 from tests.apps.monitor.hosts import NASTY, FakeHost
-from tests.apps.visiting import Visitor
+from tests.apps.visiting import USER, Visitor
 from wampflask.apps import network
 from wampflask.apps.db import now
 from wampflask.apps.extensions import db
@@ -97,8 +98,51 @@ def test_an_alert_opens_after_its_time_and_is_resolved(
     assert rules.round(20, **bad)[0][0] == "open"
     assert rules.round(1, **good)[0][0] == "open"
     assert rules.round(31, **good)[0][0] == "resolved"
-    told = [event.args[0]["state"] for event in realm.published if event.topic == f"monitor.alert.{host.host}"]
-    assert told == ["open", "resolved"]
+    assert [re.findall(r'data-state="(\w+)"', html) for html in lists(realm, "open_alerts")] == [["open"]] * 2 + [
+        []
+    ] * 2
+    own = [re.findall(r'data-state="(\w+)"', html) for html in lists(realm, "alerts_of")]
+    assert own == [["open"]] * 2 + [["resolved"]] * 2, "a user's and an admin's, each time"
+
+
+def lists(realm: MemoryRealm, fragment: str) -> list[str]:
+    """What was sent of a list, to users and to admins: the rows that changed."""
+    sent = [event.args[0] for event in realm.published if event.topic.startswith(f"wampflask.fragments.{fragment}.")]
+    return ["".join(event["rows"].values()) for event in sent]
+
+
+def test_alerts_are_acknowledged_from_the_list_by_admins_alone(
+    app: Flask, realm: MemoryRealm, admin: Visitor, host: FakeHost, rules: Rules
+) -> None:
+    add(app, AlertRule(name="Gone", metric=Metric.OFFLINE, seconds=0))
+    online(app, host, is_online=False)
+    rules.round(0)
+    for fragment in ("open_alerts", "alerts_of"):
+        assert sum("<form" in html for html in lists(realm, fragment)) == 1, "an admin's alone"
+    user = Visitor(app).log_in(USER)
+    for page in ("/dashboard/", f"/hosts/{host.host}/"):
+        assert "web1 is offline" in user.get(page).text
+        assert "/acknowledge" not in user.get(page).text
+        form = re.search(r'action="(/alerts/\d+/acknowledge)"', admin.get(page).text)
+    assert form
+    assert user.post(form[1], form="/dashboard/").status_code == 403
+    realm.published.clear()
+    assert admin.post(form[1], {"back": "host"}, form=page).headers["Location"] == page
+    assert all("Acknowledged by admin@example.org" in html for html in lists(realm, "open_alerts"))
+    assert "Acknowledged by admin@example.org" in user.get(page).text
+
+
+def test_the_alerts_of_a_removed_host_leave_the_list(
+    app: Flask, realm: MemoryRealm, admin: Visitor, host: FakeHost, rules: Rules
+) -> None:
+    add(app, AlertRule(name="Gone", metric=Metric.OFFLINE, seconds=0))
+    online(app, host, is_online=False)
+    rules.round(0)
+    realm.published.clear()
+    page = f"/hosts/{host.host}/"
+    assert admin.post(f"{page}remove", form=page).status_code == 302
+    orders = [e.args[0]["order"] for e in realm.published if e.topic.startswith("wampflask.fragments.open_alerts.")]
+    assert orders[-1] == []
 
 
 def test_what_flaps_below_its_time_does_not_alarm(app: Flask, host: FakeHost, rules: Rules) -> None:

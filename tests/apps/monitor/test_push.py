@@ -38,6 +38,7 @@ def test_an_edit_is_in_force_when_the_page_is_back(
     host.answers(realm)
     fields = form(frequency="2.5")
     del fields["show_cpus"]
+    realm.published.clear()
     page = save(admin, host, fields)
     assert re.search(r'id="settings">Settings</h2>\s*<p class="flash flash--success" id="saved" [^>]*>Applied ', page)
     assert page.count("flash--success") == 1
@@ -113,7 +114,11 @@ def test_one_in_the_admin(app: Flask, realm: MemoryRealm, admin: Visitor, host: 
 
 def test_a_removed_host_is_cut_off(app: Flask, realm: MemoryRealm, admin: Visitor, host: FakeHost) -> None:
     page = f"/hosts/{host.host}/"
+    realm.published.clear()
     assert admin.post(f"{page}remove", form=page).status_code == 302
+    sent = {event.topic: event.args[0] for event in realm.published}
+    assert sent["monitor.hosts"] == {"rows": {}, "gone": [host.host]}
+    assert sent[f"monitor.clientconfig.{host.host}"] == {"host": host.host, "removed": True}
     assert realm.revoked == [f"agent:{host.host}"]
     assert (host.post().json or {})["error"] == "token_missing"
     assert admin.get(page).status_code == 404
@@ -125,7 +130,7 @@ def test_strangers_see_nothing_and_users_change_nothing(
     from tests.apps.visiting import USER
 
     page = f"/hosts/{host.host}/"
-    for path in ("/dashboard/", "/dashboard/snapshot.json", page, f"{page}snapshot.json", f"{page}history.json"):
+    for path in ("/dashboard/", "/dashboard/samples.json", page, f"{page}history.json"):
         assert visitor.get(path).status_code == 302
     user = Visitor(app).log_in(USER)
     assert user.get(page).status_code == 200

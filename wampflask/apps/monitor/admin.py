@@ -101,7 +101,7 @@ class HostView(SiteModelView):
 
     def after_model_delete(self, model: Host) -> None:
         """End the agent's session."""
-        push.tell_removed(model.host)
+        push.cut_off(model.host)
 
     @action("edit", "Edit…")  # type: ignore[untyped-decorator]
     def edit_many(self, ids: list[str]) -> ResponseReturnValue:

@@ -13,10 +13,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
 from wampflask.apps.db import now
-from wampflask.apps.extensions import db, wamp
+from wampflask.apps.extensions import db
 from wampflask.reading import reading
 
-from . import contract, notify
+from . import notify
 from .models import Alert, AlertRule, AlertState, Host, Metric
 from .samples import checked
 
@@ -200,7 +200,7 @@ def describe(rule: Rule, host: Scoped, value: float | None) -> str:
 
 
 def write(session: Session, opened: list[tuple[Rule, Scoped, float | None]], resolved: Iterable[str]) -> None:
-    """Keep, tell pages, and have messages sent."""
+    """Keep, and have messages sent."""
     changed = []
     for rule, host, value in opened:
         alert = Alert(
@@ -218,40 +218,10 @@ def write(session: Session, opened: list[tuple[Rule, Scoped, float | None]], res
     session.flush()
     for alert in changed:
         notify.prepare(session, alert)
-    tell(session, changed)
     session.commit()
 
 
-def acknowledge(session: Session, alert: Alert, who: str) -> None:
+def acknowledge(alert: Alert, who: str) -> None:
     """Somebody has seen it, and takes care."""
     if alert.state is AlertState.OPEN:
         alert.state, alert.acknowledged_at, alert.acknowledged_by = AlertState.ACKNOWLEDGED, now(), who
-        session.flush()
-        tell(session, [alert])
-
-
-def tell(session: Session, alerts: Iterable[Alert]) -> None:
-    """Publish alerts when the transaction commits."""
-    announce = wamp.after_commit(session)
-    for alert in alerts:
-        announce.publish_later(contract.on_agent(contract.ALERT, alert.host.host), shown(alert))
-
-
-def shown(alert: Alert) -> contract.ShownAlert:
-    """An alert for pages."""
-    return contract.ShownAlert(
-        id=alert.id,
-        host=alert.host.host,
-        title=alert.host.title,
-        state=alert.state.value,
-        text=alert.text,
-        opened=alert.opened_at.timestamp(),
-        resolved=alert.resolved_at.timestamp() if alert.resolved_at else None,
-        acknowledged_by=alert.acknowledged_by,
-    )
-
-
-def current(session: Session) -> list[Alert]:
-    """What is wrong now, the newest first."""
-    query = select(Alert).where(Alert.open_key.is_not(None)).options(selectinload(Alert.host))
-    return list(session.scalars(query.order_by(Alert.id.desc()).limit(200)))

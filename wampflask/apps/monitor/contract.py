@@ -62,13 +62,15 @@ the epoch), by which the hub finds how wrong its clock is."""
 # Topics.
 CLIENTSTATS = "monitor.clientstats.<host>"
 """One :class:`Sample`, from the agent. ``monitor.clientstats.`` with match=wildcard hears all hosts."""
+
+# Live things of the hub: events bring the state and its number, and so does a call.
+HOSTS = "monitor.hosts"
+"""Rows: a :class:`ShownHost` for each host."""
 CLIENTCONFIG = "monitor.clientconfig.<host>"
-"""One :class:`ShownConfig`, from the hub, when it was changed or an agent accepted or refused it; :class:`Removed`
-when the host is no more."""
+"""One :class:`ShownConfig`: it was changed, or an agent accepted or refused it. :class:`Removed`: there is no such
+host."""
 PRESENCE = "monitor.presence.<host>"
-"""One :class:`Presence`, from the hub."""
-ALERT = "monitor.alert.<host>"
-"""One :class:`ShownAlert`, from the hub, when it was opened, acknowledged or resolved."""
+"""One :class:`Presence`; None when there is no such host."""
 
 
 def permissions(watchers: Iterable[str] = WATCHERS) -> tuple[Permission, ...]:
@@ -86,9 +88,7 @@ def permissions(watchers: Iterable[str] = WATCHERS) -> tuple[Permission, ...]:
         Permission(APPEND, call=(ROLE,)),
         Permission("monitor.clientstats.{host}", publish=(ROLE,)),
         Permission(CLIENTSTATS, subscribe=roles),
-        Permission(CLIENTCONFIG, subscribe=roles),
-        Permission(PRESENCE, subscribe=roles),
-        Permission(ALERT, subscribe=roles),
+        *(Permission(uri, call=roles, subscribe=roles) for uri in (HOSTS, CLIENTCONFIG, PRESENCE)),
     )
 
 
@@ -132,6 +132,26 @@ class ShownConfig(Config):
     state: Literal["applied", "refused", "applying", "offline"]
     text: str
     """``state`` for people: ``Applied 12:03:04 UTC``."""
+
+
+class ShownHost(TypedDict):
+    """What a dashboard shows of a host besides its samples."""
+
+    host: str
+    title: str
+    ip: str
+    labels: list[str]
+    version: int
+    """Of the config: samples that were taken by an older one are not shown."""
+    disabled: bool
+    show_cpus: bool
+    show_memory: bool
+    show_disk: bool
+    show_network: bool
+    show_temperatures: bool
+    show_system: bool
+    online: bool
+    last_seen: float | None
 
 
 class Removed(TypedDict):
@@ -387,20 +407,6 @@ class Presence(TypedDict):
     last_seen: float | None
     since: float
     version: int
-
-
-class ShownAlert(TypedDict):
-    """An alert. Times: seconds since the epoch, by the hub's clock."""
-
-    id: int
-    host: str
-    title: str
-    state: str
-    """``open``, ``acknowledged``, ``resolved``."""
-    text: str
-    opened: float
-    resolved: float | None
-    acknowledged_by: str
 
 
 def authid(host: str) -> str:

@@ -35,10 +35,6 @@ LABELS = {
 """Of a host's settings, wherever they are edited."""
 
 
-class ActionForm(FlaskForm):  # type: ignore[misc]
-    """A button that does one thing."""
-
-
 class TokenForm(FlaskForm):  # type: ignore[misc]
     """A new token."""
 

@@ -8,7 +8,19 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, CheckConstraint, Column, ForeignKey, Integer, String, Table, Text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Integer,
+    String,
+    Table,
+    Text,
+    event,
+    inspect,
+)
 from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
 from wampflask.apps.db import Base, UTCDateTime, now, text_enum
@@ -119,6 +131,13 @@ class Host(Base):
     @validates("labels")
     def _check_labels(self, _key: str, value: str | None) -> str:
         return normal_labels(value)
+
+
+@event.listens_for(Host, "before_update")
+def _raise_version(_mapper: Any, _connection: Any, host: Host) -> None:
+    attributes = inspect(host).attrs
+    if any(attributes[name].history.has_changes() for name in (*CONFIG_FIELDS, "name", "labels")):
+        host.config_version += 1
 
 
 def one_line(value: str | None, longest: int) -> str:

@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError
 from wampflask import CallFailed, WampError, caller
 from wampflask.apps.extensions import db, wamp
 
-from . import contract, history, push, service
+from . import contract, history, live, service
 from .batching import Batcher
 from .models import MonitorError, one_line
 from .samples import EARLIEST, LARGEST, LATEST, checked_batch
@@ -37,9 +37,8 @@ def ready(hello: object) -> contract.Welcome:
         found.agent_version = version
     if found.applied_version < found.config_version:  # it takes over what this answer holds
         service.confirm_config(session, host, found.config_version)
-        session.flush()
         session.refresh(found)
-        push.tell_pages(session, [found])
+        live.settings_changed([host])
     welcome = contract.Welcome(config=service.config_of(found), stored=found.stored_seq, watch=0)
     session.commit()
     with suppress(WampError):  # the watchman will tell it

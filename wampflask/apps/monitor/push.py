@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from flask import Flask, current_app, has_app_context
-from flask_sqlalchemy.session import Session
-from sqlalchemy import event
+from flask import Flask, current_app
 
 from wampflask import CallOptions, NoSuchProcedure, NotConnected
 from wampflask.apps.extensions import db, wamp
 
-from . import contract, service
-from .changes import take_changed
-from .models import Host, one_line
+from . import contract, live, service
+from .models import one_line
 
 TIMEOUT = 3.0
 """Seconds for an agent to answer; one that takes longer gets its configuration when it returns."""
@@ -23,26 +20,10 @@ AT_ONCE = 16
 _OFFLINE = (NoSuchProcedure, NotConnected)
 
 
-@event.listens_for(Session, "before_commit")
-def _before_commit(session: Session) -> None:
-    """Pages are told in any case, by whatever way a host was edited."""
-    if session.in_nested_transaction() or not has_app_context():
-        return
-    if changed := take_changed(session):
-        tell_pages(session, service.list_hosts(session, changed))
-
-
-def tell_pages(session: Session, hosts: Iterable[Host]) -> None:
-    """Publish what pages show of hosts' settings, when the transaction commits."""
-    announce = wamp.after_commit(session)
-    for host in hosts:
-        announce.publish_latest(contract.on_agent(contract.CLIENTCONFIG, host.host), service.shown_config(host))
-
-
-def tell_removed(host: str) -> None:
-    """End the session of a removed host's agent, and let open pages drop the host. After the commit."""
+def cut_off(host: str) -> None:
+    """End the session of a removed host's agent; its alerts went with it. After the commit."""
     wamp.revoke(contract.authid(host))
-    wamp.publish_later(contract.on_agent(contract.CLIENTCONFIG, host), contract.Removed(host=host, removed=True))
+    live.open_alerts.changed()
 
 
 def push(hosts: Sequence[str]) -> dict[str, tuple[str, str]]:
@@ -61,10 +42,9 @@ def push(hosts: Sequence[str]) -> dict[str, tuple[str, str]]:
                 current_app.logger.warning("The agent of host %s did not take its configuration: %s", host, said)
         else:
             service.settle(session, host, answer)
-    session.flush()
     session.expire_all()
     found = service.list_hosts(session, list(configs))
-    tell_pages(session, found)
+    live.settings_changed(configs)
     result = {host.host: service.application(host) for host in found}
     session.commit()
     return result

@@ -10,12 +10,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 from sqlalchemy import or_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from wampflask.apps.db import now
 
 from . import contract
-from .models import CONFIG_FIELDS, NAME_MAX, EnrolToken, Host, NotFound, one_line
+from .models import CONFIG_FIELDS, NAME_MAX, SWITCHES, EnrolToken, Host, NotFound, one_line
 from .wire import whole
 
 TOKEN_LIFETIME = timedelta(days=1)
@@ -148,6 +148,12 @@ def get_host(session: Session, host: str) -> Host:
     return found
 
 
+def find_hosts(session: Session, hosts: Collection[str] | None = None) -> list[Host]:
+    """Those of ``hosts`` that there are, or all, without their newest samples; in no order."""
+    query = select(Host).options(defer(Host.latest))
+    return list(session.scalars(query if hosts is None else query.where(Host.host.in_(hosts))))
+
+
 def list_hosts(session: Session, hosts: Collection[str] | None = None) -> list[Host]:
     """All hosts, or those of ``hosts``; by name."""
     query = select(Host) if hosts is None else select(Host).where(Host.host.in_(hosts))
@@ -178,15 +184,38 @@ def shown_config(host: Host) -> contract.ShownConfig:
     return cast(contract.ShownConfig, {**config_of(host), **about})
 
 
+def shown_host(host: Host) -> contract.ShownHost:
+    """What dashboards are told of a host."""
+    switches = {switch: getattr(host, switch) for switch in SWITCHES}
+    return cast(
+        contract.ShownHost,
+        {
+            "host": host.host,
+            "title": host.title,
+            "ip": host.ip,
+            "labels": host.label_list,
+            "version": host.config_version,
+            "disabled": host.disabled,
+            **switches,
+            "online": host.online,
+            "last_seen": _seen(host),
+        },
+    )
+
+
 def presence_of(host: Host) -> contract.Presence:
     """What pages are told of a host's presence."""
     return contract.Presence(
         host=host.host,
         online=host.online,
-        last_seen=host.last_seen.timestamp() if host.last_seen else None,
+        last_seen=_seen(host),
         since=host.since.timestamp(),
         version=host.presence_version,
     )
+
+
+def _seen(host: Host) -> float | None:
+    return host.last_seen.timestamp() if host.last_seen else None
 
 
 def settle(session: Session, host: str, answer: object) -> None:
@@ -215,18 +244,15 @@ def confirm_config(session: Session, host: str, version: int) -> None:
     )
 
 
-def set_presence(session: Session, states: dict[str, bool], moment: datetime | None = None) -> list[Host]:
-    """Say who is online; those whose state changed by that."""
+def set_presence(session: Session, states: dict[str, bool], moment: datetime | None = None) -> None:
+    """Say who is online."""
     moment = moment or now()
-    changed = []
     for host in session.scalars(select(Host).where(Host.host.in_(states)).with_for_update()):
         if host.online is not states[host.host]:
             host.online = states[host.host]
             host.since = moment
             host.presence_version += 1
-            changed.append(host)
     session.flush()
-    return changed
 
 
 def set_seen(session: Session, moments: dict[str, float]) -> None:

@@ -1,4 +1,4 @@
-"""What pages show of hosts at first and after each reconnect, as plain data."""
+"""What dashboards show of measurements at first and after each reconnect, as plain data."""
 
 from __future__ import annotations
 
@@ -7,41 +7,22 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from . import history, service
-from .models import Host
+from .models import SWITCHES, Host
 
 
-def overview(session: Session) -> list[dict[str, Any]]:
-    """A card for each host, with its last minutes."""
+def samples(session: Session) -> dict[str, dict[str, Any]]:
+    """By host, ``latest``: the newest stored sample or None, and ``spark``: its last minutes."""
     hosts = service.list_hosts(session)
     sparks = history.sparks(session, [host.id for host in hosts])
-    return [{**card(host), "spark": sparks.get(host.id, [])} for host in hosts]
+    return {host.host: {"latest": latest(host), "spark": sparks.get(host.id, [])} for host in hosts}
 
 
-def card(host: Host) -> dict[str, Any]:
-    """One host: ``host title ip system agent labels config presence latest``.
-
-    ``config`` is contract.ShownConfig, ``presence`` contract.Presence, ``latest`` the newest stored sample or None.
-    """
-    config = service.shown_config(host)
-    return {
-        "host": host.host,
-        "title": host.title,
-        "ip": host.ip,
-        "system": host.system,
-        "agent": host.agent_version,
-        "labels": host.label_list,
-        "config": config,
-        "presence": service.presence_of(host),
-        "latest": _allowed(host.latest, config),
-    }
-
-
-def _allowed(sample: dict[str, Any] | None, config: Any) -> dict[str, Any] | None:
-    """What is switched off is not shown, also when it was measured before."""
-    if sample is None:
+def latest(host: Host) -> dict[str, Any] | None:
+    """The newest stored sample. What is switched off is not shown, also when it was measured before."""
+    if host.latest is None:
         return None
-    hidden = {name for switch, names in GROUPS.items() if not config[switch] for name in names}
-    return {name: value for name, value in sample.items() if name not in hidden}
+    hidden = {name for switch in SWITCHES if not getattr(host, switch) for name in GROUPS[switch]}
+    return {name: value for name, value in host.latest.items() if name not in hidden}
 
 
 GROUPS = {

@@ -22,14 +22,13 @@ from wampflask.apps.guard import for_admins, is_admin, refuse
 from wampflask.apps.headers import mark_private
 
 from . import adding, alerts, history, push, service, snapshots, units
-from .forms import ActionForm, TokenForm, settings_of
+from .forms import TokenForm, settings_of
 from .models import Alert, EnrolToken, Host, MonitorError, NotFound
 
 blueprint = Blueprint("monitor", __name__)
 blueprint.add_app_template_global(units, "units")
 
 UNPROCESSABLE = 422
-ALERTS_SHOWN = 20
 
 View = Callable[..., ResponseReturnValue]
 
@@ -62,29 +61,22 @@ def no_store(data: Any) -> Response:
 @blueprint.get("/dashboard/")
 @for_watchers
 def dashboard() -> ResponseReturnValue:
-    """``monitor/dashboard.html`` (hosts: ``snapshots.overview``, alerts: ShownAlert, may_edit)."""
-    return render_template("monitor/dashboard.html", **_overview(), may_edit=is_admin(), form=ActionForm())
+    """``monitor/dashboard.html`` (hosts: pairs of a host and its newest sample, may_edit)."""
+    hosts = [(host, snapshots.latest(host)) for host in service.list_hosts(db.session())]
+    return render_template("monitor/dashboard.html", hosts=hosts, may_edit=is_admin())
 
 
-@blueprint.get("/dashboard/snapshot.json")
+@blueprint.get("/dashboard/samples.json")
 @for_watchers
-def snapshot() -> ResponseReturnValue:
-    """Everything that the dashboard shows, after each reconnect."""
-    return no_store(_overview())
-
-
-def _overview() -> dict[str, Any]:
-    session = db.session()
-    return {
-        "hosts": snapshots.overview(session),
-        "alerts": [alerts.shown(alert) for alert in alerts.current(session)],
-    }
+def samples() -> ResponseReturnValue:
+    """What hosts have measured of late: ``snapshots.samples``."""
+    return no_store(snapshots.samples(db.session()))
 
 
 @blueprint.get("/hosts/<host>/")
 @for_watchers
 def host(host: str) -> ResponseReturnValue:
-    """``monitor/host.html`` (host, card: as in ``snapshots.card``, alerts, range, ranges, form, may_edit)."""
+    """``monitor/host.html`` (host, config: ShownConfig, latest, range, ranges, form, may_edit)."""
     return _host_page(service.get_host(db.session(), host))
 
 
@@ -93,8 +85,8 @@ def _host_page(found: Host, form: Any = None, status: int = 200) -> ResponseRetu
     page = render_template(
         "monitor/host.html",
         host=found,
-        card=snapshots.card(found),
-        alerts=[alerts.shown(alert) for alert in _alerts_of(found)],
+        config=service.shown_config(found),
+        latest=snapshots.latest(found) or {},
         range=wanted if wanted in history.RANGES else "1h",
         ranges=list(history.RANGES),
         form=form or settings_of(found),
@@ -103,27 +95,15 @@ def _host_page(found: Host, form: Any = None, status: int = 200) -> ResponseRetu
     return page, status
 
 
-def _alerts_of(found: Host) -> list[Alert]:
-    query = select(Alert).where(Alert.host_id == found.id).order_by(Alert.id.desc()).limit(ALERTS_SHOWN)
-    return list(db.session.scalars(query))
-
-
-@blueprint.get("/hosts/<host>/snapshot.json")
-@for_watchers
-def host_snapshot(host: str) -> ResponseReturnValue:
-    """What the host's page shows beside charts: ``{"card", "alerts"}``."""
-    found = service.get_host(db.session(), host)
-    return no_store({"card": snapshots.card(found), "alerts": [alerts.shown(alert) for alert in _alerts_of(found)]})
-
-
 @blueprint.get("/hosts/<host>/history.json")
 @for_watchers
 def host_history(host: str) -> ResponseReturnValue:
-    """A chart's data (``history.chart``) for ``?range=``; 422 for a range that there is not."""
+    """A chart's data (``history.chart``) for ``?range=``, and the ``latest`` sample; 422 for an unknown range."""
     wanted = request.args.get("range", "1h")
     if wanted not in history.RANGES:
         raise MonitorError(f"The ranges are {', '.join(history.RANGES)}.")
-    return no_store(history.chart(db.session(), service.get_host(db.session(), host), wanted))
+    found = service.get_host(db.session(), host)
+    return no_store({**history.chart(db.session(), found, wanted), "latest": snapshots.latest(found)})
 
 
 # -- for admins
@@ -158,7 +138,7 @@ def remove(host: str) -> ResponseReturnValue:
     title = found.title
     db.session.delete(found)
     db.session.commit()
-    push.tell_removed(host)
+    push.cut_off(host)
     flash(f"{title} is removed.", "success")
     return redirect(url_for("monitor.dashboard"))
 
@@ -170,7 +150,7 @@ def acknowledge(number: int) -> ResponseReturnValue:
     alert = db.session.get(Alert, number)
     if alert is None:
         raise NotFound("There is no such alert.")
-    alerts.acknowledge(db.session(), alert, current_user.email)
+    alerts.acknowledge(alert, current_user.email)
     db.session.commit()
     if request.form.get("back") == "host":
         return redirect(url_for("monitor.host", host=alert.host.host))

@@ -143,7 +143,7 @@ class Watchman:
         online = {row.host for row in rows if changes.get(row.host, row.online)}
         late = {row.host for row in rows if row.config_version > max(row.applied_version, row.refused_version)}
         if changes:
-            self._do(self._tell_presence, changes)
+            self._do(self._note_presence, changes)
         self._visit(online, late & online)
         self._do(self._rules.round, self.presence.samples())  # checked only where a rule looks at them
         self._do(notify.send_due)
@@ -182,15 +182,11 @@ class Watchman:
         self._visiting = threading.Thread(target=work, name="wampflask-visits", daemon=True)
         self._visiting.start()
 
-    def _tell_presence(self, changes: dict[str, bool]) -> None:
+    def _note_presence(self, changes: dict[str, bool]) -> None:
         session = db.session()
         gone = {host: seen for host, on in changes.items() if not on and (seen := self.presence.last_heard(host))}
         service.set_seen(session, gone)
-        changed = service.set_presence(session, changes)
-        announce = wamp.after_commit(session)
-        for host in changed:
-            announce.publish_later(contract.on_agent(contract.PRESENCE, host.host), service.presence_of(host))
-        push.tell_pages(session, changed)
+        service.set_presence(session, changes)
         session.commit()
 
     def _to_watch(self, online: set[str]) -> tuple[set[str], set[str]]:
