@@ -46,14 +46,12 @@ class LiveDeclarations:
         of: Of | None = None,
         per: Per = "all",
         every: float | None = None,
-        of: Of | None = None,
         procedure: str | None = None,
     ) -> Callable[[Callable[P, R]], Value[P, R]]:
         """Decorator: make a function's result live: pages that show it are right, and become right again.
 
         :param uri: such as ``shop.stock.<item>``; the names are the function's arguments.
         :param allow: the roles that may see it, or ``"everyone"``.
-        :param of: models whose rows it shows, as in :meth:`fragment`. Without it: ``changed()``.
         :param per: ``all``, ``role`` or ``person``: see :class:`wampflask.live.LiveThing`.
         :param every: seconds between readings while somebody listens; for what changes without ``changed``.
         :param of: models whose rows it shows, with Flask-SQLAlchemy: see :meth:`fragment`.
