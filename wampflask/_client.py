@@ -339,7 +339,7 @@ class Client:
         """Once the rules are in force, or the router did not want them, this process can be ready. Reactor thread."""
         self._rules_due = False
         try:
-            rules = compile_rules(self._permissions())
+            rules = compile_rules(self.permissions())
         except ValueError as error:
             self.app.logger.error("The router keeps the permissions it has: %s", error)  # noqa: TRY400 - no stack of the app's
             self._announced_one()

@@ -151,12 +151,6 @@ class LiveDeclarations:
 
         return declare
 
-    def _follow(self, thing: LiveThing[..., Any], of: Of | None) -> None:
-        if of is not None:
-            from .changes import follow  # SQLAlchemy is there only where this is used
-
-            follow(self._registry, thing, of)
-
     def _declare_fragment(self, fragment: Fragment[..., Any]) -> None:
         if fragment.name in self._fragments:
             raise AlreadyDeclared(f"Two fragments are called {fragment.name!r}: give one of them another name=.")

@@ -200,7 +200,7 @@ class RouterNode:
             raise
 
     def page(
-        self, *, user: object = None, role: str | None = None, authid: str | None = None, **claims: object
+        self, *, user: object = None, role: str | None = None, authid: str | None = None, **claims: Any
     ) -> RouterPage:
         """A page of somebody, as :meth:`MemoryRealm.page` has it, on this router. Leave it, or use it in a ``with``.
 

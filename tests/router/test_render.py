@@ -8,12 +8,11 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
+from tests.contracts import declared_by_the_site
 from wampflask import WAMP, cli
 from wampflask.permissions import PAGES, Permission
 from wampflask.router.node import RouterError, crossbar_check, write_config
 from wampflask.router.render import PLUGIN_PATH, Node, Realm, origins_for, render, to_json
-
-from .conftest import declared_by_the_site
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 COMMITTED = CHECKOUT / ".crossbar" / "config.json"

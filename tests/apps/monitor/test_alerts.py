@@ -119,7 +119,7 @@ def test_alerts_are_acknowledged_from_the_list_by_admins_alone(
     rules.round(0)
     for fragment in ("open_alerts", "alerts_of"):
         assert sum("<form" in html for html in lists(realm, fragment)) == 1, "an admin's alone"
-    user = Visitor(app).log_in(USER)
+    user, form = Visitor(app).log_in(USER), None
     for page in ("/dashboard/", f"/hosts/{host.host}/"):
         assert "web1 is offline" in user.get(page).text
         assert "/acknowledge" not in user.get(page).text

@@ -107,7 +107,7 @@ def test_without_a_router_there_is_no_pairing_and_a_plain_word(realm: MemoryReal
     assert visitor.get("/player/").status_code == 200
 
 
-def claims(app: Flask, who: Visitor, proof: str) -> dict[str, str]:
+def claims(app: Flask, who: Visitor, proof: str) -> dict[str, str | list[str]]:
     ticket = (who.get("/wamp/ticket", headers={"X-Wamp-Proof": proof}).json or {})["ticket"]
     config = app.extensions["wamp"].config
     return dict(Tickets(config.ticket_secret, config.realm).verify(ticket).claims)

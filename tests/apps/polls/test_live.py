@@ -13,7 +13,8 @@ from wampflask import Caller, CallFailed
 from wampflask.apps.extensions import db
 from wampflask.apps.polls import live, service, voting
 from wampflask.apps.polls.models import Choice, Conflict, Invalid, Question, State, Visibility
-from wampflask.memory import Event, MemoryRealm
+from wampflask.memory import MemoryRealm
+from wampflask.page import Event
 
 
 def on(realm: MemoryRealm, topic: str) -> list[dict[str, Any]]:
@@ -83,7 +84,7 @@ def test_the_secret_topic_changes_with_what_it_rests_on(app: Flask, realm: Memor
         db.session.get_one(Question, question).visibility = Visibility.AFTER_CLOSE
         db.session.commit()
     Visitor(app).vote(question, red)
-    assert [state for state in on(realm, first)[heard:] if state is not None] == [], "nothing more is said there"
+    assert all(state is None for state in on(realm, first)[heard:]), "nothing more is said there"
     assert on(realm, second)[-1] is None
     assert realm.invoke(first).args[0] is None
     assert len(hidden_topics(realm)) == 3

@@ -57,7 +57,7 @@ def test_a_mapping_says_which_row_of_which_topic(wamp: WAMP, make: Callable[[], 
     @wamp.value("shop.left.<name>", allow="everyone", of={Item: lambda item: {"name": item.name}})
     def left(name: str) -> int | None:
         found = db.session.scalar(db.select(Item).where(Item.name == name))
-        return found and found.left
+        return None if found is None else int(found.left)
 
     @wamp.rows("shop.shelf.<size>", allow="everyone", key="name", of={Item: lambda _: {"size": "small"}})
     def shelf(size: str) -> list[dict[str, Any]]:

@@ -26,7 +26,7 @@ from .forms import TokenForm, settings_of
 from .models import Alert, EnrolToken, Host, MonitorError, NotFound
 
 blueprint = Blueprint("monitor", __name__)
-blueprint.add_app_template_global(units, "units")
+blueprint.add_app_template_global(units, "units")  # type: ignore[arg-type]  # a module of functions
 
 UNPROCESSABLE = 422
 
