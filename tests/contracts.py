@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import importlib
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-import wampflask.apps
+from wampflask.apps import create_app
+from wampflask.apps.extensions import wamp
 from wampflask.permissions import Permission
 
 
+@cache
 def declared_by_the_site() -> tuple[Permission, ...]:
-    """``PERMISSIONS`` of every ``contract.py`` of the site."""
-    found: list[Permission] = []
-    for file in sorted(Path(wampflask.apps.__path__[0]).glob("*/contract.py")):
-        found += importlib.import_module(f"wampflask.apps.{file.parent.name}.contract").PERMISSIONS
-    return tuple(found)
+    """The permissions of everything that the site declares."""
+    with TemporaryDirectory() as folder:
+        create_app({"INSTANCE": Path(folder) / "instance", "TESTING": True})
+    return wamp.permissions

@@ -43,6 +43,7 @@ class LiveDeclarations:
         uri: str,
         *,
         allow: Iterable[str] | str,
+        of: Of | None = None,
         per: Per = "all",
         every: float | None = None,
         of: Of | None = None,
@@ -52,6 +53,7 @@ class LiveDeclarations:
 
         :param uri: such as ``shop.stock.<item>``; the names are the function's arguments.
         :param allow: the roles that may see it, or ``"everyone"``.
+        :param of: models whose rows it shows, as in :meth:`fragment`. Without it: ``changed()``.
         :param per: ``all``, ``role`` or ``person``: see :class:`wampflask.live.LiveThing`.
         :param every: seconds between readings while somebody listens; for what changes without ``changed``.
         :param of: models whose rows it shows, with Flask-SQLAlchemy: see :meth:`fragment`.
@@ -220,6 +222,12 @@ class LiveDeclarations:
             self._declare(declaration)
         if procedure is not None:
             self.permit(Permission(procedure, call=thing.allow))
+
+    def _follow(self, thing: LiveThing[..., Any], of: Of | None) -> None:
+        if of is not None:
+            from .changes import follow  # SQLAlchemy is there only where this is used
+
+            follow(self._registry, thing, of)
 
     def _roles(self, allow: Iterable[str] | str) -> tuple[str, ...]:
         if isinstance(allow, str):
