@@ -46,7 +46,6 @@ class LiveDeclarations:
         of: Of | None = None,
         per: Per = "all",
         every: float | None = None,
-        of: Of | None = None,
         procedure: str | None = None,
     ) -> Callable[[Callable[P, R]], Value[P, R]]:
         """Decorator: make a function's result live: pages that show it are right, and become right again.
@@ -56,7 +55,6 @@ class LiveDeclarations:
         :param of: models whose rows it shows, as in :meth:`fragment`. Without it: ``changed()``.
         :param per: ``all``, ``role`` or ``person``: see :class:`wampflask.live.LiveThing`.
         :param every: seconds between readings while somebody listens; for what changes without ``changed``.
-        :param of: models whose rows it shows, with Flask-SQLAlchemy: see :meth:`fragment`.
         :param procedure: another procedure that answers with the state, taking the names as positional arguments.
         :raises ConfigError: when the function cannot be called with these names, or nobody may see it.
         :raises InvalidURI: for a URI that is not strict.
@@ -75,16 +73,16 @@ class LiveDeclarations:
         uri: str,
         *,
         allow: Iterable[str] | str,
+        of: Of | None = None,
         key: str = "id",
         per: Per = "all",
         every: float | None = None,
-        of: Of | None = None,
     ) -> Callable[[Callable[P, R]], Rows[P, R]]:
         """Decorator: like :meth:`value`, for a keyed set of rows that appear, change and go.
 
-        :param key: the name of a row's key in it.
         :param of: as for :meth:`value`; a model alone has the key as an attribute, and the URI no names. What the
             functions of a mapping return may have the key beside the names; without it, any row may have changed.
+        :param key: the name of a row's key in it.
         """
 
         def declare(read: Callable[P, R]) -> Rows[P, R]:
@@ -152,12 +150,6 @@ class LiveDeclarations:
             return made
 
         return declare
-
-    def _follow(self, thing: LiveThing[..., Any], of: Of | None) -> None:
-        if of is not None:
-            from .changes import follow  # SQLAlchemy is there only where this is used
-
-            follow(self._registry, thing, of)
 
     def _declare_fragment(self, fragment: Fragment[..., Any]) -> None:
         if fragment.name in self._fragments:
