@@ -54,7 +54,6 @@ class LiveDeclarations:
         :param allow: the roles that may see it, or ``"everyone"``.
         :param per: ``all``, ``role`` or ``person``: see :class:`wampflask.live.LiveThing`.
         :param every: seconds between readings while somebody listens; for what changes without ``changed``.
-        :param of: models whose rows it shows, with Flask-SQLAlchemy: see :meth:`fragment`.
         :param procedure: another procedure that answers with the state, taking the names as positional arguments.
         :raises ConfigError: when the function cannot be called with these names, or nobody may see it.
         :raises InvalidURI: for a URI that is not strict.
@@ -73,16 +72,16 @@ class LiveDeclarations:
         uri: str,
         *,
         allow: Iterable[str] | str,
+        of: Of | None = None,
         key: str = "id",
         per: Per = "all",
         every: float | None = None,
-        of: Of | None = None,
     ) -> Callable[[Callable[P, R]], Rows[P, R]]:
         """Decorator: like :meth:`value`, for a keyed set of rows that appear, change and go.
 
-        :param key: the name of a row's key in it.
         :param of: as for :meth:`value`; a model alone has the key as an attribute, and the URI no names. What the
             functions of a mapping return may have the key beside the names; without it, any row may have changed.
+        :param key: the name of a row's key in it.
         """
 
         def declare(read: Callable[P, R]) -> Rows[P, R]:
