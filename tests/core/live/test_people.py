@@ -82,9 +82,7 @@ def test_a_change_of_somebody_is_known_wherever_they_are(wamp: WAMP, realm: Memo
     assert asked == [["user:1"], ["visitor:b"], ["visitor:b"]]
 
 
-def test_without_a_router_nobody_is_anywhere(
-    wamp: WAMP, realm: MemoryRealm, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_without_a_router_nobody_is_anywhere(wamp: WAMP, realm: MemoryRealm, caplog: pytest.LogCaptureFixture) -> None:
     member, _ = members(wamp)
     realm.disconnect()
     member.changed_for("user:1")

@@ -1,4 +1,4 @@
-"""What pages keep true of a room: its messages, who is here, who is muted; and the rooms that somebody has spoken in."""
+"""What pages keep true of a room: its messages, who is here, who is muted; and the rooms one has spoken in."""
 
 from __future__ import annotations
 
