@@ -19,8 +19,8 @@ run: ## set up what is missing and run the site; PORT=8080 WAMP_PORT=8081 INSTAN
 	@$(BOOTSTRAP) run
 	@exec $(BIN)/python -m wampflask.apps.serve
 
-test: lint ## lint, then every test (routers, browsers, packaging)
-	@$(BIN)/python -m pytest
+test: lint ## lint, then every test (routers, browsers, packaging), two files at a time: TEST_PROCESSES=2
+	@$(BIN)/python -m pytest --numprocesses $(or $(TEST_PROCESSES),2) --dist loadfile
 
 lint: ## ruff and mypy strict, tests included
 	@$(BOOTSTRAP) test

@@ -85,8 +85,7 @@ def wamp_head(*, csrf: bool = True, named: bool = True) -> Markup:
     """
     parts = [Markup('<meta name="wamp-ticket-url" content="{}">').format(url_for("wamp.ticket"))]
     if csrf and "csrf" in current_app.extensions:
-        token = current_app.jinja_env.globals["csrf_token"]()
-        parts.append(Markup('<meta name="csrf-token" content="{}">').format(token))
+        parts.append(Markup('<meta name="csrf-token" content="{}">').format(_global("csrf_token")))
     nonce = _nonce()
     attribute = Markup(' nonce="{}"').format(nonce) if nonce else Markup()
     if named:
@@ -96,8 +95,13 @@ def wamp_head(*, csrf: bool = True, named: bool = True) -> Markup:
 
 
 def _nonce() -> str:
-    make = current_app.jinja_env.globals.get("csp_nonce")
-    return str(make() if callable(make) else g.get("csp_nonce", ""))
+    return _global("csp_nonce") or str(g.get("csp_nonce", ""))
+
+
+def _global(name: str) -> str:
+    """What a function that templates know returns; empty where there is none."""
+    function = current_app.jinja_env.globals.get(name)
+    return str(function()) if callable(function) else ""
 
 
 @blueprint.get("/wamp/client-<digest>.js")
@@ -115,7 +119,7 @@ def stable() -> Response:
 
 def _javascript(plain: bytes, compressed: bytes | None, cache_control: str) -> Response:
     response = Response(plain, mimetype="text/javascript")
-    if compressed and "gzip" in request.accept_encodings:
+    if compressed and request.accept_encodings.quality("gzip"):
         response.set_data(compressed)
         response.content_encoding = "gzip"
     if compressed:
@@ -124,4 +128,5 @@ def _javascript(plain: bytes, compressed: bytes | None, cache_control: str) -> R
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Access-Control-Allow-Origin"] = "*"  # it is public, and a module from a CDN is asked for so
     response.add_etag()
-    return response.make_conditional(request)
+    response.make_conditional(request)
+    return response

@@ -33,7 +33,7 @@ class Caller:
 
     @property
     def user_id(self) -> str | None:
-        """The id of the person who is logged in, as it was given to :func:`user_authid`; None for everybody else."""
+        """The id of the person who is logged in, as it was given to :func:`user_authid`; None for others."""
         kind, _, name = (self.authid or "").partition(":")
         return _decode(name) if kind == USER and name else None
 

@@ -255,7 +255,8 @@ def test_a_list_sends_only_the_rows_that_changed(open_page: Callable[..., Page],
     assert shop.asked[-1][0][3] == "", "everything is asked for"
 
 
-def test_many_fragments_ask_in_one_call(open_page: Callable[..., Page], shop: Shop, backend: Backend) -> None:
+@pytest.mark.usefixtures("backend")
+def test_many_fragments_ask_in_one_call(open_page: Callable[..., Page], shop: Shop) -> None:
     page = open_page("".join(CARD.replace(KEY, f"k{number}") for number in range(120)))
     is_open(page)
     page.wait_for_function("() => document.querySelectorAll('live-fragment').length === 120")
@@ -263,7 +264,6 @@ def test_many_fragments_ask_in_one_call(open_page: Callable[..., Page], shop: Sh
     while sum(map(len, shop.asked)) < 120 and time.monotonic() < deadline:
         time.sleep(0.05)
     assert sorted(map(len, shop.asked)) == [20, 100]
-    assert backend
 
 
 def test_a_blocked_person_sees_why(open_page: Callable[..., Page], site: ClientSite, troubles: Troubles) -> None:

@@ -120,6 +120,10 @@ def after(page: Page, first: str, do: str, then: str, look: str) -> Any:
     return page.evaluate(look)
 
 
+def cells(*keys: str) -> str:
+    return "".join(f'<tr data-key="{key}"><td>{key}</td></tr>' for key in keys)
+
+
 def test_a_field_nobody_touched_shows_what_is_new(page: Page) -> None:
     first = """<input value="1"><input type="checkbox"><textarea>old</textarea>
         <select><option selected>x</option><option>y</option></select>"""
@@ -213,7 +217,6 @@ def test_a_form_with_a_field_called_id(page: Page) -> None:
 
 def test_rows_of_a_table(page: Page) -> None:
     table = "<table><tbody>{}</tbody></table>".format
-    cells = lambda *keys: "".join(f'<tr data-key="{key}"><td>{key}</td></tr>' for key in keys)  # noqa: E731
     do = "() => { window.row = find('[data-key=b]'); }"
     look = "[row === find('[data-key=b]'), [...box.querySelectorAll('td')].map((cell) => cell.textContent)]"
     assert after(page, table(cells("a", "b")), do, table(cells("c", "b", "a")), look) == [True, ["c", "b", "a"]]

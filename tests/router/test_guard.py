@@ -11,7 +11,7 @@ from wampflask.router import wire as w
 from wampflask.router.plugin.guard import MAX_SUBSCRIPTIONS
 from wampflask.router.plugin.rules import MAX_LENGTH
 from wampflask.router.plugin.strict import MAX_DEPTH, RESERVED
-from wampflask.router.wire import Wire, WireError
+from wampflask.router.wire import Wire, WireError, wait_until
 from wampflask.testing import RouterNode
 
 INVALID = "wamp.error.invalid_payload"
@@ -214,6 +214,30 @@ def test_calls_of_others_cannot_be_answered(table: Table) -> None:
     table.backend.send([w.YIELD, invocation[1], {}, ["right"]])
 
     assert table.visitor.receive() == [w.RESULT, request, {}, ["right"]]
+
+
+def test_a_call_has_a_number_of_its_own(table: Table) -> None:
+    """Crossbar would lose count, and keep what a worker provides when the worker has gone."""
+    with table.node.session("visitor", "visitor:v2") as other:
+        other.send_many([[w.CALL, 50, {}, "table.read", [n]] for n in (1, 2)])
+        invocation = table.backend.receive()
+        assert other.receive()[:5] == [w.ERROR, w.CALL, 50, {}, INVALID]
+        table.backend.send([w.YIELD, invocation[1], {}, ["first"]])
+        assert other.receive() == [w.RESULT, 50, {}, ["first"]]
+
+
+def test_who_cancels_and_leaves_is_forgotten(table: Table) -> None:
+    """Crossbar would fail at the answer, log it, and keep the call for good."""
+    before = len(table.node.log())
+    with table.node.session("visitor", "visitor:v2") as other:
+        other.send_many([[w.CALL, 50, {}, "table.read"], [w.CANCEL, 50, {"mode": "kill"}]])
+        invocation = table.backend.receive()
+        other.ask(w.CALL, "table.none")  # the router has read them all
+    assert wait_until(lambda: "router session detached" in table.node.log()[before:], 10)
+    table.backend.send([w.YIELD, invocation[1], {}, ["late"]])
+    table.assert_well()
+
+    assert "INTERNAL ERROR" not in table.node.log()[before:]
 
 
 def test_whether_a_procedure_is_there_is_not_told(table: Table) -> None:

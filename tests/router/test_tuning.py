@@ -41,7 +41,7 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     log = SimpleNamespace(warn=lambda text, **values: lines.append(text.format(**values)))
     monkeypatch.setattr(tuning, "log", log)
     monkeypatch.setattr(discretion, "apply", lambda: None)
-    monkeypatch.setattr(guard, "apply", lambda _sessions: None)
+    monkeypatch.setattr(guard, "apply", lambda _sessions, _dealers: None)
     monkeypatch.setattr(heap, "freeze", lambda: None)
     return lines
 

@@ -126,7 +126,8 @@ def test_ten_deaths_of_the_router_under_traffic(
         server.end()
 
     assert max(waits) < at_most(BACK), f"seconds until everybody was ready: {waits}"
-    assert all(now <= before for before, now in zip(sizes[WARM], sizes[ROUNDS], strict=True)), (
+    # sorted: which worker has the last visitor's connection still open is chance
+    assert all(now <= before for before, now in zip(sorted(sizes[WARM]), sorted(sizes[ROUNDS]), strict=True)), (
         f"(threads, files) of each process after {WARM} and {ROUNDS} rounds: {sizes}"
     )
     assert report["counters"]["joined"] == ROUNDS + 1
@@ -134,7 +135,7 @@ def test_ten_deaths_of_the_router_under_traffic(
     assert report["counters"].get("dropped", 0) == 0
     assert max(report["slowest"].values()) < TIMEOUT + at_most(SLACK), report["slowest"]
     assert {error.split(": ")[1] for error in report["errors"]} <= {"NotConnected", "NoSuchProcedure"}, report["errors"]
-    assert set(visitors.statuses) <= {200, 500}, visitors.statuses
+    assert set(visitors.statuses) <= {200, 500, 503, 504}, visitors.statuses
     assert visitors.statuses[200] > 100
     assert visitors.longest < TIMEOUT + at_most(SLACK), "a page waited longer than its call may"
     traffic.assert_quiet()

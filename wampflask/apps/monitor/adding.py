@@ -63,8 +63,7 @@ def ways(token: str) -> list[Way]:
                 fetch,
                 f"venv/bin/python agent.py --server {hub} --token {token}",
             ),
-            "It runs until you press Ctrl-C. If the host does not appear, add --check to the last line: "
-            "it says what is wrong.",
+            "It runs until you press Ctrl-C. With --check at its end, the last line says what is wrong.",
         ),
         Way(
             "systemd",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -29,6 +29,7 @@ MAX_SUBSCRIPTIONS = 1000
 TRUSTED = ("backend", "trusted")
 
 INVALID = "wamp.error.invalid_payload"
+_NOT_AUTHORIZED = "wamp.error.not_authorized"
 
 _ANSWERED = {
     kind.MESSAGE_TYPE
@@ -138,16 +139,18 @@ RULES: dict[str, Rules] = {}
 _told: WeakSet[Any] = WeakSet()
 
 
-def apply(sessions: ModuleType | None) -> str | None:
+def apply(sessions: ModuleType | None, dealers: ModuleType | None) -> str | None:
     """Make this router read strictly, and speak JSON one message at a time only.
 
-    :param sessions: Crossbar's module of sessions.
+    :param sessions: Crossbar's module of sessions.     :param dealers: its module of the dealer.
     :returns: why it is impossible, or None.
     """
     session_class = getattr(sessions, "RouterSession", None)
     on_message = getattr(session_class, "onMessage", None)
-    if session_class is None or on_message is None:
-        return "crossbar.router.session.RouterSession.onMessage is not there"
+    dealer_class = getattr(dealers, "Dealer", None)
+    remove = getattr(dealer_class, "_remove_invoke_request", None)
+    if session_class is None or on_message is None or dealer_class is None or remove is None:
+        return "crossbar.router has no RouterSession.onMessage or no Dealer._remove_invoke_request"
 
     def make(self: Any, *_args: Any, **_options: Any) -> None:
         Serializer.__init__(self, _Router())  # type: ignore[no-untyped-call]
@@ -162,6 +165,13 @@ def apply(sessions: ModuleType | None) -> str | None:
         elif self._session_id is not None:
             _refuse(self, refused)
 
+    def forget(self: Any, invocation: Any) -> None:
+        try:
+            remove(self, invocation)
+        except KeyError:  # its caller has cancelled it and left: Crossbar would keep the rest
+            self._invocations_by_call.pop((invocation.caller_session_id, invocation.call.request), None)
+
+    dealer_class._remove_invoke_request = forget  # noqa: SLF001
     changed: Any = JsonSerializer
     changed.__init__, changed.unserialize, session_class.onMessage = make, unserialize, receive
     return None
@@ -171,51 +181,72 @@ def _refuse(session: Any, refused: Refused) -> None:
     if session not in _told:
         _told.add(session)
         text = "wampflask: refused a message of session {session}, and will tell of no other of it: {why}"
-        log.warn(text, session=session._session_id, why=refused.why)  # noqa: G010, SLF001 - txaio has no warning(), Crossbar no other name
+        log.warn(text, session=session._session_id, why=refused.why)  # noqa: G010, SLF001 - txaio has no warning()
     if refused.answer is not None:
         session._transport.send(refused.answer)  # noqa: SLF001
 
 
 def objection(session: Any, msg: Any) -> Refused | None:
     """What speaks against a message that Crossbar would accept; None for nothing."""
-    if session._session_id is None:  # noqa: SLF001
+    check = _CHECKS.get(type(msg))
+    if check is None or session._session_id is None:  # noqa: SLF001
         return None
-    router = session._router  # noqa: SLF001
-    if isinstance(msg, (message.Error, message.Yield)):
-        return _objection_to_answer(session, msg, router._dealer._invocations.get(msg.request))  # noqa: SLF001
+    why = check(session, msg)
+    if why is None:
+        return None
+    short, uri = why[:_MAX_WHY], _NOT_AUTHORIZED if type(msg) in _ASKING else INVALID
+    answered = msg.MESSAGE_TYPE in _ANSWERED
+    return Refused(short, _error(msg.MESSAGE_TYPE, msg.request, short, uri) if answered else None)
+
+
+def _check_error(session: Any, msg: message.Error) -> str | None:
+    """Crossbar does not ask whose call it is, and numbers all calls of a realm in one row."""
+    invocation = session._router._dealer._invocations.get(msg.request)  # noqa: SLF001
+    return "an ERROR for another's call" if invocation and invocation.callee is not session else None
+
+
+def _check_yield(session: Any, msg: message.Yield) -> str | None:
+    """A caller that uses autobahn and did not ask for progress loses its connection by it."""
+    invocation = session._router._dealer._invocations.get(msg.request)  # noqa: SLF001
+    unasked = msg.progress and invocation and not invocation.call.receive_progress
+    return "a progressive result that nobody asked for" if unasked else None
+
+
+def _check_call(session: Any, msg: message.Call) -> str | None:
+    """Crossbar would lose count, and not take back what the callee provides when that leaves meanwhile."""
+    taken = (session._session_id, msg.request) in session._router._dealer._invocations_by_call  # noqa: SLF001
+    return f"the number {msg.request} is taken by another call" if taken else None
+
+
+def _check_subscribe(session: Any, msg: message.Subscribe) -> str | None:
+    del msg
+    held = session._router._broker._session_to_subscriptions.get(session, ())  # noqa: SLF001
+    if len(held) < MAX_SUBSCRIPTIONS or session._authrole in TRUSTED:  # noqa: SLF001
+        return None
+    return f"more than {MAX_SUBSCRIPTIONS} subscriptions"
+
+
+def _check_register(session: Any, msg: message.Register) -> str | None:
+    """Crossbar asks for permission only after it has told whether there is such a procedure."""
     if session._authrole in TRUSTED:  # noqa: SLF001
         return None
-    if isinstance(msg, message.Subscribe):
-        held = router._broker._session_to_subscriptions.get(session, ())  # noqa: SLF001
-        return _denied(msg, f"more than {MAX_SUBSCRIPTIONS} subscriptions") if len(held) >= MAX_SUBSCRIPTIONS else None
-    if isinstance(msg, message.Register):
-        # Crossbar asks for permission only after it has told whether there is such a procedure
-        return None if _may_register(session, msg) else _denied(msg, f"may not register {msg.procedure}")
-    return None
-
-
-def _objection_to_answer(session: Any, msg: Any, invocation: Any) -> Refused | None:
-    if invocation is None:
-        return None
-    if isinstance(msg, message.Yield):
-        # autobahn ends the connection of a caller who did not ask for progress
-        unasked = msg.progress and not invocation.call.receive_progress
-        return Refused("a progressive result that nobody asked for") if unasked else None
-    # Crossbar does not ask whose call it is, and numbers all calls of a realm in one row
-    return Refused("an ERROR for another's call") if invocation.callee is not session else None
-
-
-def _denied(msg: Any, why: str) -> Refused:
-    short = why[:_MAX_WHY]
-    return Refused(short, _error(msg.MESSAGE_TYPE, msg.request, short, "wamp.error.not_authorized"))
-
-
-def _may_register(session: Any, msg: message.Register) -> bool:
-    rules = RULES.get(session._realm)  # noqa: SLF001
     details: Mapping[str, Any] = {
         "authrole": session._authrole,  # noqa: SLF001
         "authid": session._authid,  # noqa: SLF001
         "authextra": session._authextra,  # noqa: SLF001
     }
+    rules = RULES.get(session._realm)  # noqa: SLF001
     asking = Session.of(details)
-    return rules is not None and rules.decide(asking, msg.procedure, "register", msg.marshal_options()).allow
+    if rules is not None and rules.decide(asking, msg.procedure, "register", msg.marshal_options()).allow:
+        return None
+    return f"may not register {msg.procedure}"
+
+
+_CHECKS: dict[type, Callable[[Any, Any], str | None]] = {
+    message.Error: _check_error,
+    message.Yield: _check_yield,
+    message.Call: _check_call,
+    message.Subscribe: _check_subscribe,
+    message.Register: _check_register,
+}
+_ASKING = (message.Subscribe, message.Register)

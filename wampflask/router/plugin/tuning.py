@@ -32,6 +32,7 @@ log = make_logger()
 
 COLOURING = ("autobahn.util", "crossbar._util")
 SESSIONS = "crossbar.router.session"
+DEALER = "crossbar.router.dealer"
 
 _applied: set[str] = set()
 
@@ -60,7 +61,7 @@ def apply(*, colours: bool, join_timeout: float, unread: Mapping[str, int], limi
     problem = rate_limit.apply(sys.modules.get(rate_limit.PROTOCOLS), limit)
     _report("the rate limit counts bytes, too", problem)
     _report("callees and the router's insides are not told to clients", discretion.apply())
-    _report("JSON is read strictly", guard.apply(sys.modules.get(SESSIONS)))
+    _report("JSON is read strictly", guard.apply(sys.modules.get(SESSIONS), sys.modules.get(DEALER)))
 
 
 def _report(done: str, problem: str | None) -> None:
