@@ -357,9 +357,9 @@ def test_who_is_here_is_shown_by_name(app: Flask, realm: MemoryRealm, anna: Talk
 
 def test_a_new_name_is_shown_wherever_somebody_is(app: Flask, realm: MemoryRealm, visitor: Visitor) -> None:
     topics = []
+    anna = Talker(realm, "visitor:anna")
     for room in ("den", "attic", "cellar"):
         visitor.get(f"/chat/{room}/")
-        anna = Talker(realm, "visitor:anna")
         topics.append(here(anna(contract.ENTER, room)["key"], room))
     realm.people = {topic: [["visitor:anna", "visitor", 1, 1.0]] for topic in topics[:2]}
     realm.published.clear()
