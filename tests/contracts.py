@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -10,8 +11,9 @@ from wampflask.apps.extensions import wamp
 from wampflask.permissions import Permission
 
 
+@cache
 def declared_by_the_site() -> tuple[Permission, ...]:
-    """The permissions of every feature's contract and live things."""
+    """The permissions of everything that the site declares."""
     with TemporaryDirectory() as folder:
-        create_app({"INSTANCE": Path(folder), "TESTING": True})
+        create_app({"INSTANCE": Path(folder) / "instance", "TESTING": True})
     return wamp.permissions

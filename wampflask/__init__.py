@@ -18,6 +18,7 @@ from .errors import (
     WrongThread,
 )
 from .extension import WAMP
+from .live_calls import numbered
 from .options import CallOptions, CallResult, OptionAsPayload, PublishOptions
 from .permissions import Permission
 from .status import State, Status
@@ -49,6 +50,7 @@ __all__ = [
     "WampTimeout",
     "WrongThread",
     "caller",
+    "numbered",
     "prove",
     "user_authid",
 ]

@@ -7,7 +7,8 @@ is marked once for each of its arguments, however many rows are written. What st
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -29,6 +30,7 @@ Of = type[Any] | Mapping[type[Any], ArgsOf]
 """``Item``, or ``{Choice: lambda choice: {"question": choice.question_id}}``; None says: not interested in this row."""
 
 _SEEN = "wampflask.changes"
+_UNNOTICED = "wampflask.unnoticed"
 
 
 def follow(registry: Registry, thing: LiveThing[..., Any], of: Of) -> None:
@@ -43,6 +45,17 @@ def follow(registry: Registry, thing: LiveThing[..., Any], of: Of) -> None:
     if not event.contains(Session, "before_flush", _before_flush):
         event.listen(Session, "before_flush", _before_flush)
         event.listen(Session, "after_flush", _after_flush)
+
+
+@contextmanager
+def unnoticed(session: Session) -> Iterator[None]:
+    """What is flushed in the ``with`` block is not followed: for filling a database that no page shows yet."""
+    session.info[_UNNOTICED] = True
+    try:
+        yield
+        session.flush()
+    finally:
+        del session.info[_UNNOTICED]
 
 
 Followers = dict[type[Any], list[tuple[LiveThing[..., Any], ArgsOf]]]
@@ -78,7 +91,7 @@ def _after_flush(session: Session, _context: UOWTransaction) -> None:
 def _note(session: Session, rows: list[Any]) -> None:
     client: Client | None = current_app.extensions.get(KEY) if has_app_context() else None
     followers = _followers.get(client.registry) if client is not None else None
-    if not followers:  # a script without an app has nobody to tell
+    if not followers or _UNNOTICED in session.info:  # a script without an app has nobody to tell
         return
     marked: set[Any] = session.info.setdefault(_SEEN, set())
     for row in rows:

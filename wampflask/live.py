@@ -27,6 +27,7 @@ from .options import DEFAULT_PUBLISH
 from .outbox import Message
 from .patterns import Pattern
 from .permissions import Permission
+from .reading import reading
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -161,7 +162,8 @@ class LiveThing(Generic[P, R]):
 
     def state_for(self, args: Mapping[str, Any], viewer: Caller) -> Any:
         """Read the state for one person, in the context of their call."""
-        return self.state(args, {"viewer": viewer}, None)
+        with reading():
+            return self.state(args, {"viewer": viewer}, None)
 
     def state(self, args: Mapping[str, Any], offered: Mapping[str, Any], keys: Iterable[str] | None) -> Any:
         """One reading, as strict JSON."""
@@ -282,5 +284,6 @@ class Log(Addressed[P, R]):
 
     def items(self, args: Mapping[str, Any], since: object) -> list[Any]:
         """The items after ``since``; None for the newest page."""
-        found: list[Any] = payload.clean_value(list(self._call({**args, "since": since})), self.label)
+        with reading():
+            found: list[Any] = payload.clean_value(list(self._call({**args, "since": since})), self.label)
         return found

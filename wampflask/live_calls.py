@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from ._current import current_client
@@ -12,7 +13,7 @@ from ._registry import Procedure
 from .caller import Caller, current_caller
 from .errors import INTERNAL, CallFailed, InvalidURI, NotConnected, WampError
 from .fragments import FETCH, TOPICS, Fragment
-from .live import NO_ROLE, Addressed, Log
+from .live import NO_ROLE, Addressed, Log, P
 from .options import CallResult
 from .router.plugin.stamps import PROCEDURE as STAMP
 
@@ -68,12 +69,33 @@ def _asker(thing: Addressed[..., Any], topic_of: TopicOf) -> Callable[..., None]
     return ask
 
 
+def numbered(read: Callable[P, Any]) -> Callable[P, CallResult]:
+    """Decorator for a procedure whose answer pages compare with a live thing's states: its number comes after it.
+
+    ::
+
+        @wamp.register("polls.question.results")
+        @numbered
+        def results(question_id): ...
+
+    The number is asked for before the function runs, so it must begin its own transaction. Handlers' threads only.
+
+    :raises NotConnected: there is no session. :raises WampTimeout: the router did not answer.
+    """
+
+    @wraps(read)
+    def answer(*args: P.args, **kwargs: P.kwargs) -> CallResult:
+        number, _ = current_client().call(STAMP, [[]], {}, None)
+        return CallResult([read(*args, **kwargs), number])
+
+    return answer
+
+
 def _answer_person(thing: Addressed[..., Any], topic_of: TopicOf, args: Sequence[Any]) -> CallResult:
-    """In a handler's thread, in its caller's context: the number first, then the reading."""
+    """In a handler's thread, in its caller's context."""
     caller = current_caller.get()
     values = _read(thing, topic_of(caller, args))
-    number, _ = current_client().call(STAMP, [[]], {}, None)
-    return CallResult([thing.state_for(values, caller), number])
+    return numbered(thing.state_for)(values, caller)
 
 
 def _read(thing: Addressed[..., Any], topic: str) -> dict[str, Any]:

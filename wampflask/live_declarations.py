@@ -43,6 +43,7 @@ class LiveDeclarations:
         uri: str,
         *,
         allow: Iterable[str] | str,
+        of: Of | None = None,
         per: Per = "all",
         every: float | None = None,
         procedure: str | None = None,
@@ -51,6 +52,7 @@ class LiveDeclarations:
 
         :param uri: such as ``shop.stock.<item>``; the names are the function's arguments.
         :param allow: the roles that may see it, or ``"everyone"``.
+        :param of: models whose rows it shows, as in :meth:`fragment`. Without it: ``changed()``.
         :param per: ``all``, ``role`` or ``person``: see :class:`wampflask.live.LiveThing`.
         :param every: seconds between readings while somebody listens; for what changes without ``changed``.
         :param procedure: another procedure that answers with the state, taking the names as positional arguments.
@@ -61,6 +63,7 @@ class LiveDeclarations:
         def declare(read: Callable[P, R]) -> Value[P, R]:
             thing = Value(_pattern(uri), read, allow=self._roles(allow), per=per, every=every)
             self._declare_live(thing, procedure)
+            self._follow(thing, of)
             return thing
 
         return declare
@@ -133,10 +136,7 @@ class LiveDeclarations:
                 else ListFragment(template, read, row=row, key=key, **options)
             )
             self._declare_fragment(made)
-            if of is not None:
-                from .changes import follow  # SQLAlchemy is there only where this is used
-
-                follow(self._registry, made, of)
+            self._follow(made, of)
             return made
 
         return declare
@@ -205,6 +205,12 @@ class LiveDeclarations:
             self._declare(declaration)
         if procedure is not None:
             self.permit(Permission(procedure, call=thing.allow))
+
+    def _follow(self, thing: LiveThing[..., Any], of: Of | None) -> None:
+        if of is not None:
+            from .changes import follow  # SQLAlchemy is there only where this is used
+
+            follow(self._registry, thing, of)
 
     def _roles(self, allow: Iterable[str] | str) -> tuple[str, ...]:
         if isinstance(allow, str):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-__all__ = ["is_reading", "reading"]
+__all__ = ["is_reading", "reading", "writing"]
 
 _reading: ContextVar[bool] = ContextVar("wampflask.reading", default=False)
 
@@ -17,7 +17,20 @@ def reading() -> Iterator[None]:
 
     What an app makes of it is its own: with SQLite, ``BEGIN`` in place of ``BEGIN IMMEDIATE``.
     """
-    token = _reading.set(True)
+    with _set(True):
+        yield
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """The opposite, for a part of what otherwise only reads. It needs a new transaction."""
+    with _set(False):
+        yield
+
+
+@contextmanager
+def _set(value: bool) -> Iterator[None]:
+    token = _reading.set(value)
     try:
         yield
     finally:

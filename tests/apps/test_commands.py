@@ -40,8 +40,7 @@ def test_a_first_start_and_a_second_one(tmp_path: Path) -> None:
         path.read_bytes().decode("latin-1") for path in (tmp_path / "new").iterdir() if path.is_file()
     )
     with app.app_context():
-        kinds = {found["visibility"] for found in service.list_snapshots(db.session())}
-        assert kinds == {kind.value for kind in Visibility}
+        assert {found.visibility for found in service.list_questions(db.session(), limit=50)} == set(Visibility)
         db.engine.dispose()
 
 
@@ -64,8 +63,8 @@ def test_deleted_samples_stay_deleted(tmp_path: Path) -> None:
     app = make(tmp_path / "new")
     init(app)
     with app.app_context(), in_memory(app):
-        for found in service.list_snapshots(db.session()):
-            service.delete_question(db.session(), found["question_id"])
+        for found in service.list_questions(db.session(), limit=50):
+            service.delete_question(db.session(), found.id)
         db.session.commit()
     assert json.loads(init(app, "--json"))["questions"] == 0
     with app.app_context():

@@ -6,18 +6,22 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import pytest
-from flask import Flask, g
+from flask import Flask
 from sqlalchemy import text
 
 from tests.apps.conftest import OTHER_DATABASE
 from tests.apps.visiting import Visitor, ask
+from wampflask import impersonal
 from wampflask.apps import db as settings
 from wampflask.apps.extensions import db
 from wampflask.apps.polls import service, voting
 from wampflask.memory import MemoryRealm
+from wampflask.reading import is_reading, reading, writing
 
 
 @pytest.fixture(autouse=True)
@@ -57,10 +61,11 @@ def test_pages_do_not_wait_for_a_writer(app: Flask, realm: MemoryRealm) -> None:
     assert visitor.snapshot(question)["voters"] == 1
 
 
-@pytest.mark.parametrize(("reads_only", "others_may_write"), [(True, True), (False, False)])
-def test_only_what_may_write_takes_the_lock(app: Flask, reads_only: bool, others_may_write: bool) -> None:
-    with app.app_context():
-        g.reads_only = reads_only
+@pytest.mark.parametrize(("context", "others_may_write"), [(reading, True), (writing, False), (nullcontext, False)])
+def test_only_what_may_write_takes_the_lock(
+    app: Flask, context: Callable[[], AbstractContextManager[None]], others_may_write: bool
+) -> None:
+    with app.app_context(), context():
         db.session.execute(text("SELECT 1"))
         other = sqlite3.connect(str(db.engine.url.database), timeout=0, isolation_level=None)
         try:
@@ -106,6 +111,7 @@ FORK = """
 import os, sys
 from sqlalchemy import text
 from wampflask.apps import create_app
+from wampflask import impersonal
 from wampflask.apps import db as settings
 from wampflask.apps.extensions import db
 
@@ -124,3 +130,16 @@ with create_app({"INSTANCE": sys.argv[1]}).app_context():
 def test_a_forked_child_opens_its_own_connection(instance: Path) -> None:
     done = subprocess.run([sys.executable, "-c", FORK, instance], check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_pages_and_what_is_read_for_all_take_no_lock_and_leave_no_trace(app: Flask, realm: MemoryRealm) -> None:
+    seen: list[bool] = []
+    app.add_url_rule("/seen", "seen", lambda: str(seen.append(is_reading())), methods=["GET", "POST"])
+    app.extensions["csrf"].exempt(app.view_functions["seen"])
+    client = app.test_client()
+    client.get("/seen")
+    client.post("/seen")
+    with app.app_context():
+        impersonal.run(app, "a test", lambda: seen.append(is_reading()))
+    assert seen == [True, False, True]
+    assert not is_reading()

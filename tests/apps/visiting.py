@@ -12,6 +12,7 @@ from werkzeug.test import Cookie, TestResponse
 from wampflask.apps.extensions import db
 from wampflask.apps.polls import service
 from wampflask.apps.polls.models import Kind, Question, Visibility
+from wampflask.memory import MemoryRealm
 
 ADMIN = ("admin@example.org", "correct horse battery")
 USER = ("user@example.org", "paper stapler lamp")
@@ -79,6 +80,11 @@ def ask(
         )
         db.session.commit()
         return question.id, [choice.id for choice in question.choices]
+
+
+def told(realm: MemoryRealm, question_id: int) -> list[dict[str, Any]]:
+    """What all pages of a question were sent, oldest first."""
+    return [event.args[0] for event in realm.published if event.topic == f"polls.question.update.{question_id}"]
 
 
 def counts(app: Flask, question_id: int) -> dict[str, int]:

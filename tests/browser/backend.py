@@ -17,6 +17,7 @@ from wampflask.router.wire import (
 )
 from wampflask.testing import RouterNode
 
+
 class Backend:
     """A backend session that answers calls in a thread of its own, and publishes from the test's.
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-import wampflask.apps
+from tests.contracts import declared_by_the_site
 from wampflask.permissions import PAGES, Permission
 from wampflask.testing import RouterNode
 
@@ -28,14 +26,6 @@ OWN = (
     Permission("table.remote.<page>.play", register=("visitor",), call=PAGES),
     Permission("table.remote.<page>.open", register=("visitor",), call=PAGES, disclose=True),
 )
-
-
-def declared_by_the_site() -> tuple[Permission, ...]:
-    """``PERMISSIONS`` of every ``contract.py`` of the site."""
-    found: list[Permission] = []
-    for file in sorted(Path(wampflask.apps.__path__[0]).glob("*/contract.py")):
-        found += importlib.import_module(f"wampflask.apps.{file.parent.name}.contract").PERMISSIONS
-    return tuple(found)
 
 
 ALL = OWN + declared_by_the_site()

@@ -11,6 +11,8 @@ from flask.cli import AppGroup
 from flask_migrate import upgrade
 from flask_security.utils import hash_password
 
+from wampflask.changes import unnoticed
+
 from .accounts import service as accounts
 from .extensions import db
 from .monitor.alerts import first_rules
@@ -64,10 +66,10 @@ def prepare(email: str) -> InitAnswer:
     is_new = polls.count_questions(session) == 0 and accounts.first_admin(session) is None
     admin = _ensure_admin(email)
     if is_new:
-        for draft in reversed(samples.FIRST):  # the list shows the newest first
-            polls.create_question(session, draft)
-        session.add_all(first_rules())
-        polls.take_changed(session)  # nobody is connected who could be told
+        with unnoticed(session):
+            for draft in reversed(samples.FIRST):  # the list shows the newest first
+                polls.create_question(session, draft)
+            session.add_all(first_rules())
     db.session.commit()
     return InitAnswer(instance=current_app.instance_path, admin=admin, questions=polls.count_questions(session))
 

@@ -12,17 +12,18 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
-from flask import Flask, g, has_app_context, request
+from flask import Flask, g, request
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import Connection, DateTime, Dialect, Engine, Enum, MetaData, TypeDecorator, event
 from sqlalchemy.orm import DeclarativeBase
 
-from wampflask.reading import is_reading
+from wampflask.reading import is_reading, reading
 
 T = TypeVar("T")
 
@@ -85,7 +86,8 @@ def now() -> datetime:
 def init_app(app: Flask, db: SQLAlchemy) -> None:
     """Bind ``db`` to the app and set its engines up."""
     db.init_app(app)
-    app.before_request(_mark_reader)
+    app.before_request(_begin_reading)
+    app.teardown_request(_end_reading)
     with app.app_context():
         for engine in db.engines.values():
             if engine.dialect.name == "sqlite":
@@ -119,7 +121,7 @@ class _Writers:
         """Begin the transaction: to write at once, unless this is a page being shown."""
         cursor = connection.connection.cursor()
         try:
-            if _is_reading():
+            if is_reading():
                 cursor.execute("BEGIN")
             else:
                 self._begin_writing(connection, cursor)
@@ -168,13 +170,16 @@ def _try_to_begin(cursor: Any, *, last: bool) -> bool:
     return True
 
 
-def _mark_reader() -> None:
-    g.reads_only = request.method in _SAFE_METHODS
+def _begin_reading() -> None:
+    """A page that is shown needs no write lock, and never waits for a writer."""
+    if request.method in _SAFE_METHODS:
+        g.reading = ExitStack()
+        g.reading.enter_context(reading())
 
 
-def _is_reading() -> bool:
-    """Whether a page is being shown or a live thing read: that needs no write lock, and never waits for a writer."""
-    return is_reading() or (has_app_context() and bool(g.get("reads_only", False)))
+def _end_reading(_error: BaseException | None) -> None:
+    if (stack := g.pop("reading", None)) is not None:
+        stack.close()
 
 
 def _forget_connections(engine: Engine) -> None:

@@ -1,5 +1,5 @@
-"""Headers of every page: no inline script but the import map, no framing, live connections to our own router only; private pages are kept
-by nobody.
+"""Headers of every page: no inline script but the import map, no framing, live connections to our own router only;
+private pages are kept by nobody.
 """
 
 from __future__ import annotations

@@ -10,9 +10,11 @@ import os
 import re
 from pathlib import Path
 
-from flask import Blueprint, Response, current_app, g, jsonify, make_response
+from flask import Blueprint, Response, current_app, jsonify, make_response
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
+
+from wampflask.reading import writing
 
 from .extensions import db, limiter, wamp
 
@@ -37,10 +39,10 @@ def healthz() -> Response:
 
 
 def _database() -> str:
-    g.reads_only = False
     try:
-        db.session.execute(text("SELECT version_num FROM alembic_version")).scalar_one()
-        db.session.execute(text("DELETE FROM alembic_version WHERE 1 = 0"))
+        with writing():
+            db.session.execute(text("SELECT version_num FROM alembic_version")).scalar_one()
+            db.session.execute(text("DELETE FROM alembic_version WHERE 1 = 0"))
     except SQLAlchemyError as error:
         current_app.logger.warning("The database cannot be used: %s", error)
         return "read-only" if re.search("read-?only", str(error)) else "unavailable"

@@ -21,17 +21,16 @@ export function follow(element, apply) {
   };
   const ask = async (session) => {
     try {
-      const state = await session.call("polls.question.results", [id], { kwargs: { as_voter: asVoter } });
-      return { state, topics: state.live ?? [] };
+      const { args: [state, number] } = await session.call("polls.question.results", [id], { kwargs: { as_voter: asVoter }, full: true });
+      return { state, number, topics: state.live };
     } catch (error) {
       if (error.uri !== "polls.error.not_found") throw error;
-      return { state: { question_id: id, version: Infinity, deleted: true } };
+      return { state: { question_id: id, deleted: true }, number: Infinity };
     }
   };
   const following = live(`polls.question.update.${id}`, show, {
     ask,
-    version: (state) => state.version,
-    stale: (state) => state.hidden && seesCounts,
+    stale: (state) => state === null || (state.hidden && seesCounts),
   });
   return () => following.stop();
 }

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from click.testing import Result
 from flask import Flask
@@ -19,8 +17,8 @@ def add(app: Flask, *arguments: str) -> Result:
 
 def stored(app: Flask) -> list[tuple[str, str, list[str]]]:
     with app.app_context():
-        found: list[Any] = service.list_snapshots(db.session(), limit=1000)
-        return [(q["text"], q["kind"], [choice["label"] for choice in q["choices"]]) for q in reversed(found)]
+        found = service.list_questions(db.session(), limit=1000)
+        return [(q.text, q.kind, [choice.label for choice in q.choices]) for q in reversed(found)]
 
 
 def test_the_same_seed_makes_the_same_questions(app: Flask, realm: MemoryRealm) -> None:

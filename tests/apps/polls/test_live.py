@@ -8,16 +8,23 @@ import pytest
 from flask import Flask
 from sqlalchemy import update
 
-from tests.apps.visiting import Visitor, ask
+from tests.apps.visiting import Visitor, ask, told
 from wampflask import Caller, CallFailed
 from wampflask.apps.extensions import db
-from wampflask.apps.polls import service, voting
+from wampflask.apps.polls import live, service, voting
 from wampflask.apps.polls.models import Choice, Conflict, Invalid, Question, State, Visibility
 from wampflask.memory import Event, MemoryRealm
 
 
 def on(realm: MemoryRealm, topic: str) -> list[dict[str, Any]]:
     return [event.args[0] for event in realm.published if event.topic == topic]
+
+
+def answer(realm: MemoryRealm, question: int, **kwargs: Any) -> dict[str, Any]:
+    """The procedure's, without its number."""
+    state, number = realm.invoke("polls.question.results", question, **kwargs).args
+    assert number > 0
+    return dict(state)
 
 
 def hidden_topics(realm: MemoryRealm) -> list[str]:
@@ -65,65 +72,60 @@ def test_the_secret_topic_changes_with_what_it_rests_on(app: Flask, realm: Memor
     voter = Visitor(app)
     voter.vote(question, red)
     first = voter.snapshot(question)["live"]
+    heard = len(on(realm, first))
     admin.post(f"/polls/{question}/reset", {"confirm": "1"})
-    last_words = on(realm, first)[-1]
-    assert not shows_counts(last_words)
-    assert last_words["live"] != first, "pages there are told to ask again"
+    assert told(realm, question)[-1]["hidden"], "pages that saw more ask again"
     voter.vote(question, red)
     second = voter.snapshot(question)["live"]
-    assert second not in (first, last_words["live"])
+    assert second != first
+    assert on(realm, second)[-1]["voters"] == 1
     with app.app_context():
         db.session.get_one(Question, question).visibility = Visibility.AFTER_CLOSE
         db.session.commit()
-    assert not shows_counts(on(realm, second)[-1])
+    Visitor(app).vote(question, red)
+    assert [state for state in on(realm, first)[heard:] if state is not None] == [], "nothing more is said there"
+    assert on(realm, second)[-1] is None
+    assert realm.invoke(first).args[0] is None
     assert len(hidden_topics(realm)) == 3
 
 
-def test_deleted_is_told_on_both_topics(app: Flask, realm: MemoryRealm, admin: Visitor) -> None:
+def test_all_are_told_that_a_question_was_deleted(app: Flask, realm: MemoryRealm, admin: Visitor) -> None:
     question, (red, *_) = ask(app, visibility=Visibility.AFTER_VOTE)
     voter = Visitor(app)
     voter.vote(question, red)
     topic = voter.snapshot(question)["live"]
     admin.post(f"/polls/{question}/delete", {"confirm": "1"})
-    for heard in (f"polls.question.update.{question}", topic):
-        assert on(realm, heard)[-1] == {
-            "question_id": question,
-            "version": on(realm, heard)[-1]["version"],
-            "deleted": True,
-        }
-        assert on(realm, heard)[-1]["version"] > on(realm, heard)[-2]["version"]
+    assert told(realm, question)[-1] == {"question_id": question, "deleted": True}
+    assert realm.invoke(topic).args[0] is None
 
 
-def test_nothing_is_published_by_what_is_rolled_back(app: Flask, realm: MemoryRealm) -> None:
+def test_what_is_rolled_back_is_not_published(app: Flask, realm: MemoryRealm) -> None:
     question, (red, *_) = ask(app)
-    published = len(realm.published)
+    before = told(realm, question)[-1]
     with app.app_context():
-        voting.vote(db.session(), question, "visitor:a", [red])
+        live.voted(question, voting.vote(db.session(), question, "visitor:a", [red]) or "")
         service.set_state(db.session(), question, State.CLOSED)
         db.session.rollback()
-        db.session.get_one(Question, question)
-        db.session.commit()
-        assert len(realm.published) == published
+        assert told(realm, question)[-1] == before
         savepoint = db.session.begin_nested()
         voting.vote(db.session(), question, "visitor:b", [red])
         with pytest.raises(Conflict):
             service.delete_question(db.session(), question)
         savepoint.rollback()
         db.session.commit()
-    assert not any("deleted" in event.args[0] for event in realm.published)
+    assert told(realm, question)[-1] == before
 
 
 def test_every_kind_of_change_by_the_models_is_told(app: Flask, realm: MemoryRealm) -> None:
     question, (red, _green, blue) = ask(app)
 
-    def told(change: Any) -> dict[str, Any]:
-        before = len(realm.published)
+    def news(change: Any) -> dict[str, Any]:
+        *_, before = told(realm, question)
         with app.app_context():
             change(db.session.get_one(Question, question))
             db.session.commit()
-        assert len(realm.published) == before + 1
-        payload = dict(realm.published[-1].args[0])
-        assert payload["version"] == realm.published[before - 1].args[0]["version"] + 1
+        *_, payload = told(realm, question)
+        assert payload["version"] == before["version"] + 1
         return payload
 
     def relabel(_question: Question) -> None:
@@ -132,18 +134,18 @@ def test_every_kind_of_change_by_the_models_is_told(app: Flask, realm: MemoryRea
     def remove(_question: Question) -> None:
         db.session.delete(db.session.get_one(Choice, blue))
 
-    assert told(lambda q: setattr(q, "text", "Anew?"))["text"] == "Anew?"
-    assert told(lambda q: setattr(q, "state", State.CLOSED))["open"] is False
-    assert told(relabel)["choices"][0]["label"] == "Ruby"
-    assert len(told(lambda q: q.choices.append(Choice(label="Pink", position=9)))["choices"]) == 4
-    assert [choice["label"] for choice in told(remove)["choices"]] == ["Ruby", "Green", "Pink"]
-    assert told(lambda q: setattr(q, "may_change", False))["may_change"] is False
+    assert news(lambda q: setattr(q, "text", "Anew?"))["text"] == "Anew?"
+    assert news(lambda q: setattr(q, "state", State.CLOSED))["open"] is False
+    assert news(relabel)["choices"][0]["label"] == "Ruby"
+    assert len(news(lambda q: q.choices.append(Choice(label="Pink", position=9)))["choices"]) == 4
+    assert [choice["label"] for choice in news(remove)["choices"]] == ["Ruby", "Green", "Pink"]
+    assert news(lambda q: setattr(q, "may_change", False))["may_change"] is False
 
 
 def test_the_rules_hold_for_the_models_themselves(app: Flask, realm: MemoryRealm) -> None:
     question, (red, green, blue) = ask(app)
     Visitor(app).vote(question, red)
-    published = len(realm.published)
+    before = told(realm, question)[-1]
 
     def refused(error: type[Exception], words: str, change: Any) -> None:
         with app.app_context():
@@ -169,7 +171,7 @@ def test_the_rules_hold_for_the_models_themselves(app: Flask, realm: MemoryRealm
     refused(Invalid, "same text", lambda q: setattr(q.choices[1], "label", "red"))
     refused(Invalid, "needs some text", lambda q: setattr(q, "text", " \u200b\n "))
     refused(Invalid, "too long", lambda q: setattr(q.choices[0], "label", "x" * 121))
-    assert len(realm.published) == published
+    assert told(realm, question)[-1] == before
 
 
 def test_the_database_keeps_choices_that_were_picked(app: Flask, realm: MemoryRealm) -> None:
@@ -193,10 +195,10 @@ def test_the_procedure_answers_each_caller_as_they_may_see(app: Flask, realm: Me
     voter.vote(question, red)
     me = voter.get("/wamp/ticket").json
     assert me is not None
-    as_me = realm.invoke("polls.question.results", question, caller=Caller(7, me["authid"], me["role"]))
+    as_me = answer(realm, question, caller=Caller(7, me["authid"], me["role"]))
     assert as_me == voter.snapshot(question)
     assert as_me["voted"] == [red]
-    stranger = realm.invoke("polls.question.results", question)
+    stranger = answer(realm, question)
     assert stranger["hidden"] is True
     assert stranger["voted"] == []
     with app.app_context():
@@ -204,7 +206,7 @@ def test_the_procedure_answers_each_caller_as_they_may_see(app: Flask, realm: Me
         from wampflask.apps.accounts import service as accounts
 
         admin = accounts.user_with(db.session(), ADMIN[0]).authid
-    assert not realm.invoke("polls.question.results", question, caller=Caller(8, admin, "admin"))["hidden"]
+    assert not answer(realm, question, caller=Caller(8, admin, "admin"))["hidden"]
 
 
 @pytest.mark.parametrize("wrong", ["1", None, True, 1.0, -1, 0, 2**40, [1], {"id": 1}])
@@ -234,7 +236,28 @@ def test_events_are_plain(realm: MemoryRealm, app: Flask) -> None:
     assert realm.published[-1].kwargs == {}
 
 
-def test_a_new_question_is_told_to_lists_once(app: Flask, realm: MemoryRealm) -> None:
-    question, (red, *_) = ask(app, visibility=Visibility.AFTER_CLOSE)
-    Visitor(app).vote(question, red)
-    assert on(realm, "polls.question.asked") == [{"question_id": question, "version": 1}]
+def listed(realm: MemoryRealm, name: str) -> list[dict[str, Any]]:
+    return [event.args[0] for event in realm.published if event.topic.startswith(f"wampflask.fragments.{name}.")]
+
+
+def test_lists_follow_new_questions_votes_and_deletions(app: Flask, realm: MemoryRealm, admin: Visitor) -> None:
+    first, (red, *_) = ask(app, visibility=Visibility.AFTER_CLOSE)
+    second, _ = ask(app)
+    for name in ("polls_list", "open_polls"):
+        assert [key for key, _ in listed(realm, name)[-1]["order"]] == [str(second), str(first)]
+        assert list(listed(realm, name)[-1]["rows"]) == [str(second)], "only what is new is sent"
+    Visitor(app).vote(first, red)
+    for name in ("polls_list", "open_polls"):
+        assert f'id="responses-count-{first}">1<' in listed(realm, name)[-1]["rows"][str(first)]
+    admin.post(f"/polls/{second}/delete", {"confirm": "1"})
+    admin.post(f"/polls/{first}/close")
+    assert [key for key, _ in listed(realm, "polls_list")[-1]["order"]] == [str(first)]
+    assert listed(realm, "open_polls")[-1]["order"] == []
+
+
+def test_only_admins_lists_offer_to_edit(app: Flask, realm: MemoryRealm, admin: Visitor) -> None:
+    ask(app)
+    for reader, offers in ((admin, True), (Visitor(app), False)):
+        assert (">Edit<" in reader.get("/polls/").text) is offers
+    sent = [">Edit<" in "".join(event["rows"].values()) for event in listed(realm, "polls_list")]
+    assert sent == [False, False, True], "visitor, user, admin"

@@ -15,6 +15,7 @@ from flask import Flask
 
 from tests.apps.conftest import make
 from tests.apps.visiting import USER, Visitor, ask
+from tests.contracts import declared_by_the_site
 from wampflask.apps.extensions import db, wamp
 from wampflask.apps.polls import contract
 from wampflask.apps.polls.models import Visibility
@@ -27,7 +28,7 @@ def node(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[R
     """A router whose folder is the site's instance folder, as in a running site."""
     folder = tmp_path_factory.mktemp("node") / "instance"
     shutil.copytree(prepared, folder)
-    with RouterNode(contract.PERMISSIONS, folder=folder) as node:
+    with RouterNode(declared_by_the_site(), folder=folder) as node:
         yield node
 
 

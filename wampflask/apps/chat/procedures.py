@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from flask import g
-
 from wampflask.apps.extensions import db, wamp
+from wampflask.reading import reading
 
 from . import acts, contract, live, people, service
 from .answering import answering
@@ -30,8 +29,8 @@ def enter(label: object) -> contract.Entered:
 @answering
 def history(label: object, before: object = None, since: object = None) -> contract.History:
     """The last messages, older ones, or what changed."""
-    g.reads_only = True
-    return service.history(db.session(), label, calling(), before=before, since=since)
+    with reading():
+        return service.history(db.session(), label, calling(), before=before, since=since)
 
 
 @wamp.register(contract.SAY)
@@ -63,13 +62,13 @@ def delete(label: object, number: object) -> contract.Message:
 @answering
 def typing(label: object) -> None:
     """Tell the others; nothing is stored."""
-    g.reads_only = True
-    session = db.session()
-    room = service.find_room(session, label)
-    person = people.find_person(session, calling())
-    if person is not None:
-        people.check_may_write(session, room, person)
-        live.tell_typing(room, person)
+    with reading():
+        session = db.session()
+        room = service.find_room(session, label)
+        person = people.find_person(session, calling())
+        if person is not None:
+            people.check_may_write(session, room, person)
+            live.tell_typing(room, person)
 
 
 @wamp.register(contract.RENAME)
@@ -101,7 +100,7 @@ def moderate(label: object, person: object, action: object, minutes: object = 15
 @answering
 def sanctions(label: object) -> list[contract.Sanctioned]:
     """Who is muted or banned."""
-    g.reads_only = True
-    if not calling().moderator:
-        raise service.NotYours("Only moderators see that.")
-    return people.sanctions(db.session(), service.find_room(db.session(), label))
+    with reading():
+        if not calling().moderator:
+            raise service.NotYours("Only moderators see that.")
+        return people.sanctions(db.session(), service.find_room(db.session(), label))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from flask import Blueprint, Response, abort, flash, g, redirect, render_template, request, url_for
+from flask import Blueprint, Response, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from limits import parse
 
 from wampflask.apps.errors import error_page
 from wampflask.apps.extensions import db, limiter
 from wampflask.apps.network import client_network
+from wampflask.reading import reading, writing
 
 from . import acts, live, names, people, service
 from .forms import ButtonForm, NameForm, SayForm
@@ -119,7 +120,11 @@ def rename(label: str) -> ResponseReturnValue:
 
 
 def _page(label: str, trouble: str = "", text: str = "") -> str:
-    g.reads_only = True  # showing it needs no write lock
+    with reading():  # also in a POST: it waits for the router, and must not hold a lock meanwhile
+        return _show(label, trouble, text)
+
+
+def _show(label: str, trouble: str, text: str) -> str:
     session, who = db.session(), reader()
     before = request.args.get("before", type=int)
     older = before if before is not None and 0 < before < 2**31 else None
@@ -147,10 +152,9 @@ def _page(label: str, trouble: str = "", text: str = "") -> str:
 def _make(label: str) -> None:
     _count_new_room()
     db.session.commit()  # what was read so far did not take the lock that writing needs
-    g.reads_only = False
-    service.new_room(db.session(), label)
-    db.session.commit()
-    g.reads_only = True
+    with writing():
+        service.new_room(db.session(), label)
+        db.session.commit()
 
 
 def _count_new_room() -> None:

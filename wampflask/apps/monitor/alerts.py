@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import g
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
 from wampflask.apps.db import now
 from wampflask.apps.extensions import db, wamp
+from wampflask.reading import reading
 
 from . import contract, notify
 from .models import Alert, AlertRule, AlertState, Host, Metric
@@ -82,16 +82,14 @@ class Evaluation:
 
     def round(self, samples: Mapping[str, Mapping[str, Any]]) -> None:
         """Open and resolve what is due, in a transaction of its own."""
-        g.reads_only = True
         session = db.session()
-        rules = load_rules(session)
-        open_keys = set(session.scalars(select(Alert.open_key).where(Alert.open_key.is_not(None))))
-        if not rules and not open_keys:
+        with reading():
+            rules = load_rules(session)
+            open_keys = set(session.scalars(select(Alert.open_key).where(Alert.open_key.is_not(None))))
+            hosts = load_hosts(session) if rules or open_keys else []
             session.rollback()
+        if not rules and not open_keys:
             return
-        hosts = load_hosts(session)
-        session.rollback()
-        g.reads_only = False
         opened, kept = self._judge(rules, hosts, _checked(samples), open_keys)
         resolved = {str(key) for key in open_keys} - kept
         if opened or resolved:

@@ -13,13 +13,14 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from flask import Flask, current_app, g
+from flask import Flask, current_app
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from wampflask.apps.db import now
 from wampflask.apps.extensions import db
 from wampflask.apps.network import public_link
+from wampflask.reading import reading
 
 from .models import Alert, AlertState, Channel, MonitorError, Notice, NoticeState
 
@@ -83,10 +84,9 @@ def prepare(session: Session, alert: Alert) -> None:
 
 def send_due() -> None:
     """Send what is due, in a thread of its own: a mail server may take its time."""
-    g.reads_only = True
-    waiting = db.session.scalar(_due().limit(1))
-    db.session.rollback()
-    g.reads_only = False
+    with reading():
+        waiting = db.session.scalar(_due().limit(1))
+        db.session.rollback()
     if waiting is None or not _sending.acquire(blocking=False):
         return
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001 - Flask's way

@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from flask import Flask, current_app, g
+from flask import Flask, current_app
 from sqlalchemy import select
 
 from wampflask import WampError, WampTimeout, caller
 from wampflask.apps.extensions import db, wamp
+from wampflask.reading import reading as only_reading
 from wampflask.status import State
 
 from . import alerts, contract, history, notify, push, service
@@ -161,7 +162,6 @@ class Watchman:
             self._app.logger.exception("A part of the watchman's round failed: %s", part.__qualname__)
         finally:
             db.session.rollback()
-            g.reads_only = False
 
     def _visit(self, online: set[str], late: set[str]) -> None:
         """Call the agents that are due, in a thread of its own: one that does not answer keeps no alarm waiting."""
@@ -249,12 +249,9 @@ def _stats(host: str) -> str:
 @contextmanager
 def reading() -> Iterator[None]:
     """A transaction that only reads: it waits for no writer and hinders none."""
-    g.reads_only = True
-    try:
+    with only_reading():
         yield
         db.session.rollback()
-    finally:
-        g.reads_only = False
 
 
 # -- what the holder hears

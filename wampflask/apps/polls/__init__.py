@@ -1,7 +1,7 @@
 """Live polls: ask, vote, and see every open page move.
 
-One vote a voter and exact counts are the database's business (``models``, ``service``); every change, wherever it is
-made, raises the question's version (``changes``) and is published after the commit (``live``).
+One vote a voter and exact counts are the database's business (``models``, ``service``), and rules hold wherever a
+question is changed (``changes``); ``live`` says what pages show true.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ __all__ = ["init_app"]
 
 def init_app(app: Flask) -> None:
     """Pages, procedures and commands."""
-    from . import cli, live, procedures, views
+    from . import changes, cli, live, procedures, views
 
-    del live, procedures  # imported for what they declare
+    del changes, live, procedures  # imported for what they declare
     app.register_blueprint(views.blueprint)
     app.cli.add_command(cli.polls)

@@ -1,71 +1,22 @@
-"""The rules that hold whoever changes a question, and what must be announced when the transaction commits.
+"""The rules that hold wherever a question is changed: by our forms, the admin or a command.
 
-Watched on the models in every session, so that our forms, the admin and commands need not remember: a change of a
-question or its choices raises its version and is kept for :func:`take_changed`.
+Watched on the models in every session. A change of a question or its choices raises its version.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Any, cast
 
-from sqlalchemy import event, inspect, select, update
-from sqlalchemy.orm import Session, SessionTransaction
+from sqlalchemy import event, inspect, select
+from sqlalchemy.orm import Session
 
 from .models import CHOICES_MAX, CHOICES_MIN, Choice, Conflict, Invalid, Question, new_results_key
 
 FIRST_VERSION = 1
 
-_KEY = "polls.changed"
 _SETTINGS = ("text", "kind", "state", "visibility", "may_change", "code", "results_key")
 _WORDING = ("label", "position", "question_id")
-
-
-@dataclass(slots=True)
-class Changed:
-    """What is known of a changed question, should it be gone at the commit.
-
-    :param version: before the change, at least. :param keys: every results key it had in this transaction.
-    """
-
-    version: int = 0
-    keys: set[str] = field(default_factory=set)
-
-
-def touch(session: Session, question_id: int, **values: Any) -> None:
-    """Set ``values`` and raise the version, atomically in the database, and remember to announce it.
-
-    A loaded :class:`Question` does not learn of it: expire it.
-    """
-    note_changed(session, question_id)
-    statement = update(Question).where(Question.id == question_id).values(version=Question.version + 1, **values)
-    session.execute(statement, execution_options={"synchronize_session": False})
-
-
-def renew_results_key(session: Session, question: Question) -> None:
-    """Make everybody who could hear hidden counts ask again whether they may."""
-    _remember(session, question)
-    question.results_key = new_results_key()
-
-
-def take_changed(session: Session) -> dict[int, Changed]:
-    """The questions changed in this transaction, by id; each is told once."""
-    session.flush()
-    found: dict[int, Changed] = session.info.pop(_KEY, {})
-    return found
-
-
-def _remember(session: Session, question: Question) -> None:
-    changed = note_changed(session, question.id)
-    changed.version = max(changed.version, question.version)
-    changed.keys.add(question.results_key)
-
-
-def note_changed(session: Session, question_id: int) -> Changed:
-    """Have a question announced when the transaction commits."""
-    found: Changed = session.info.setdefault(_KEY, {}).setdefault(question_id, Changed())
-    return found
 
 
 @event.listens_for(Session, "before_flush")
@@ -76,30 +27,12 @@ def _before_flush(session: Session, _context: Any, _instances: Any) -> None:
         for question in questions:
             _check_choices(session, question)
             _check_kind(session, question)
-            if question not in session.new and _has_changed(question, ("visibility",)):
-                renew_results_key(session, question)
-        for question in questions:
             if question in session.new:
                 question.version = FIRST_VERSION
-            else:
-                _remember(session, question)
-                question.version = cast(int, Question.version + 1)
-
-
-@event.listens_for(Session, "after_flush")
-def _after_flush(session: Session, _context: Any) -> None:
-    for question in session.new:
-        if isinstance(question, Question):
-            _remember(session, question)
-    for question in session.deleted:
-        if isinstance(question, Question):
-            _remember(session, question)
-
-
-@event.listens_for(Session, "after_soft_rollback")
-def _after_rollback(session: Session, transaction: SessionTransaction) -> None:
-    if transaction.parent is None:
-        session.info.pop(_KEY, None)
+                continue
+            if _has_changed(question, ("visibility",)):
+                question.results_key = new_results_key()
+            question.version = cast(int, Question.version + 1)
 
 
 def _changed_questions(session: Session) -> list[Question]:

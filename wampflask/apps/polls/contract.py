@@ -13,26 +13,18 @@ from wampflask import Permission
 from wampflask.permissions import PAGES
 
 RESULTS = "polls.question.results"
-"""Procedure ``(question_id, as_voter=True)`` → :class:`Snapshot`, as the caller may see it.
+"""Procedure ``(question_id, as_voter=True)`` → :class:`Snapshot`, as the caller may see it, and its number.
 
 ``as_voter=False`` is for a screen that many people look at: the answer does not depend on the caller's own vote.
 """
 
-UPDATE = "polls.question.update.<question_id>"
-"""Topic: :class:`Snapshot` as anybody may see it, or :class:`Deleted`."""
+UPDATE = "polls.question.update.<int:question_id>"
+"""Live value: :class:`Snapshot` as anybody may see it, or :class:`Deleted`."""
 
-LIVE = "polls.question.live.<question_id>.<!key>"
-"""Topic: :class:`Snapshot` with counts, for those who may see them before everybody."""
+LIVE = "polls.question.live.<int:question_id>.<!key>"
+"""Live value: :class:`Snapshot` with counts, for those who may see them before everybody; null for a former key."""
 
-ASKED = "polls.question.asked"
-"""Topic: :class:`Asked`, when there is a new question. Lists of polls fetch themselves again."""
-
-PERMISSIONS = (
-    Permission(RESULTS, call=PAGES),
-    Permission(UPDATE, subscribe=PAGES),
-    Permission(LIVE, subscribe=PAGES),
-    Permission(ASKED, subscribe=PAGES),
-)
+PERMISSIONS = (Permission(RESULTS, call=PAGES),)
 
 
 class ChoiceCount(TypedDict):
@@ -51,11 +43,12 @@ class ChoiceCount(TypedDict):
 class Snapshot(TypedDict):
     """A question as one viewer may see it at one version.
 
-    An event whose version is not newer than what a page shows is to be ignored. ``total_votes`` is the sum over the
-    choices, ``voters`` the number of persons (the same for single choice); both are always told. ``hidden`` says that
-    the counts are not for this viewer, yet. ``round`` rises with each reset: own votes of an earlier round are gone.
-    ``live`` is the topic to follow; when an event's ``live`` is not the topic it came on, fetch the snapshot again and
-    follow what that says. ``voted``, in answers to one viewer only, has the choices that this viewer picked.
+    ``version`` rises with each change; which of two states is the newer one, their numbers say. ``total_votes`` is the
+    sum over the choices, ``voters`` the number of persons (the same for single choice); both are always there.
+    ``hidden`` says that the counts are not for this viewer, yet. ``round`` rises with each reset: own votes of an
+    earlier round are gone. ``live`` is the topic to follow, besides the public one: when that tells less than one may
+    see, ask again, and follow what the answer says. ``voted``, in answers to one viewer only, has the choices that this
+    viewer picked.
     """
 
     question_id: int
@@ -75,18 +68,10 @@ class Snapshot(TypedDict):
     voted: NotRequired[list[int]]
 
 
-class Asked(TypedDict):
-    """A question that was not there before."""
-
-    question_id: int
-    version: int
-
-
 class Deleted(TypedDict):
-    """The question is gone; pages say so."""
+    """There is no such question; pages say that it was deleted."""
 
     question_id: int
-    version: int
     deleted: Literal[True]
 
 

@@ -1,61 +1,79 @@
-"""Tells open pages what changed, after the commit: the one place where polls are published.
-
-The payloads are read at the end of the transaction, so a version and its counts belong together.
-"""
+"""What open pages show of polls. The library reads it after each commit that changed it, and sends it."""
 
 from __future__ import annotations
 
-from flask import has_app_context
-from flask_sqlalchemy.session import Session
-from sqlalchemy import event
+import hmac
+from collections.abc import Sequence
 
-from wampflask.apps.extensions import wamp
+from wampflask.apps.extensions import db, wamp
 
 from . import contract, service
-from .changes import FIRST_VERSION, Changed, take_changed
-from .models import Question, Visibility
+from .models import Choice, Question
+
+PAGE_SIZE = 50
+NEWEST = 6
+AGAIN = 10.0
+"""Seconds after which a list is read again: what moves its second and further pages is not followed one by one."""
 
 
-@event.listens_for(Session, "before_commit")
-def _before_commit(session: Session) -> None:
-    if session.in_nested_transaction() or not has_app_context():
-        return
-    announce = wamp.after_commit(session)
-    for topic, payload in news(session, take_changed(session)):
-        announce.publish_latest(topic, payload)
+@wamp.value(
+    contract.UPDATE,
+    allow="everyone",
+    of={
+        Question: lambda question: {"question_id": question.id},
+        Choice: lambda choice: {"question_id": choice.question_id},
+    },
+)
+def public(question_id: int) -> contract.Snapshot | contract.Deleted:
+    """The question as anybody may see it."""
+    question = service.find_question(db.session(), question_id)
+    if question is None:
+        return contract.Deleted(question_id=question_id, deleted=True)
+    return service.public_snapshot(question)
 
 
-News = list[tuple[str, contract.Snapshot | contract.Asked | contract.Deleted]]
+def _early(question: Question) -> dict[str, object]:
+    return {"question_id": question.id, "key": question.results_key}
 
 
-def news(session: Session, changed: dict[int, Changed]) -> News:
-    """What to publish, by topic."""
-    if not changed:
-        return []
-    afresh = {"populate_existing": True}
-    questions = session.scalars(service.WITH_CHOICES, {"ids": list(changed)}, execution_options=afresh).unique()
-    found = {question.id: question for question in questions}
-    result: News = []
-    for question_id, change in changed.items():
-        question = found.get(question_id)
-        result += _news_of(question, change) if question else _obituary(question_id, change)
-    return result
+@wamp.value(
+    contract.LIVE,
+    allow="everyone",
+    of={Question: _early, Choice: lambda choice: choice.question and _early(choice.question)},
+)
+def early(question_id: int, key: str) -> contract.Snapshot | None:
+    """The question with its counts, for those who know its present key."""
+    question = service.find_question(db.session(), question_id)
+    if question is None or not hmac.compare_digest(question.results_key, key):
+        return None
+    return service.full_snapshot(question)
 
 
-def _news_of(question: Question, change: Changed) -> News:
-    public = service.public_snapshot(question)
-    result: News = [(contract.update_topic(question.id), public)]
-    if question.version == FIRST_VERSION:
-        result.append((contract.ASKED, contract.Asked(question_id=question.id, version=question.version)))
-    if question.visibility is not Visibility.ALWAYS:
-        topic = contract.live_topic(question.id, question.results_key)
-        result.append((topic, service.full_snapshot(question)))
-    # Who listens under a former key is told to ask again where to listen.
-    former = change.keys - {question.results_key}
-    return result + [(contract.live_topic(question.id, key), public) for key in sorted(former)]
+@wamp.fragment(
+    "polls/_card.html",
+    allow="everyone",
+    per="role",
+    row="question",
+    of={Question: lambda _question: {"page": 1}},
+    every=AGAIN,
+)
+def polls_list(page: int) -> Sequence[Question]:
+    """A page of all polls, the newest first."""
+    return service.list_questions(db.session(), limit=PAGE_SIZE, offset=(page - 1) * PAGE_SIZE)
 
 
-def _obituary(question_id: int, change: Changed) -> News:
-    gone = contract.Deleted(question_id=question_id, version=change.version + 1, deleted=True)
-    topics = [contract.update_topic(question_id), *(contract.live_topic(question_id, key) for key in change.keys)]
-    return [(topic, gone) for topic in topics]
+@wamp.fragment("polls/_card.html", allow="everyone", row="question", of={Question: lambda _question: {}})
+def open_polls() -> Sequence[Question]:
+    """The newest polls that take votes."""
+    return service.list_questions(db.session(), limit=NEWEST, only_open=True)
+
+
+def voted(question_id: int, key: str) -> None:
+    """A vote is counted in the current transaction; it was counted by statements, which nobody sees but who made them.
+
+    :param key: the question's results key.
+    """
+    public.changed(question_id=question_id)
+    early.changed(question_id=question_id, key=key)
+    polls_list.changed(page=1)
+    open_polls.changed()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from flask import g
 from flask_security import current_user
 
-from wampflask import CallFailed, caller
+from wampflask import CallFailed, caller, numbered
 from wampflask.apps.extensions import db, wamp
+from wampflask.reading import reading
 
 from . import contract, service
 
@@ -14,6 +14,7 @@ wamp.permit(*contract.PERMISSIONS)
 
 
 @wamp.register(contract.RESULTS)
+@numbered
 def results(question_id: object, as_voter: object = True) -> contract.Snapshot:
     """The question as the caller may see it now.
 
@@ -24,10 +25,10 @@ def results(question_id: object, as_voter: object = True) -> contract.Snapshot:
         raise CallFailed("polls.error.invalid", "A question's id is a positive whole number.")
     if not isinstance(as_voter, bool):
         raise CallFailed("polls.error.invalid", "as_voter is true or false.")
-    g.reads_only = True
     voter = caller.authid if as_voter else None
-    viewer = service.Viewer(voter, is_admin=current_user.is_authenticated and current_user.has_role("admin"))
-    try:
-        return service.snapshot(db.session(), service.get_question(db.session(), question_id), viewer)
-    except service.PollError as error:
-        raise CallFailed(error.uri, str(error)) from None
+    with reading():
+        viewer = service.Viewer(voter, is_admin=current_user.is_authenticated and current_user.has_role("admin"))
+        try:
+            return service.snapshot(db.session(), service.get_question(db.session(), question_id), viewer)
+        except service.PollError as error:
+            raise CallFailed(error.uri, str(error)) from None

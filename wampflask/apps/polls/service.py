@@ -6,14 +6,13 @@ transaction half done: roll it back.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import bindparam, delete, func, select, update
-from sqlalchemy.orm import Session, joinedload, selectinload
+from sqlalchemy.orm import Session, joinedload
 
 from . import shares
-from .changes import renew_results_key, take_changed, touch
 from .contract import ChoiceCount, Snapshot, live_topic, update_topic
 from .models import (
     Choice,
@@ -27,10 +26,11 @@ from .models import (
     State,
     Visibility,
     Vote,
+    new_results_key,
     no_question,
 )
 
-__all__ = ["ChoiceDraft", "Conflict", "Invalid", "NotFound", "PollError", "QuestionDraft", "Viewer", "take_changed"]
+__all__ = ["ChoiceDraft", "Conflict", "Invalid", "NotFound", "PollError", "QuestionDraft", "Viewer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +48,14 @@ class Viewer:
 ANYBODY = Viewer()
 
 # Made once: in a storm of votes these are asked for each.
-WITH_CHOICES = (
-    select(Question).where(Question.id.in_(bindparam("ids", expanding=True))).options(joinedload(Question.choices))
-)
-"""Questions by their ``ids``, with their choices; the result wants ``unique()``."""
+_WITH_CHOICES = select(Question).where(Question.id == bindparam("id")).options(joinedload(Question.choices))
 _PICKS = (
-    select(Vote.question_id, Pick.choice_id)
-    .join(Pick, Pick.vote_id == Vote.id)
-    .where(Vote.voter == bindparam("voter"), Vote.question_id.in_(bindparam("ids", expanding=True)))
+    select(Pick.choice_id)
+    .join(Vote, Pick.vote_id == Vote.id)
+    .where(Vote.voter == bindparam("voter"), Vote.question_id == bindparam("question"))
     .order_by(Pick.choice_id)
 )
+_ID_END = 2**31
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +80,16 @@ class QuestionDraft:
 # -- finding
 
 
+def find_question(session: Session, question_id: int) -> Question | None:
+    """With its choices; None when there is none with this id."""
+    if not 0 < question_id < _ID_END:
+        return None
+    return session.scalars(_WITH_CHOICES, {"id": question_id}).unique().one_or_none()
+
+
 def get_question(session: Session, question_id: int) -> Question:
     """:raises NotFound: there is none with this id."""
-    question = session.scalars(WITH_CHOICES, {"ids": [question_id]}).unique().one_or_none()
+    question = find_question(session, question_id)
     if question is None:
         raise no_question(question_id)
     return question
@@ -107,16 +112,12 @@ def count_questions(session: Session) -> int:
     return session.scalar(select(func.count(Question.id))) or 0
 
 
-def list_snapshots(
-    session: Session, viewer: Viewer = ANYBODY, *, limit: int = 50, offset: int = 0, only_open: bool = False
-) -> list[Snapshot]:
-    """Questions as ``viewer`` may see them, newest first."""
-    query = select(Question).options(selectinload(Question.choices)).order_by(Question.id.desc())
+def list_questions(session: Session, *, limit: int, offset: int = 0, only_open: bool = False) -> Sequence[Question]:
+    """The newest first."""
+    query = select(Question).order_by(Question.id.desc())
     if only_open:
         query = query.where(Question.state == State.OPEN)
-    questions = session.scalars(query.limit(limit).offset(offset)).all()
-    picks = _picks_of(session, viewer.voter, [question.id for question in questions])
-    return [_snapshot_for(question, viewer, picks.get(question.id, [])) for question in questions]
+    return session.scalars(query.limit(limit).offset(offset)).all()
 
 
 # -- seeing
@@ -124,8 +125,12 @@ def list_snapshots(
 
 def snapshot(session: Session, question: Question, viewer: Viewer = ANYBODY) -> Snapshot:
     """The question as ``viewer`` may see it now."""
-    picks = _picks_of(session, viewer.voter, [question.id])
-    return _snapshot_for(question, viewer, picks.get(question.id, []))
+    mine = {"voter": viewer.voter, "question": question.id}
+    picks = session.scalars(_PICKS, mine).all() if viewer.voter is not None else []
+    early = not is_public(question) and may_see_results(question, viewer, has_voted=bool(picks))
+    found = full_snapshot(question) if early else public_snapshot(question)
+    found["voted"] = list(picks)
+    return found
 
 
 def is_public(question: Question) -> bool:
@@ -146,13 +151,6 @@ def public_snapshot(question: Question) -> Snapshot:
 def full_snapshot(question: Question) -> Snapshot:
     """What the topic for those who may see counts early carries."""
     return _snapshot(question, counts=True, live=live_topic(question.id, question.results_key))
-
-
-def _snapshot_for(question: Question, viewer: Viewer, picks: Sequence[int]) -> Snapshot:
-    early = not is_public(question) and may_see_results(question, viewer, has_voted=bool(picks))
-    found = full_snapshot(question) if early else public_snapshot(question)
-    found["voted"] = list(picks)
-    return found
 
 
 def _snapshot(question: Question, *, counts: bool, live: str) -> Snapshot:
@@ -186,16 +184,6 @@ def _counts(question: Question) -> list[ChoiceCount]:
 
 def _hidden(choice: Choice) -> ChoiceCount:
     return ChoiceCount(id=choice.id, label=choice.label, votes=None, percent=None)
-
-
-def _picks_of(session: Session, voter: str | None, question_ids: Collection[int]) -> dict[int, list[int]]:
-    """The choices that ``voter`` picked, by question."""
-    if voter is None or not question_ids:
-        return {}
-    found: dict[int, list[int]] = {}
-    for question_id, choice_id in session.execute(_PICKS, {"voter": voter, "ids": list(question_ids)}):
-        found.setdefault(question_id, []).append(choice_id)
-    return found
 
 
 # -- making and changing
@@ -270,9 +258,10 @@ def reset(session: Session, question_id: int) -> Question:
     session.execute(delete(Vote).where(Vote.question_id == question.id), execution_options=quietly)
     zero = update(Choice).where(Choice.question_id == question.id).values(votes=0)
     session.execute(zero, execution_options=quietly)
-    renew_results_key(session, question)
+    question.results_key = new_results_key()
+    question.voters = 0
+    question.round += 1
     session.flush()
-    touch(session, question.id, voters=0, round=Question.round + 1)
     session.expire(question)
     return question
 

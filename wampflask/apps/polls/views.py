@@ -14,7 +14,6 @@ from flask import (
     Blueprint,
     Response,
     flash,
-    g,
     jsonify,
     make_response,
     redirect,
@@ -28,8 +27,9 @@ from wampflask.apps.errors import error_page
 from wampflask.apps.extensions import db
 from wampflask.apps.guard import for_admins, is_admin
 from wampflask.apps.network import public_base
+from wampflask.reading import reading
 
-from . import service, voting
+from . import live, service, voting
 from .export import to_csv
 from .forms import ActionForm, QuestionForm, VoteForm
 from .models import Question, State
@@ -37,7 +37,6 @@ from .viewing import current_viewer
 
 blueprint = Blueprint("polls", __name__)
 
-PAGE_SIZE = 50
 STATUS = {service.NotFound: 404, service.Conflict: 409, service.Invalid: 422}
 UNPROCESSABLE = 422
 _ID_DIGITS = 10  # an id has fewer
@@ -55,12 +54,10 @@ def poll_error(error: service.PollError) -> Response:
 
 @blueprint.get("/polls/")
 def index() -> str:
-    """``polls/index.html`` (questions: snapshots, newest first; page, pages: numbers from 1; may_edit)."""
-    total = service.count_questions(db.session())
-    pages = max(1, -(-total // PAGE_SIZE))
+    """``polls/index.html`` (page, pages: numbers from 1; may_edit)."""
+    pages = max(1, -(-service.count_questions(db.session()) // live.PAGE_SIZE))
     page = min(max(1, request.args.get("page", 1, type=int)), pages)
-    questions = service.list_snapshots(db.session(), current_viewer(), limit=PAGE_SIZE, offset=(page - 1) * PAGE_SIZE)
-    return render_template("polls/index.html", questions=questions, page=page, pages=pages, may_edit=is_admin())
+    return render_template("polls/index.html", page=page, pages=pages, may_edit=is_admin())
 
 
 @blueprint.get("/polls/<int:question_id>/")
@@ -81,15 +78,17 @@ def vote(question_id: int) -> ResponseReturnValue:
     """
     viewer = current_viewer()
     try:
-        voting.vote(db.session(), question_id, viewer.voter or "", _picked())
+        key = voting.vote(db.session(), question_id, viewer.voter or "", _picked())
+        if key is not None:
+            live.voted(question_id, key)
         db.session.commit()
     except (service.Conflict, service.Invalid) as error:
         db.session.rollback()
         status = STATUS[type(error)]
         return error_page(status, str(error)) if _prefers_json() else (_detail_page(question_id, str(error)), status)
-    g.reads_only = True  # showing it needs no write lock
     if _prefers_json():
-        return jsonify(service.snapshot(db.session(), service.get_question(db.session(), question_id), viewer))
+        with reading():
+            return jsonify(service.snapshot(db.session(), service.get_question(db.session(), question_id), viewer))
     flash("Your vote is counted.", "success")
     return redirect(url_for("polls.results", question_id=question_id))
 

@@ -13,7 +13,6 @@ from sqlalchemy import Row, Table, bindparam, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from .changes import note_changed, touch
 from .models import Choice, Conflict, Invalid, Kind, Pick, Question, State, Vote, no_question
 
 _questions = cast("Table", Question.__table__)
@@ -22,7 +21,7 @@ _votes = cast("Table", Vote.__table__)
 _picks = cast("Table", Pick.__table__)
 
 _BALLOT = (
-    select(_questions.c.kind, _questions.c.state, _questions.c.may_change, _choices.c.id)
+    select(_questions.c.kind, _questions.c.state, _questions.c.may_change, _questions.c.results_key, _choices.c.id)
     .join(_choices)
     .where(_questions.c.id == bindparam("question"))
     .with_for_update(of=_questions)
@@ -40,19 +39,17 @@ _COUNT = (
     .where(_choices.c.id.in_(bindparam("picked", expanding=True)))
     .values(votes=_choices.c.votes + bindparam("step"))
 )
-_COUNT_VOTER = (
-    update(_questions)
-    .where(_questions.c.id == bindparam("question"))
-    .values(version=_questions.c.version + 1, voters=_questions.c.voters + 1)
-)
+_CHANGED = update(_questions).where(_questions.c.id == bindparam("question")).values(version=_questions.c.version + 1)
+_COUNT_VOTER = _CHANGED.values(voters=_questions.c.voters + 1)
 
 
-def vote(session: Session, question_id: int, voter: str, choice_ids: Iterable[int]) -> None:
+def vote(session: Session, question_id: int, voter: str, choice_ids: Iterable[int]) -> str | None:
     """Count a vote, or change the one that ``voter`` has given.
 
     Voters of one question queue at its row, so two at once by the same voter are one after the other; that there is
     one vote for each voter is the database's own constraint. A loaded question does not learn of it: expire it.
 
+    :return: the question's results key; None when they had voted just so before.
     :raises NotFound: no such question. :raises Conflict: it is closed, or the vote may not be changed.
     :raises Invalid: no choice, too many, or another question's.
     """
@@ -65,15 +62,15 @@ def vote(session: Session, question_id: int, voter: str, choice_ids: Iterable[in
     vote_id = _cast_vote(session, question_id, voter)
     if vote_id is not None:
         _add_picks(session, vote_id, picked)
-        note_changed(session, question_id)
         session.execute(_COUNT_VOTER, {"question": question_id})
-    elif ballot[0].may_change:
-        _change_vote(session, question_id, voter, picked)
-    else:
+    elif not ballot[0].may_change:
         raise Conflict("You have voted on this question already, and votes cannot be changed.")
+    elif not _change_vote(session, question_id, voter, picked):
+        return None
+    return str(ballot[0].results_key)
 
 
-def _checked_picks(ballot: Sequence[Row[Any, Any, Any, Any]], choice_ids: Iterable[int]) -> set[int]:
+def _checked_picks(ballot: Sequence[Row[Any, Any, Any, Any, Any]], choice_ids: Iterable[int]) -> set[int]:
     picked = set(choice_ids)
     if not picked:
         raise Invalid("Pick an answer first.")
@@ -90,16 +87,18 @@ def _cast_vote(session: Session, question_id: int, voter: str) -> int | None:
     return session.scalars(statement, {"question_id": question_id, "voter": voter}).one_or_none()
 
 
-def _change_vote(session: Session, question_id: int, voter: str, picked: set[int]) -> None:
+def _change_vote(session: Session, question_id: int, voter: str, picked: set[int]) -> bool:
+    """Whether it was another vote before."""
     vote_id = session.scalars(select(Vote.id).where(Vote.question_id == question_id, Vote.voter == voter)).one()
     before = set(session.scalars(select(Pick.choice_id).where(Pick.vote_id == vote_id)))
     if before == picked:
-        return
+        return False
     dropped = before - picked
     session.execute(delete(Pick).where(Pick.vote_id == vote_id, Pick.choice_id.in_(dropped)))
     _count(session, dropped, -1)
     _add_picks(session, vote_id, picked - before)
-    touch(session, question_id)
+    session.execute(_CHANGED, {"question": question_id})
+    return True
 
 
 def _add_picks(session: Session, vote_id: int, picked: set[int]) -> None:
