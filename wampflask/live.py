@@ -28,6 +28,7 @@ from .options import DEFAULT_PUBLISH
 from .outbox import Message
 from .patterns import Pattern
 from .permissions import Permission
+from .reading import reading
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -182,7 +183,8 @@ class LiveThing(Generic[P, R]):
 
     def _state_or_error(self, args: Mapping[str, Any], offered: Mapping[str, Any], keys: Iterable[str] | None) -> Any:
         try:
-            return self.state(args, offered, keys)
+            with reading():
+                return self.state(args, offered, keys)
         except (CallFailed, NotAuthorized) as error:
             return error
         except NotFound as error:
@@ -322,5 +324,6 @@ class Log(Addressed[P, R]):
 
     def items(self, args: Mapping[str, Any], since: object) -> list[Any]:
         """The items after ``since``; None for the newest page."""
-        found: list[Any] = payload.clean_value(list(self._call({**args, "since": since})), self.label)
+        with reading():
+            found: list[Any] = payload.clean_value(list(self._call({**args, "since": since})), self.label)
         return found

@@ -356,7 +356,8 @@ def test_who_is_here_is_shown_by_name(app: Flask, realm: MemoryRealm, anna: Talk
 
 
 def test_a_new_name_is_shown_wherever_somebody_is(app: Flask, realm: MemoryRealm, visitor: Visitor) -> None:
-    topics, anna = [], Talker(realm, "visitor:anna")
+    topics = []
+    anna = Talker(realm, "visitor:anna")
     for room in ("den", "attic", "cellar"):
         visitor.get(f"/chat/{room}/")
         topics.append(here(anna(contract.ENTER, room)["key"], room))

@@ -45,6 +45,5 @@ def _count_people(room: Room) -> int:
     try:
         return len(wamp.online(contract.presence_topic(room.label, room.key)))
     except WampError as error:
-        raise click.ClickException(
-            f"Who is in the rooms is not known: {error} Start the router and try again."
-        ) from None
+        why = f"Who is in the rooms is not known: {error} Start the router and try again."
+        raise click.ClickException(why) from None

@@ -11,7 +11,7 @@ from limits import parse
 from wampflask.apps.errors import error_page
 from wampflask.apps.extensions import db, limiter
 from wampflask.apps.network import client_network
-from wampflask.reading import writing
+from wampflask.reading import reading, writing
 
 from . import acts, live, names, people, service
 from .forms import ButtonForm, NameForm, SayForm
@@ -120,6 +120,11 @@ def rename(label: str) -> ResponseReturnValue:
 
 
 def _page(label: str, trouble: str = "", text: str = "") -> str:
+    with reading():  # also in a POST: it waits for the router, and must not hold a lock meanwhile
+        return _show(label, trouble, text)
+
+
+def _show(label: str, trouble: str, text: str) -> str:
     session, who = db.session(), reader()
     before = request.args.get("before", type=int)
     older = before if before is not None and 0 < before < 2**31 else None

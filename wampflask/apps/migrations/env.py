@@ -36,9 +36,8 @@ if context.is_offline_mode():
 else:
     engine = current_app.extensions["migrate"].db.engine
     with engine.connect() as connection:
-        if (
-            engine.dialect.name == "sqlite"
-        ):  # a table that is rebuilt is dropped, which must not delete what refers to it
+        if engine.dialect.name == "sqlite":
+            # A table that is rebuilt is dropped, which must not delete what refers to it.
             connection.connection.execute("PRAGMA foreign_keys=OFF")
         context.configure(connection=connection, **options)
         with context.begin_transaction():
