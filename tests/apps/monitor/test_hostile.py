@@ -6,6 +6,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,6 +14,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import delete, select
 
+from tests.apps.admin.forms import Form
 from tests.apps.conftest import make
 from tests.apps.monitor.hosts import FakeHost
 from tests.apps.visiting import ADMIN, Visitor
@@ -33,7 +35,6 @@ from wampflask.router.wire import (
     YIELD,
     Message,
     Wire,
-    WireError,
     wait_until,
 )
 from wampflask.testing import RouterNode
@@ -98,11 +99,12 @@ def is_mute(_request: int, _args: list[Any]) -> None:
 
 
 class Agent:
-    """An agent's session; what it is called for is answered by ``answer`` in a thread of its own."""
+    """An agent's session; in a thread of its own it answers calls by ``answer``, and keeps reporting ``values``."""
 
     def __init__(self, site: Flask, node: RouterNode, answer: Answer = accepts, name: str = "web1") -> None:
         self.fake = FakeHost(site, name).enrol()
         self.calls: list[str] = []
+        self.values: dict[str, Any] = {}
         self._answer = answer
         self._procedures: dict[int, str] = {}
         answers = self.fake.post().json or {}
@@ -113,6 +115,7 @@ class Agent:
             self._procedures[registered[2]] = procedure
         self._answers: dict[int, Message] = {}
         self._lock = threading.Lock()
+        self._stop = threading.Event()
         self._thread = threading.Thread(target=self._serve, name=f"agent {name}")
         self._thread.start()
         self.call(contract.READY, {"agent": "1.0.0"})
@@ -122,11 +125,12 @@ class Agent:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.wire.close()
+        self._stop.set()
         self._thread.join(10)
+        self.wire.close()
 
-    def report(self, **values: Any) -> None:
-        sample = {**self.fake.sample(), "interval": 1.0, **values}
+    def _report(self) -> None:
+        sample = {**self.fake.sample(), "interval": 1.0, **self.values}
         self._send([PUBLISH, next(self.wire.requests), {}, f"monitor.clientstats.{self.fake.host}", [sample]])
 
     def call(self, procedure: str, *args: Any, **kwargs: Any) -> Message:
@@ -141,13 +145,12 @@ class Agent:
             self.wire.send(message)
 
     def _serve(self) -> None:
-        while True:
+        while not self._stop.is_set():
             try:
                 message = self.wire.receive(0.2)
             except TimeoutError:
+                self._report()
                 continue
-            except (WireError, OSError):
-                return
             if message[0] == INVOCATION:
                 self.calls.append(self._procedures[message[2]])
                 if answer := self._answer(message[1], message[4]):
@@ -157,12 +160,24 @@ class Agent:
 
 
 @pytest.fixture
-def dashboard(site: Flask, node: RouterNode) -> Iterator[Wire]:
-    """A page that looks at all hosts."""
+def dashboard(site: Flask, node: RouterNode) -> Iterator[None]:
+    """A page that looks at all hosts, for as long as the test lasts."""
     ticket = dict(Visitor(site).log_in(ADMIN).get("/wamp/ticket").json or {})
-    with Wire(node.ws_url).join(ticket["realm"], ticket["ticket"]) as wire:
-        assert wire.ask(SUBSCRIBE, "monitor.clientstats.", options={"match": "wildcard"})[0] == SUBSCRIBED
-        yield wire
+    wire = Wire(node.ws_url).join(ticket["realm"], ticket["ticket"])
+    assert wire.ask(SUBSCRIBE, "monitor.clientstats.", options={"match": "wildcard"})[0] == SUBSCRIBED
+
+    def read() -> None:
+        while not stop.is_set():
+            with suppress(TimeoutError):
+                wire.receive(0.5)  # the router ends who does not answer its pings
+
+    stop, reading = threading.Event(), threading.Thread(target=read)
+    reading.start()
+    yield
+    assert reading.is_alive(), "nobody looked any more"
+    stop.set()
+    reading.join(10)
+    wire.close()
 
 
 def alerts(site: Flask) -> list[str]:
@@ -183,14 +198,15 @@ def test_alarms_of_other_hosts_go_out(site: Flask, node: RouterNode, answer: Ans
         db.session.add(AlertRule(name="Hot", metric=Metric.CPU, threshold=90, seconds=0))
         db.session.commit()
     with Agent(site, node, answer, "evil") as hostile:
-        hostile.report(cpu=HUGE, load=[HUGE], version=HUGE, time=HUGE)
+        hostile.values = {"cpu": 1e300, "load": [2**53 - 1], "version": -1, "time": 1e308}
         with Agent(site, node, name="good") as honest:
             assert wait_until(lambda: is_online(site, honest), 20)
             assert wait_until(lambda: contract.WATCH in honest.calls, 20)
             assert wait_until(lambda: contract.WATCH in hostile.calls, 20)
-            honest.report(cpu=0.99)
+            honest.values = {"cpu": 0.99}
             assert wait_until(lambda: "good: CPU is 99%, above 90%" in alerts(site), 20)
         assert wait_until(lambda: "good is offline" in alerts(site), 20)
+        assert is_online(site, hostile), "it was gone, so that nothing was tried"
 
 
 @pytest.mark.parametrize("answer", [throws, boasts, rambles])
@@ -205,7 +221,8 @@ def test_an_admin_who_edits_a_hostile_host_gets_a_page(site: Flask, node: Router
         with site.app_context():
             ids = ",".join(map(str, db.session.scalars(select(Host.id))))
         bulk = f"/admin/hosts/bulk?ids={ids}"
-        answered = admin.post(bulk, {"frequency": "9"}, form=bulk, follow_redirects=True)
+        form = Form(admin.get(bulk).text)
+        answered = admin.client.post(bulk, data=form.filled(frequency=9), follow_redirects=True)
         assert "good: Applied" in answered.text
         assert "evil: " in answered.text
 
