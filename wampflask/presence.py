@@ -4,7 +4,7 @@
 
     @wamp.presence("todo.team.{team}", allow="user")
     def member(person):
-        return {"name": db.session.get(User, person.id).name}
+        return {"name": db.session.get(User, person.user_id).name}
 
     wamp.online("todo.team.7")            # [Person(authid="user:3", role="user", pages=2, since=…), …]
 
@@ -28,6 +28,7 @@ from typing import Any, TypeVar
 from flask import current_app
 
 from ._current import current_client
+from .caller import Caller
 from .errors import WampError
 from .live import Rows
 from .patterns import Pattern
@@ -54,6 +55,11 @@ class Person:
     role: str
     pages: int = 0
     since: float = 0.0
+
+    @property
+    def user_id(self) -> str | None:
+        """As :attr:`wampflask.Caller.user_id`."""
+        return Caller(authid=self.authid).user_id
 
 
 class Presence(Rows[[Iterable[str] | None], Mapping[str, Any] | None]):

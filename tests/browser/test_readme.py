@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.browsing import Troubles, page_in
-from tests.browser.readme_shop import ReadmeShop, commands, files, readme_shop
+from tests.browser.readme_shop import ReadmeShop, commands, fences, files, readme_shop
+from wampflask import CallFailed
+from wampflask.testing import in_memory
 
 
 @pytest.fixture
@@ -51,6 +55,19 @@ def test_buying_in_one_window_changes_the_other(shop: ReadmeShop, context: Brows
         buy(one)
         shows(one, left)
         shows(other, left)
+
+
+def test_a_table_is_bound_as_the_readme_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (block,) = (block for block in fences("python") if "wamp.bind(" in block)
+    (tmp_path / "shop_with_bookings.py").write_text(files()["app.py"] + block)
+    monkeypatch.syspath_prepend(tmp_path)
+    app = importlib.import_module("shop_with_bookings").create_app()
+    with in_memory(app) as realm, realm.page() as page, realm.page() as other:
+        page.subscribe("tables.booking..changed")
+        made = other.call("tables.booking.create", {"name": "Ann", "seats": 2})
+        assert page.heard[-1].args[0]["values"] == {"name": "Ann", "seats": 2}
+        with pytest.raises(CallFailed, match="not_allowed"):
+            page.call("tables.booking.delete", made["pk"], made["version"])
 
 
 def test_it_is_as_short_as_the_readme_says() -> None:

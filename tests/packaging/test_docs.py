@@ -87,6 +87,14 @@ def test_every_make_command_in_the_documents_exists(page: Path) -> None:
     assert named <= targets
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_code_that_is_quoted_from_a_file_is_still_there(page: Path) -> None:
+    for language, code in FENCE.findall(page.read_text(encoding="utf-8")):
+        named = re.match(r"# (examples/\S+)\n", code)
+        if language and named:
+            assert code[named.end() :] in (ROOT / named[1]).read_text(encoding="utf-8")
+
+
 def test_the_first_screen_of_the_readme_names_the_two_commands() -> None:
     first_screen = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()[:30]
     assert {"make run", "make test"} <= {line.split("#")[0].strip() for line in first_screen}
