@@ -7,6 +7,7 @@ whatever fails in here is an answer of no.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from autobahn.twisted.wamp import ApplicationSession
@@ -34,7 +35,7 @@ class Authorizer(ApplicationSession):
         tuning.apply(**extra["tuning"], limit=self._rate_limit)
         await self.register(self.authorize, PROCEDURE)
         await self.register(lambda: extra["rules"], RULES)
-        self._live = Live(self)
+        self._live = Live(self, Path(f"people-{self.config.realm}.json"))
         await self._live.begin()
         log.warn(  # noqa: G010 - txaio has no warning(); see tuning for the level
             "wampflask: {count} permissions guard the realm {realm}",
