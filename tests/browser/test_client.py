@@ -140,7 +140,7 @@ def test_a_value_through_an_outage(
     node.start()
     with closing(backend_of(node, shop)) as backend:
         shows(page, 3)
-        expect(status).to_have_text("Back online. Everything is up to date.")
+        expect(status).to_have_text("Back online.")
         backend.publish("shop.stock", {"left": 2}, shop.next())
         shows(page, 2)
     expect(status).to_have_text("")
@@ -191,7 +191,7 @@ def test_publish_subscribe_and_errors(open_page: Callable[..., Page]) -> None:
     refused = "wamp.publish('demo.secret', [0]).catch((error) => [error instanceof wamp.WampError, error.uri])"
     assert page.evaluate(refused) == [True, "wamp.error.not_authorized"]
     page.evaluate("() => { wamp.subscribe('demo.secret', () => {}); }")
-    expect(page.locator("wamp-status")).to_have_text("Part of this page is not live. Reload to see the newest.")
+    expect(page.locator("wamp-status")).to_have_text("Live updates stopped. Reload the page.")
 
 
 def test_a_fragment_follows_and_its_form_is_accepted(
@@ -346,7 +346,7 @@ def test_the_name_that_stays_is_the_same_module(open_page: Callable[..., Page]) 
 def test_what_may_not_be_live_is_said(open_page: Callable[..., Page]) -> None:
     page = open_page()
     page.evaluate("() => { wamp.live('shop.secret', () => {}); }")
-    expect(page.locator("wamp-status")).to_have_text("Part of this page is not live. Reload to see the newest.")
+    expect(page.locator("wamp-status")).to_have_text("Live updates stopped. Reload the page.")
 
 
 @pytest.mark.usefixtures("backend")

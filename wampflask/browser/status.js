@@ -10,8 +10,8 @@ import { BLOCKED } from "./uris.js";
 const GRACE = { first: 4000, lost: 700, back: 4000 }; // ms
 const TEXTS = {
   lost: "Connection lost. Trying to reconnect…",
-  back: "Back online. Everything is up to date.",
-  failed: "Part of this page is not live. Reload to see the newest.",
+  back: "Back online.",
+  failed: "Live updates stopped. Reload the page.",
   blocked: "You are blocked.",
 };
 const sheet = new CSSStyleSheet(); // a policy against inline styles allows it

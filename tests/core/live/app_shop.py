@@ -6,9 +6,11 @@ import os
 import random
 import signal
 import time
+from pathlib import Path
 
-from flask import Flask
+from flask import Flask, render_template_string, request
 from flask_sqlalchemy import SQLAlchemy
+from jinja2 import DictLoader
 from sqlalchemy import event
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
@@ -42,6 +44,38 @@ def stock(item: str) -> dict[str, int]:
     return {"left": left}
 
 
+@wamp.value("shop.till", allow="everyone", per="role")
+def till(role: str) -> dict[str, str]:
+    return {"for": "the takings of today" if role == "admin" else "nothing to see"}
+
+
+@wamp.fragment("card.html", allow="everyone", of=Item)
+def card(item: str) -> dict[str, object]:
+    return {"item": db.get_or_404(Item, item)}
+
+
+@wamp.fragment("card.html", allow="admin", of=Item)
+def ledger(item: str) -> dict[str, object]:
+    return {"item": db.get_or_404(Item, item), "note": "the takings of today"}
+
+
+@wamp.value("shop.echo.<item>", allow="everyone")
+def echo(item: str) -> str:
+    return item
+
+
+@wamp.register("shop.wait")
+def wait(item: str) -> bool:
+    """Until the test says so; then sell one."""
+    folder = Path(os.environ["SHOP_FOLDER"])
+    (folder / f"waiting-{item}").touch()
+    deadline = time.monotonic() + 60
+    while not (folder / "go").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    _sell(item)
+    return True
+
+
 def create_app() -> Flask:
     app = Flask(__name__, instance_path=os.environ["SHOP_FOLDER"])
     app.config.update({key: value for key, value in os.environ.items() if key.startswith("WAMP_")})
@@ -50,9 +84,23 @@ def create_app() -> Flask:
     db.init_app(app)
     wamp.init_app(app)
 
+    app.jinja_env.loader = DictLoader({"card.html": "<b>{{ item.name }}: {{ item.left }}</b>{{ note }}"})
+
     @app.get("/pid")
     def show_pid() -> dict[str, object]:
-        return {"pid": os.getpid(), "state": wamp.status.state.value}
+        status = wamp.status
+        held = len(app.extensions["wamp"].engine._entries)
+        return {
+            "pid": os.getpid(),
+            "state": status.state.value,
+            "session": status.session,
+            "counters": dict(status.counters),
+            "held": held,
+        }
+
+    @app.get("/fragments")
+    def fragments() -> str:
+        return render_template_string("{{ fragment('card', item='tea') }}{{ fragment('ledger', item='tea') }}")
 
     @app.get("/sell/<item>")
     def sell(item: str) -> dict[str, bool]:
@@ -61,10 +109,11 @@ def create_app() -> Flask:
 
     @app.get("/rush")
     def rush() -> dict[str, bool]:
-        """Thirty commits at random."""
-        for _ in range(30):
+        """Thirty commits at random, or as many as one likes as fast as they go."""
+        count = request.args.get("count", type=int)
+        for _ in range(count or 30):
             _sell(random.choice(ITEMS))
-            time.sleep(random.random() * 0.01)
+            time.sleep(0 if count else random.random() * 0.01)
         return {"sold": True}
 
     @app.get("/die/<item>")
@@ -79,7 +128,8 @@ def create_app() -> Flask:
 
 def _sell(item: str) -> None:
     stock.changed(item=item)
-    db.session.execute(db.update(Item).where(Item.name == item).values(left=Item.left - 1))
+    till.changed()
+    db.session.get_one(Item, item).left = Item.left - 1
     db.session.commit()
 
 

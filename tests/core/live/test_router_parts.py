@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from types import SimpleNamespace
 from typing import Any
 
@@ -86,3 +87,16 @@ def test_news_that_no_worker_took_are_told_later_and_none_is_lost_meanwhile() ->
     room.roster.look()  # she is back before anybody was told that she had left
     room.roster.give_back([told])
     assert room.look("ann", "bob") == []
+
+
+def test_a_restart_of_the_router_is_no_coming_and_no_leaving() -> None:
+    before = Room()
+    before.look("ann", "bob")
+    since = before.roster.people(TOPIC)[0][3]
+    after = Room()
+    after.now = before.now + 60
+    after.roster.restore(json.loads(json.dumps(before.roster.kept())))
+    assert after.look() == []
+    assert after.look("ann", "cid", after=5) == [[TOPIC, ["cid"], []]], "only one of them is new"
+    assert after.roster.people(TOPIC)[0] == ["ann", "user", 1, since]
+    assert after.look("ann", "cid", after=11) == [[TOPIC, [], ["bob"]]], "and one did not come back"

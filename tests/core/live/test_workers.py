@@ -3,26 +3,38 @@
 from __future__ import annotations
 
 import contextlib
+import html
+import json
+import re
 import shutil
 import signal
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Self
 
+import psutil
 import pytest
 
-from tests.core.processes.programs import BIN, Program, configuration, eventually, get
+from tests.core.processes.programs import BIN, Probe, Program, configuration, eventually, get, raw_call
 from wampflask import Permission
+from wampflask.fragments import FETCH, TOPICS
 from wampflask.live import WORKER_LOST
 from wampflask.router import wire
+from wampflask.router.wire import Refused, Wire
 from wampflask.testing import RouterNode, free_port
 
 HERE = Path(__file__).parent
 PEOPLE = ("visitor", "user", "admin")
 PERMISSIONS = (
     Permission("shop.stock.<item>", call=PEOPLE, subscribe=PEOPLE),
+    Permission("shop.till", call=PEOPLE, subscribe=PEOPLE),
+    Permission("shop.echo.<item>", call=PEOPLE, subscribe=PEOPLE),
+    Permission("shop.wait", call=PEOPLE),
+    Permission.of_library(f"{TOPICS}.card.<!key>", subscribe=PEOPLE),
+    Permission.of_library(f"{TOPICS}.ledger.<!key>", subscribe=("admin",)),
+    Permission.of_library(FETCH, call=PEOPLE),
     Permission.of_library(WORKER_LOST, subscribe=PEOPLE),
 )
 ITEMS = ("tea", "rum", "ale", "gin", "rye")
@@ -63,8 +75,25 @@ class Shop:
         env = {**configuration(self.node), "SHOP_FOLDER": str(self.folder), **env}
         url = f"http://127.0.0.1:{port}"
         with Program(command, self.folder, env) as program:
-            eventually(lambda: is_ready(url), program.said)
+            eventually(lambda: program.process.poll() is not None or is_ready(url), program.said)
+            assert program.process.poll() is None, program.said()
             yield program, url
+
+
+def workers(url: str, count: int) -> dict[int, Any]:
+    """What each of so many workers says of itself, by its pid."""
+    found: dict[int, Any] = {}
+    for _ in range(200):
+        _, answer = get(f"{url}/pid")
+        found[answer["pid"]] = answer
+        if len(found) == count:
+            return found
+    raise AssertionError(f"{len(found)} of {count} workers answered")
+
+
+def reads(url: str, count: int) -> int:
+    """How often live things were read by so many workers."""
+    return sum(answer["counters"].get("live_read", 0) for answer in workers(url, count).values())
 
 
 def is_ready(url: str) -> bool:
@@ -120,6 +149,10 @@ class Page:
         if number > self.shown.get(item, (0, None))[0]:
             self.shown[item] = (number, state["left"])
 
+    def hear_until(self, condition: Callable[[], bool], what: str) -> None:
+        """Listen meanwhile: the router closes connections that do not answer its pings."""
+        eventually(lambda: self.hear_until_quiet(0.05) and condition(), what)
+
     def hear_until_quiet(self, seconds: float = 0.5) -> dict[str, int]:
         """What it shows when nothing has come for so long."""
         with contextlib.suppress(TimeoutError):
@@ -168,28 +201,198 @@ def test_workers_that_are_replaced_in_order_make_no_page_ask(shop: Shop) -> None
         get(f"{url}/sell/tea")
         old = set(program.children())
         program.process.send_signal(signal.SIGHUP)
-        eventually(lambda: len(program.children()) == 2 and not old & set(program.children()), "no new workers")
-        eventually(lambda: is_ready(url), "no worker is ready")
-        get(f"{url}/sell/tea")
-        eventually(lambda: page.hear_until_quiet() == shop.stock(), "the page stays wrong")
+        page.hear_until(lambda: len(program.children()) == 2 and not old & set(program.children()), "no new workers")
+        page.hear_until(lambda: is_ready(url), "no worker is ready")
+        assert get(f"{url}/sell/tea")[0] == 200
+        eventually(
+            lambda: page.hear_until_quiet() == shop.stock(),
+            lambda: f"{page.shown}, {shop.stock()}, {page.losses} lost: {program.said()}",
+        )
         assert page.losses == 0
         assert program.end() == 0
         page.hear_until_quiet()
         assert page.losses == 0
 
 
-def test_a_router_that_dies_under_commits_loses_none(tmp_path: Path) -> None:
+def test_what_a_worker_changes_while_it_stops_is_told(shop: Shop) -> None:
+    """A handler that is still running when the worker is to end commits: the testament is taken back after that."""
+    with shop.serve() as (program, _), Page(shop.node) as page, shop.node.session("user", "user:1") as caller:
+        raw_call(caller, "shop.wait", "tea")
+        eventually((shop.folder / "waiting-tea").exists, "the handler does not run")
+        program.process.send_signal(signal.SIGTERM)
+        with Probe(shop.node) as probe:
+            eventually(lambda: not probe.callees("shop.wait"), "the worker does not stop")
+        (shop.folder / "go").touch()
+        assert program.wait() == 0
+        assert shop.stock()["tea"] == 999
+        eventually(lambda: page.hear_until_quiet() == shop.stock(), "the page stays wrong")
+
+
+def test_what_nobody_hears_is_not_read_and_who_comes_meanwhile_is_right(shop: Shop) -> None:
+    with shop.serve(workers=2) as (_, url):
+        workers(url, 2)
+        get(f"{url}/rush?count=1000", timeout=120)
+        assert reads(url, 2) == 0
+        rushing = threading.Thread(target=get, args=(f"{url}/rush?count=300",), kwargs={"timeout": 120})
+        rushing.start()
+        before = shop.stock()
+        eventually(lambda: shop.stock() != before, "nothing is sold")
+        with Page(shop.node) as page:
+            rushing.join()
+            eventually(lambda: page.hear_until_quiet() == shop.stock(), "the page stays wrong")
+
+
+def test_pages_go_on_while_every_handler_sleeps_and_one_thread_answers_all(shop: Shop) -> None:
+    with (
+        shop.serve(WAMP_HANDLER_THREADS="2", WAMP_HANDLER_QUEUE="20", WAMP_LIVE_THREADS="1") as (_, url),
+        Page(shop.node) as page,
+        shop.node.session("user", "user:1") as caller,
+    ):
+        for _ in range(4):
+            raw_call(caller, "shop.wait", "rum")
+        eventually(lambda: get(f"{url}/pid")[1]["counters"]["waiting_handlers"] == 2, "the handlers do not wait")
+        get(f"{url}/sell/tea")
+        eventually(lambda: page.hear_until_quiet() == shop.stock(), "the page stays wrong")
+        element = fragments(url)["card"]
+        with contextlib.ExitStack() as stack:
+            askers = [stack.enter_context(shop.node.session("visitor", f"visitor:{nr}")) for nr in range(8)]
+            requests = [raw_call(asker, FETCH, [[*element, ""]] * 4) for asker in askers]
+            for asker, request in zip(askers, requests, strict=True):
+                answer = asker.receive(15)
+                assert answer[:2] == [wire.RESULT, request], answer
+                assert [state[1] for state, _ in answer[3][0]] == ["<b>tea: 999</b>"] * 4
+        (shop.folder / "go").touch()
+
+
+def fragments(url: str) -> dict[str, list[Any]]:
+    """What a page asks with for each fragment, but for what it has."""
+    found = re.findall(r'name="(.*?)" args="(.*?)" key="(.*?)"', get(f"{url}/fragments")[1])
+    return {name: [name, json.loads(html.unescape(args)), key] for name, args, key in found}
+
+
+def test_a_visitor_gets_nothing_of_what_others_may_see(shop: Shop) -> None:
+    """Raw frames: what is sent to an admin, what is asked for with another's keys, and patterns over everybody's."""
+    with shop.serve() as (_, url), shop.node.session("admin", "user:1") as admin, visitor(shop.node) as page:
+        shown = fragments(url)
+        card, ledger = (f"{TOPICS}.{name}.{shown[name][2]}" for name in ("card", "ledger"))
+        heard: list[str] = []
+        for topic in ("shop.till", card, ledger):
+            assert admin.ask(wire.SUBSCRIBE, topic)[0] == wire.SUBSCRIBED
+        for topic in ("shop.till", card):
+            assert page.ask(wire.SUBSCRIBE, topic)[0] == wire.SUBSCRIBED
+        for match, pattern in (
+            ("exact", ledger),
+            ("wildcard", f"{TOPICS}.card."),
+            ("wildcard", f"{TOPICS}.."),
+            ("prefix", TOPICS),
+            ("prefix", "shop"),
+            ("wildcard", ".till"),
+        ):
+            answer = page.ask(wire.SUBSCRIBE, pattern, options={"match": match})
+            assert answer[0] == wire.ERROR, (pattern, answer)
+        for procedure in ("wampflask.live.stamp", "wampflask.live.roster", "wampflask.live.people_changed"):
+            with pytest.raises(Refused, match="not_authorized"):
+                page.call(procedure, [])
+        for topic in (card, WORKER_LOST):
+            assert (
+                page.ask(wire.PUBLISH, topic, [["d", "forged"], 2**52], options={"acknowledge": True})[0] == wire.ERROR
+            )
+        get(f"{url}/sell/tea")
+        hear(admin, lambda text: "the takings of today" in text and "<b>tea: 999</b>" in text)
+        hear(page, lambda text: "nothing to see" in text and "<b>tea: 999</b>" in text, heard)
+        assert page.call("shop.till") == {"for": "nothing to see"}
+        assert admin.call("shop.till") == {"for": "the takings of today"}
+        name, args, key = shown["card"]
+        forged = [
+            [name, {"item": "rum"}, key, ""],
+            [name, {**args, "more": "x"}, key, ""],
+            [name, args, key[::-1], ""],
+            [*shown["ledger"], ""],
+            ["ledger", args, key, ""],
+            [name, {"item": "x" * 60_000}, key, ""],
+            [[], {}, 0, {}],
+            [name, args, key, ""],
+        ]
+        answers = page.call(FETCH, forged)
+        assert answers[:-1] == [0] * 7
+        assert answers[-1][0][1] == "<b>tea: 999</b>"
+        assert admin.call(FETCH, [[*shown["ledger"], ""]])[0][0][1].endswith("the takings of today")
+        hear(page, lambda _: True, heard)
+        assert "takings" not in "".join(heard)
+
+
+def test_questions_without_end_leave_nothing_behind(shop: Shop) -> None:
+    with shop.serve() as (_, url):
+        before = workers(url, 1)
+        (pid,) = before
+        with visitor(shop.node) as page, pytest.raises((wire.WireError, TimeoutError)):  # too long for the router
+            page.call(FETCH, [["card", {"item": "x" * 1_000_000}, "0" * 32, ""]])
+        with shop.node.backend() as many:
+
+            def ask(begin: int, end: int) -> None:
+                for number in range(begin, end):
+                    raw_call(many, f"shop.echo.{number}")
+                for _ in range(begin, end):
+                    assert many.receive(15)[0] in (wire.RESULT, wire.ERROR)
+
+            ask(0, 500)
+            memory = psutil.Process(pid).memory_info().rss
+            for begin in range(500, 5000, 250):
+                ask(begin, begin + 250)
+        eventually(lambda: get(f"{url}/pid")[1]["held"] == 0, "the engine keeps what nobody asks for")
+        assert psutil.Process(pid).memory_info().rss < memory + 8_000_000
+        assert workers(url, 1)[pid]["session"] == before[pid]["session"]
+
+
+def visitor(node: RouterNode) -> Wire:
+    return node.session("visitor", "visitor:1")
+
+
+def hear(session: Wire, is_enough: Callable[[str], bool], heard: list[str] | None = None) -> None:
+    """Receive until this is enough of what was received."""
+    heard = [] if heard is None else heard
+
+    def enough() -> bool:
+        with contextlib.suppress(TimeoutError):
+            while True:
+                heard.append(json.dumps(session.receive(0.2)))
+        return is_enough("".join(heard))
+
+    eventually(enough, lambda: f"not heard, only {heard}")
+
+
+def test_a_worker_killed_while_the_router_is_away_leaves_no_page_old(tmp_path: Path) -> None:
     with RouterNode(PERMISSIONS) as node:
         shop = Shop(node, tmp_path)
         with shop.serve(workers=2) as (_, url):
             with Page(node) as page:
                 get(f"{url}/sell/tea")
                 eventually(lambda: page.hear_until_quiet() == shop.stock(), "the page stays wrong")
-            rushing = threading.Thread(target=lambda: [get(f"{url}/rush") for _ in range(4)])
-            rushing.start()
             node.kill9()
+            with contextlib.suppress(OSError):
+                get(f"{url}/die/tea")
             node.start()
             eventually(lambda: is_ready(url), "the workers did not come back")
             with Page(node) as page:
-                rushing.join()
                 eventually(lambda: page.hear_until_quiet() == shop.stock(), "the page stays wrong")
+
+
+def test_a_router_that_dies_under_commits_loses_none(tmp_path: Path) -> None:
+    with RouterNode(PERMISSIONS) as node:
+        shop = Shop(node, tmp_path)
+        with shop.serve(workers=2) as (_, url):
+            greatest = 0
+            for _ in range(2):
+                with Page(node) as page:
+                    get(f"{url}/sell/tea")
+                    eventually(lambda page=page: page.hear_until_quiet() == shop.stock(), "the page stays wrong")
+                    assert min(number for number, _ in page.shown.values()) > greatest, "a number of the old router"
+                    greatest = max(number for number, _ in page.shown.values())
+                rushing = threading.Thread(target=lambda: [get(f"{url}/rush") for _ in range(4)])
+                rushing.start()
+                node.kill9()
+                node.start()
+                eventually(lambda: is_ready(url), "the workers did not come back")
+                with Page(node) as page:
+                    rushing.join()
+                    eventually(lambda page=page: page.hear_until_quiet() == shop.stock(), "the page stays wrong")

@@ -7,6 +7,7 @@ whatever fails in here is an answer of no.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from autobahn.twisted.wamp import ApplicationSession
@@ -46,7 +47,7 @@ class Authorizer(ApplicationSession):
         if extra["follow_workers"]:
             await self.register(self.hand_over, HAND_OVER, RegisterOptions(details_arg="details"))
             await self.subscribe(self.left, "wamp.session.on_leave")
-        self._live = Live(self)
+        self._live = Live(self, Path(f"people-{self.config.realm}.json"))
         await self._live.begin()
         log.warn(  # noqa: G010 - txaio has no warning(); see tuning for the level
             "wampflask: {count} permissions guard the realm {realm}",

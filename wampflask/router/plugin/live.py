@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+from pathlib import Path
 from typing import Any
 
 from autobahn.wamp.exception import ApplicationError
@@ -24,15 +27,18 @@ class Live:
     """For one realm.
 
     :param session: the plugin's own, in that realm.
+    :param file: keeps who is here over restarts of the router.
     """
 
-    def __init__(self, session: Any) -> None:
+    def __init__(self, session: Any, file: Path) -> None:
         self._session = session
+        self._file = file
         self._roster = roster.Roster(self._subscriptions_to)
         self._telling = False
 
     async def begin(self) -> None:
         """Answer workers from now on, and look who is here."""
+        self._remember()
         await self._session.register(stamps.Stamps(self._subscriptions_to).stamp, stamps.PROCEDURE)
         await self._session.register(self._roster.people, roster.PROCEDURE)
         await self._session.register(self._roster.whereabouts, roster.WHEREABOUTS)
@@ -63,6 +69,23 @@ class Live:
         if isinstance(result, Failure):
             self._roster.give_back(news)
             result.trap(ApplicationError)  # no worker is there, or it went before it answered
+        else:
+            self._keep()
+
+    def _keep(self) -> None:
+        """In one step: half a file would be nobody."""
+        new = self._file.with_suffix(".new")
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+            json.dump(self._roster.kept(), file)
+        new.replace(self._file)
+
+    def _remember(self) -> None:
+        try:
+            self._roster.restore(json.loads(self._file.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            return
+        except (OSError, ValueError, TypeError, AttributeError):
+            log.failure("wampflask: who was here before the router's start is not known: {log_failure.value}")
 
 
 def _log_bug(failure: Any) -> None:

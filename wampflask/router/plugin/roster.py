@@ -2,7 +2,8 @@
 
 Following the topic is being here, so the router's own subscriptions are the truth, and nothing is counted twice or
 forgotten. A page that comes is seen at once, because it asks for permission; one that went is noticed by the next look,
-and its person stays for a while: a reload is no leaving.
+and its person stays for a while: a reload is no leaving. Nor is a restart of the router: who was here is kept in a
+file, and stays until pages have had the time to come back.
 """
 
 from __future__ import annotations
@@ -21,9 +22,14 @@ CHANGED = "wampflask.live.people_changed"
 INTERVAL = 1.0
 """Seconds between two looks."""
 
+RETURN = 15.0
+"""Seconds after the router's start in which the people of before may come back."""
+
 Find = Callable[[str], Iterable[Any]]
 News = dict[str, tuple[set[str], set[str]]]
 """Who came and who left, by topic."""
+Kept = dict[str, dict[str, tuple[str, float]]]
+"""Role and time of coming, by topic and authid."""
 
 
 @dataclass(slots=True)
@@ -81,6 +87,19 @@ class Roster:
         """What has changed since this was called last: ``[[topic, came, left], …]``, which is to be told a worker."""
         news, self._news = self._news, {}
         return [[topic, sorted(came), sorted(left)] for topic, (came, left) in news.items()]
+
+    def kept(self) -> Kept:
+        """What is to be kept for the next start."""
+        return {
+            topic: {authid: (person.role, person.since) for authid, person in people.items()}
+            for topic, people in self._topics.items()
+        }
+
+    def restore(self, kept: Kept) -> None:
+        """Go on from what the router knew before."""
+        left = self._clock() + RETURN - self._grace
+        for topic, people in kept.items():
+            self._topics[topic] = {authid: Person(role, 0, since, left) for authid, (role, since) in people.items()}
 
     def give_back(self, news: Iterable[Iterable[Any]]) -> None:
         """No worker could be told of that."""
