@@ -20,12 +20,11 @@ from wampflask.apps.errors import error_page
 from wampflask.apps.extensions import db
 from wampflask.apps.guard import for_admins, is_admin, refuse
 
-from . import adding, alerts, history, push, service, snapshots, units
+from . import adding, alerts, history, push, service, snapshots
 from .forms import ActionForm, TokenForm, settings_of
 from .models import Alert, EnrolToken, Host, MonitorError, NotFound
 
 blueprint = Blueprint("monitor", __name__)
-blueprint.add_app_template_global(units, "units")
 
 UNPROCESSABLE = 422
 ALERTS_SHOWN = 20
