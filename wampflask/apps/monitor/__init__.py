@@ -17,7 +17,7 @@ def init_app(app: Flask) -> None:
     """Pages, procedures, commands; the watchman begins when this process is connected."""
     from wampflask.signals import ready
 
-    from . import cli, intake, metrics, procedures, views, watchman
+    from . import cli, intake, metrics, procedures, units, views, watchman
 
     del procedures  # imported for what it declares
     ours = app.extensions[watchman.EXTENSION] = watchman.Watchman(app)
@@ -28,4 +28,5 @@ def init_app(app: Flask) -> None:
     ready.connect(start, app, weak=False)
     for module in (intake, views, metrics):
         app.register_blueprint(module.blueprint)
+    app.jinja_env.globals["units"] = units
     app.cli.add_command(cli.monitor)

@@ -21,12 +21,11 @@ from wampflask.apps.extensions import db
 from wampflask.apps.guard import for_admins, is_admin, refuse
 from wampflask.apps.headers import mark_private
 
-from . import adding, alerts, history, push, service, snapshots, units
+from . import adding, alerts, history, push, service, snapshots
 from .forms import TokenForm, settings_of
 from .models import Alert, EnrolToken, Host, MonitorError, NotFound
 
 blueprint = Blueprint("monitor", __name__)
-blueprint.add_app_template_global(units, "units")  # type: ignore[arg-type]  # a module of functions
 
 UNPROCESSABLE = 422
 
