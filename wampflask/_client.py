@@ -22,11 +22,22 @@ from ._pool import Pool
 from ._registry import Declaration, Procedure, Registry, Subscription
 from .caller import Caller, current_caller
 from .config import Config
-from .errors import CallFailed, NotConnected, QueueFull, UnsafeProcess, WampError, WampTimeout, as_sentence
+from .errors import (
+    CallFailed,
+    NoSuchProcedure,
+    NotConnected,
+    QueueFull,
+    UnsafeProcess,
+    WampError,
+    WampTimeout,
+    as_sentence,
+)
 from .live import WORKER_LOST, LiveThing
 from .outbox import LatestBox, Message, Outbox
-from .permissions import Permission, differences
-from .router.plugin.rules import RULES
+from .permissions import Permission, compile_rules, differences
+from .router.plugin.editions import HAND_OVER
+from .router.plugin.rules import CLAIMS, RULES
+from .router.plugin.tickets import Claim
 from .router.render import Node
 from .status import COUNTERS, State, Status
 from .tickets import Tickets, desk_of
@@ -99,9 +110,10 @@ class Client:
         self._settled = Event()
         self._ready = Event()
         self._announced = 0
+        self._rules_due = False
         self._in_flight = InFlight(self.config.in_flight_max)
         self._pool = Pool(self.config.handler_threads, self.config.handler_queue, f"wamp-{self.app.name}")
-        self._dispatcher = Dispatcher(self.app, self._pool, self.registry)
+        self._dispatcher = Dispatcher(self.app, self._pool, self.registry, self.claims_of)
         self._signals = Pool(1, self.config.handler_queue, f"wamp-{self.app.name}-signals")
         self._dropped: Counter[tuple[str, str]] = Counter()
         self._on_join: list[Callable[[], None]] = []
@@ -188,6 +200,7 @@ class Client:
         if self._may_serve and not self._serves:
             self._serves = True
             self._declare_all()
+            self.permissions_changed()
         self.start()
 
     def connect(self, timeout: float) -> None:
@@ -297,9 +310,60 @@ class Client:
     def _declare(self, declaration: Declaration) -> None:
         for link in self.links:
             link.declare(declaration)
+        self._announced_one()
+
+    def forget(self, declarations: Sequence[Declaration]) -> None:
+        """Take back at the router what is declared no more."""
+        if self._process == os.getpid():
+            _reactor.submit(self._forget, declarations)
+
+    def _forget(self, declarations: Sequence[Declaration]) -> None:
+        for link in self.links:
+            for declaration in declarations:
+                link.forget(declaration)
+
+    def permissions_changed(self) -> None:
+        """Hand over to the router what is permitted by now; a session that is to come brings it along. Any thread."""
+        if self._process != os.getpid() or not self._serves:
+            return
+        with self._lock:
+            if self._rules_due:
+                return
+            self._rules_due = True
+            self._announced += 1
+            self._ready.clear()
+        _reactor.submit(self._hand_over)
+
+    def _hand_over(self) -> None:
+        """Once the rules are in force, or the router did not want them, this process can be ready. Reactor thread."""
+        self._rules_due = False
+        try:
+            rules = compile_rules(self.permissions())
+        except ValueError as error:
+            self.app.logger.error("The router keeps the permissions it has: %s", error)  # noqa: TRY400 - no stack of the app's
+            self._announced_one()
+            return
+        if self.links[0].session_id is None:
+            self._announced_one()
+            return
+        asking = self.links[0].call(HAND_OVER, [rules, list(self.registry.roles.ticketed)], {})
+        asking.addCallbacks(self._rules_taken, self._rules_refused).addBoth(lambda _: self._announced_one())
+
+    def _announced_one(self) -> None:
         with self._lock:
             self._announced -= 1
         self._check_ready()
+
+    def _rules_taken(self, unknown: list[str]) -> None:
+        if unknown:
+            self.app.logger.warning("The router does not know the roles %s. Start it again.", ", ".join(unknown))
+
+    def _rules_refused(self, failure: Any) -> None:
+        if failure.check(NoSuchProcedure):  # it goes by its configuration
+            if self.app.debug:
+                self._dispatcher.run(self._compare_permissions)
+        elif not failure.check(NotConnected):
+            self.app.logger.warning("The router did not take the permissions: %s", failure.getErrorMessage())
 
     def _check_ready(self) -> None:
         with self._lock:
@@ -418,7 +482,7 @@ class Client:
         if known is not None:
             return known
         who = desk_of(self.app).whoever_asks()
-        return Caller(authid=who.authid, role=who.role)
+        return Caller(authid=who.authid, role=who.role, known_claims=who.claims)
 
     def acquire(self, uri: str) -> Any:
         """Register ``uri`` exclusively and return the handle: ``(registration, session)``.
@@ -439,6 +503,13 @@ class Client:
             _reactor.wait(registration.unregister, timeout=self.config.call_timeout)
         except Exception:  # autobahn raises a bare Exception for a registration that is no longer active
             self.app.logger.debug("A lock was gone before it was released", exc_info=True)
+
+    def claims_of(self, session: int) -> Mapping[str, Claim]:
+        """What the ticket of a session claims; nothing when it has ended.
+
+        :raises NotConnected: there is no session. :raises WampTimeout: the router did not answer.
+        """
+        return self.call(CLAIMS, [session], {}, None) or {}
 
     def end_sessions(self, whose: str | int, reason: str, message: str = "") -> None:
         """End sessions, now or, if there is no session to say it by, after the next join.
@@ -483,6 +554,7 @@ class Client:
         self.latest.resume()
         self.engine.resume()
         self._leave_testament()
+        self.permissions_changed()
         self._send(signals.connected, session=session)
         late, self._on_join = self._on_join, []
         for function in late:
@@ -493,11 +565,9 @@ class Client:
         self._check_ready()
         if self._serves:
             self._send(signals.ready, session=session)
-            if self.app.debug:
-                self._dispatcher.run(self._compare_permissions)
 
     def _compare_permissions(self) -> None:
-        """In development the app is loaded again at each change, and the router is not: say what it misses."""
+        """In development the app is loaded again at each change, and such a router is not: say what it misses."""
         try:
             unknown = differences(self.permissions(), self.call(RULES, (), {}, None))
         except (WampError, ValueError) as error:
@@ -562,4 +632,4 @@ class Client:
         """Send a signal from a thread of its own: in order, and also when the handlers' pool is what is full."""
         if signal.receivers:
             app = self.app
-            Dispatcher(app, self._signals, self.registry).run(lambda: signal.send(app, **details))
+            Dispatcher(app, self._signals, self.registry, self.claims_of).run(lambda: signal.send(app, **details))

@@ -54,9 +54,10 @@ class Declarations:
         self._session: Session | None = None
         self._asked: set[Declaration] = set()
         self._unconfirmed: dict[Declaration, str] = {}
-        self._registrations: list[Any] = []
+        self._registrations: dict[Procedure, Any] = {}
+        self._forgotten: set[Declaration] = set()
         self._subscribed: dict[Subscription, Any] = {}
-        self._turns: set[Subscription] = set()
+        self._turns: dict[Subscription, Any] = {}
         self._retries: set[Any] = set()
         self._heard: dict[Subscription, int] = {}
 
@@ -75,12 +76,13 @@ class Declarations:
     def begin(self, session: Session, declarations: Sequence[Declaration]) -> None:
         """There is a session: ask for everything."""
         self._session = session
+        self._forgotten.clear()
         for declaration in declarations:
             self.declare(declaration)
 
     def declare(self, declaration: Declaration) -> None:
         """Ask for one more; nothing without a session, which will bring it along."""
-        if self._session is None or declaration in self._asked or self._is_spent(declaration):
+        if self._session is None or declaration in self._asked or not self._is_wanted(declaration):
             return
         self._asked.add(declaration)
         self._unconfirmed.setdefault(declaration, "")
@@ -90,9 +92,21 @@ class Declarations:
         """Unregister everything, so that no new invocation comes; ask for nothing any more."""
         self._session = None
         self._cancel_retries()
-        active = [item for item in self._registrations if item.active]
+        active = [item for item in self._registrations.values() if item.active]
         self._registrations.clear()
         return DeferredList([item.unregister().addErrback(lambda _: None) for item in active], consumeErrors=True)
+
+    def forget(self, declaration: Declaration) -> None:
+        """Ask for one no more, and take back what the router has confirmed of it."""
+        self._forgotten.add(declaration)
+        self._unconfirmed.pop(declaration, None)
+        if isinstance(declaration, Procedure):
+            _give_back(self._registrations.pop(declaration, None))
+            return
+        _give_back(self._turns.pop(declaration, None))
+        subscription = self._subscribed.pop(declaration, None)
+        if subscription is not None and not self._is_spent(declaration):
+            subscription.unsubscribe().addErrback(lambda _: None)
 
     def end(self) -> None:
         """The session is gone, and with it what it had."""
@@ -107,6 +121,8 @@ class Declarations:
     # -- asking
 
     def _ask(self, session: Session, declaration: Declaration) -> None:
+        if declaration in self._forgotten:
+            return
         if isinstance(declaration, Procedure):
             asking = session.provide(declaration, self._invoker(declaration))
         else:
@@ -118,16 +134,18 @@ class Declarations:
         if session is not self._session:
             return
         if isinstance(declaration, Procedure):
-            self._registrations.append(result)
+            self._registrations[declaration] = result
         else:
             self._subscribed[declaration] = result
             if declaration.single:
                 self._take_turn(session, declaration)
         self._unconfirmed.pop(declaration, None)
+        if declaration in self._forgotten:  # while the router confirmed it
+            self.forget(declaration)
         self._on_change()
 
     def _refused(self, failure: Failure, session: Session, declaration: Declaration) -> None:
-        if session is not self._session:
+        if session is not self._session or declaration in self._forgotten:
             return
         error: Any = failure.value
         if isinstance(declaration, Procedure) and declaration.invoke == "single" and error.uri == _TAKEN:
@@ -163,12 +181,15 @@ class Declarations:
 
     def _hearer(self, subscription: Subscription) -> Any:
         def on_event(args: Sequence[Any], kwargs: Mapping[str, Any], caller: Caller) -> None:
-            if self._is_spent(subscription) or (subscription.single and subscription not in self._turns):
+            if not self._is_wanted(subscription) or (subscription.single and subscription not in self._turns):
                 return
             if self._handlers.on_event(subscription, args, kwargs, caller):
                 self._count(subscription)
 
         return on_event
+
+    def _is_wanted(self, declaration: Declaration) -> bool:
+        return declaration not in self._forgotten and not self._is_spent(declaration)
 
     def _is_spent(self, declaration: Declaration) -> bool:
         if isinstance(declaration, Procedure) or declaration.limit_calls is None:
@@ -187,10 +208,20 @@ class Declarations:
         The router frees it when its holder dies, and another takes it within :data:`RETRY`.
         """
         session.claim(subscription.turn).addCallbacks(
-            lambda _: self._turns.add(subscription),
+            lambda registration: self._has_turn(subscription, registration),
             lambda _: self._take_turn_later(session, subscription),
         )
 
+    def _has_turn(self, subscription: Subscription, registration: Any) -> None:
+        self._turns[subscription] = registration
+        if subscription in self._forgotten:
+            self.forget(subscription)
+
     def _take_turn_later(self, session: Session, subscription: Subscription) -> None:
-        if session is self._session:
+        if session is self._session and subscription not in self._forgotten:
             self._retry(self._take_turn, session, subscription)
+
+
+def _give_back(registration: Any) -> None:
+    if registration is not None and registration.active:
+        registration.unregister().addErrback(lambda _: None)

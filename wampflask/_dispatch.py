@@ -17,9 +17,9 @@ from flask import Flask
 from . import payload
 from ._pool import Pool
 from ._registry import Declaration, Procedure, Registry, Subscription, arrange, place
-from .caller import Caller, current_caller
+from .caller import AskClaims, Caller, ask_claims, current_caller
 from .errors import INTERNAL, CallFailed, InvalidPayload, NotAuthorized, WampError
-from .logins import UserLoader, has_logins, user_context
+from .logins import has_logins, user_context
 from .options import CallResult
 from .permissions import BACKEND
 
@@ -37,9 +37,11 @@ class Dispatcher:
     :meth:`invoke` and :meth:`deliver` may be called in any thread and return at once.
 
     :param registry: whose declarations they are; its ``user_loader`` is the app's own way to find a user.
+    :param claims: asks the router what a session's ticket claims.
     """
 
-    def __init__(self, app: Flask, pool: Pool, registry: Registry) -> None:
+    def __init__(self, app: Flask, pool: Pool, registry: Registry, claims: AskClaims) -> None:
+        self._claims = claims
         self._app = app
         self._pool = pool
         self._registry = registry
@@ -81,7 +83,7 @@ class Dispatcher:
         # WAMP's JSON can carry bytes and NaN, and strangers can send them: handlers get what they may send themselves.
         clean_args, clean_kwargs = _arguments(procedure, caller, *payload.clean(args, kwargs))
         try:
-            with _handler_context(self._app, caller, self._registry.user_loader):
+            with self._handler_context(caller):
                 return _clean_result(procedure.handler(*clean_args, **clean_kwargs))
         except (CallFailed, NotAuthorized):
             raise
@@ -107,7 +109,7 @@ class Dispatcher:
             self._app.logger.warning("An event of %s was not handled: %s", caller.uri, error)
             return
         try:
-            with _handler_context(self._app, caller, self._registry.user_loader):
+            with self._handler_context(caller):
                 subscription.handler(*clean_args, **clean_kwargs)
         except Exception as error:
             self._internal(subscription.uri, subscription.handler, error)
@@ -122,7 +124,7 @@ class Dispatcher:
     def run_for_here(self, caller: Caller, function: Callable[[], Done], done: Callable[[Done | None], None]) -> None:
         """What :meth:`run_for` does, in this thread."""
         try:
-            with _handler_context(self._app, caller, self._registry.user_loader):
+            with self._handler_context(caller):
                 result = function()
         except Exception:
             self._app.logger.exception("What %s asked for could not be read", caller.uri)
@@ -144,6 +146,18 @@ class Dispatcher:
             self._pool.submit(task)
         except WampError as error:
             self._app.logger.warning("A signal was not sent: %s", error)
+
+    @contextmanager
+    def _handler_context(self, caller: Caller) -> Iterator[None]:
+        """The app's context with :data:`wampflask.caller` set, and ``current_user`` where there is Flask-Login."""
+        app, loader = self._app, self._registry.user_loader
+        token, asking = current_caller.set(caller), ask_claims.set(self._claims)
+        try:
+            with user_context(app, caller, loader) if has_logins(app) else app.app_context():
+                yield
+        finally:
+            ask_claims.reset(asking)
+            current_caller.reset(token)
 
     def _authorize(self, procedure: Procedure, caller: Caller) -> None:
         if procedure.login_required and caller.role not in self._roles.people:
@@ -167,24 +181,13 @@ def _arguments(
     declared: Declaration, caller: Caller, args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> tuple[Sequence[Any], Mapping[str, Any]]:
     """What the handler is called with. Wrong arguments are the caller's mistake: say so, and keep the log quiet."""
-    found: tuple[Sequence[Any], Mapping[str, Any]] | None = (args, kwargs)
     try:
         if declared.pattern is not None:
             found = arrange(declared.handler, declared.pattern, caller.uri or declared.uri, args, kwargs)
             if found is None:
                 raise CallFailed(INVALID_ARGUMENT, f"{declared.pattern.text} has no such argument.")
-        signature(declared.handler).bind(*found[0], **found[1])
+            args, kwargs = found
+        signature(declared.handler).bind(*args, **kwargs)
     except TypeError as error:
         raise CallFailed(INVALID_ARGUMENT, str(error)) from None
-    return found
-
-
-@contextmanager
-def _handler_context(app: Flask, caller: Caller, user_loader: UserLoader | None) -> Iterator[None]:
-    """The app's context with :data:`wampflask.caller` set, and ``current_user`` where there is Flask-Login."""
-    token = current_caller.set(caller)
-    try:
-        with user_context(app, caller, user_loader) if has_logins(app) else app.app_context():
-            yield
-    finally:
-        current_caller.reset(token)
+    return args, kwargs

@@ -192,6 +192,11 @@ class Link:
         if self.state is State.READY and self.pending:
             self._set_state(State.JOINED)
 
+    def forget(self, declaration: Declaration) -> None:
+        """Take a declaration back at the router, for good."""
+        self._declarations.forget(declaration)
+        self._check_ready()
+
     def _check_ready(self) -> None:
         if self.state is State.JOINED and self._session is not None and not self.pending:
             self._set_state(State.READY)

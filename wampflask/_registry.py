@@ -94,6 +94,19 @@ class Registry:
                 f"{place(procedure.handler)}. Rename one, or declare it once and call the other from there."
             )
 
+    def remove(self, uri: str) -> list[Declaration]:
+        """Keep no longer what is declared as ``uri``; what that was."""
+        pattern = Pattern.parse(uri) if "<" in uri or "{" in uri else None
+
+        def is_meant(item: Declaration) -> bool:
+            return (item.uri, item.match) == (pattern.uri, pattern.match) if pattern else item.uri == uri
+
+        with self._lock:
+            found = [item for item in self._declarations if is_meant(item)]
+            self._declarations = [item for item in self._declarations if not is_meant(item)]
+            self._places = {place: item for place, item in self._places.items() if not is_meant(item)}
+        return found
+
     def __iter__(self) -> Iterator[Declaration]:
         with self._lock:
             return iter(tuple(self._declarations))

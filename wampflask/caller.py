@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 from werkzeug.local import LocalProxy
+
+from .router.plugin.tickets import Claim
 
 USER = "user"
 NAME_MAX = 100
@@ -15,6 +18,9 @@ NAME_MAX = 100
 
 _AUTHID = re.compile(r"(user|visitor|agent|key|backend):")
 _PLAIN = frozenset(b"0123456789abcdefghijklmnopqrstuvwxyz")
+
+
+AskClaims = Callable[[int], Mapping[str, Claim]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +31,27 @@ class Caller:
     :param authid: ``user:<id>`` or ``visitor:<random>``; ``backend`` for a Flask worker.
     :param role: the role of its ticket.
     :param uri: the procedure called, or the topic published to (of interest with patterns).
+    :param known_claims: :attr:`claims`, once they are known; in a test, what they are to be.
     """
 
     session: int | None = None
     authid: str | None = None
     role: str | None = None
     uri: str | None = None
+    known_claims: Mapping[str, Claim] | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def claims(self) -> Mapping[str, Claim]:
+        """What the caller's ticket claims: a word, or a list of words, by name; nothing for a Flask worker.
+
+        WAMP does not say it with a call, so the router is asked, once a call and only by those who want to know.
+
+        :raises RuntimeError: outside of a handler.
+        :raises NotConnected: there is no session. :raises WampTimeout: the router did not answer.
+        """
+        if self.known_claims is None:
+            object.__setattr__(self, "known_claims", {} if self.session is None else _ask(self.session))
+        return self.known_claims or {}
 
     @property
     def user_id(self) -> str | None:
@@ -74,7 +95,16 @@ def _decode(name: str) -> str | None:
         return None
 
 
+ask_claims: ContextVar[AskClaims] = ContextVar("wampflask.ask_claims")
 current_caller: ContextVar[Caller] = ContextVar("wampflask.caller")
+
+
+def _ask(session: int) -> Mapping[str, Claim]:
+    asked = ask_claims.get(None)
+    if asked is None:
+        raise RuntimeError("A caller's claims can be asked for inside the handler alone: read them there.")
+    return asked(session)
+
 
 caller = cast(
     Caller,

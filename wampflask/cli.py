@@ -17,14 +17,16 @@ from flask.cli import with_appcontext
 
 from . import dev, origins
 from .config import Config, environment
+from .errors import WampError
+from .people import REVOKED
 from .permissions import Permission, differences
 from .router import install as installing
 from .router import node as nodes
 from .router.lint import lint
-from .router.plugin.rules import RULES
+from .router.plugin.rules import ROLES, RULES
 from .router.render import PLUGIN_PATH, Node, Realm
 from .router.wire import Refused, Wire, WireError
-from .tickets import BLOCKED_FILE, KEY_FILE, REVOKED_FILE, desk_of, ensure_key, explain_refusal
+from .tickets import BLOCKED_FILE, KEY_FILE, REVOKED_FILE, desk_of, ensure_key, explain_refusal, revoke
 
 _PERMISSIONS = "wampflask_permissions"
 
@@ -57,6 +59,7 @@ def node_of(app: Flask, config: Config, folder: Path) -> Node:
         blocked=_relative(instance / BLOCKED_FILE, folder),
         ticket_lifetime=config.ticket_lifetime,
         roles=desk_of(app).tickets.roles,
+        follow_workers=True,
     )
     return Node(
         realms=(realm,),
@@ -112,13 +115,13 @@ def _node_folder(app: Flask) -> Path:
 
 
 def served(app: Flask, config: Config) -> None:
-    """A server has loaded ``app``: in ``flask wamp dev``, the router is to know what is declared now."""
+    """A server has loaded ``app``: ``flask wamp dev`` looks whether the router is to be started again."""
     if not dev.is_on():
         return
     try:
         _write(app, config, _node_folder(app))
     except (nodes.RouterError, ValueError, OSError) as error:
-        app.logger.error("The router keeps the permissions it has: %s", error)  # noqa: TRY400 - the text says it all
+        app.logger.error("The router keeps the configuration it has: %s", error)  # noqa: TRY400 - the text says it all
 
 
 _FOLDER = click.option(
@@ -267,20 +270,78 @@ def check_command(config: Path | None, crossbar: bool) -> None:
     if problems:
         raise click.ClickException(f"{len(problems)} problem{'s' * (len(problems) != 1)} in {file}")
     if not config and (unknown := _unknown_to_router(current_app)):
-        raise click.ClickException(f"The running router has other permissions: {', '.join(unknown)}. Start it again.")
+        raise click.ClickException("\n".join(unknown))
     click.echo(f"{file}: no problem found")
 
 
 def _unknown_to_router(app: Flask) -> list[str]:
-    """What the running router does not know of the app's permissions; nothing when none can be asked."""
+    """What the running router does not know of the app's roles and permissions; nothing when none can be asked."""
     config = app.extensions["wamp"].config
     declared: Declared = app.extensions[_PERMISSIONS]
     try:
         with _backend(config) as wire:
-            return differences(declared(), wire.call(RULES))
+            found = differences(declared(), wire.call(RULES))
+            roles = set(desk_of(app).tickets.roles).difference(wire.call(ROLES))
     except (OSError, WireError) as error:
         click.echo(f"Not compared with a running router: {error}")
         return []
+    remedies = []
+    if roles:
+        remedies.append(f"The running router does not know the roles {', '.join(sorted(roles))}. Start it again.")
+    if found:
+        remedies.append(
+            f"The running router has other permissions: {', '.join(found)}. Start workers of this version of the app, "
+            "and end those of others."
+        )
+    return remedies
+
+
+@wamp.group("key")
+def key() -> None:
+    """Keys of programs, with which they fetch tickets: see docs/clients.md."""
+
+
+@key.command("create")
+@click.argument("name")
+@click.option("--role", required=True, help="What the program may do: one of the app's roles.")
+@click.option("--uri", "below", multiple=True, help="It may use this URI and those below it alone. [repeatable]")
+@with_appcontext
+def create_key_command(name: str, role: str, below: tuple[str, ...]) -> None:
+    """Make a key, and show it once."""
+    desk = desk_of()
+    try:
+        made = desk.keys.create(name, role, below, roles=desk.tickets.roles)
+    except WampError as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(made)
+
+
+@key.command("list")
+@with_appcontext
+def list_keys_command() -> None:
+    """Names, roles and URIs; the keys themselves are not kept."""
+    for found in desk_of().keys.all():
+        click.echo(f"{found.name:<24} {found.role:<12} {' '.join(found.uris) or 'all that its role may'}")
+
+
+@key.command("revoke")
+@click.argument("name")
+@with_appcontext
+def revoke_key_command(name: str) -> None:
+    """Forget a key, and end the sessions of its program."""
+    desk, config = desk_of(), current_app.extensions["wamp"].config
+    try:
+        authid = desk.keys.revoke(name).authid
+    except WampError as error:
+        raise click.ClickException(str(error)) from None
+    revoke(desk.instance / REVOKED_FILE, authid, lifetime=config.ticket_lifetime)
+    try:
+        with _backend(config) as wire:
+            wire.call("wamp.session.kill_by_authid", authid, REVOKED)
+    except (OSError, WireError) as error:
+        click.echo(
+            f"The key is revoked; sessions that it has may go on, as the router was not reached: {error}", err=True
+        )
 
 
 @wamp.command("status")

@@ -33,7 +33,7 @@ from .message import message
 from .options import DEFAULT_CALL, DEFAULT_PUBLISH, CallOptions, PublishOptions
 from .patterns import Pattern
 from .people import Audience
-from .permissions import BACKEND, EVERYONE, Permission
+from .permissions import BACKEND, EVERYONE, Permission, shape_of
 from .roles import Roles
 from .router.plugin.blocked import LIFTED, Block
 from .router.plugin.tickets import PEOPLE, PROGRAMS, TicketBlocked
@@ -219,12 +219,32 @@ class WAMP(LiveDeclarations):
         for client in self._clients:
             client.declare(declaration)
 
+    def forget(self, uri: str) -> None:
+        """Take back everything that was declared as ``uri``: procedure, subscriptions, live thing, permission.
+
+        Handlers that run already finish. In this process; other workers have their own declarations.
+
+        :param uri: as it was declared, such as ``shop.stock.<item>``.
+        :raises InvalidURI: nothing is declared so.
+        """
+        found = self._registry.remove(uri)
+        kept = [permission for permission in self._permissions if permission.shape != shape_of(uri)]
+        if not found and len(kept) == len(self._permissions):
+            raise InvalidURI(f"Nothing is declared as {uri!r}.")
+        self._forget_live(uri)
+        self._permissions = kept
+        for client in self._clients:
+            client.forget(found)
+            client.permissions_changed()
+
     def permit(self, *permissions: Permission) -> None:
         """Declare who, besides this app's workers, may use which URI; the router enforces it.
 
         :raises ConfigError: for a role that this app does not have.
         """
         self._permissions.extend(permission.for_roles(self._registry.roles.read) for permission in permissions)
+        for client in self._clients:
+            client.permissions_changed()
 
     @property
     def permissions(self) -> tuple[Permission, ...]:

@@ -205,6 +205,9 @@ class LiveDeclarations:
         if procedure is not None:
             self.permit(Permission(procedure, call=thing.allow))
 
+    def _forget_live(self, uri: str) -> None:
+        self._live = [thing for thing in self._live if not (isinstance(thing, Addressed) and thing.pattern.text == uri)]
+
     def _roles(self, allow: Iterable[str] | str) -> tuple[str, ...]:
         return self._registry.roles.read("A live thing", allow)
 

@@ -39,7 +39,7 @@ from .router.plugin.roster import LAST
 from .router.plugin.roster import PROCEDURE as ROSTER
 from .router.plugin.rules import Decision, Rules, Session
 from .router.plugin.stamps import PROCEDURE as STAMP
-from .router.plugin.tickets import read_claims
+from .router.plugin.tickets import Claim, read_claims
 from .status import COUNTERS, State, Status
 from .uris import Match
 
@@ -254,6 +254,10 @@ class MemoryRealm(Client):
         """Free the lock."""
         self._locks.discard(registration)
 
+    def claims_of(self, session: int) -> Mapping[str, Claim]:
+        """Those of a page; a :class:`Caller` of a test's own has its ``known_claims``."""
+        return next((page.claims for page in self._pages if page.session == session), {})
+
     def end_sessions(self, whose: str | int, reason: str, message: str = "") -> None:
         """Keep whose sessions were to end, and why."""
         self.ended.append((whose, reason, message))
@@ -314,8 +318,9 @@ class MemoryRealm(Client):
 class MemoryPage(Page):
     """What :meth:`MemoryRealm.page` gives."""
 
-    def __init__(self, realm: MemoryRealm, session: int, visit: Visit, claims: Mapping[str, Any]) -> None:
+    def __init__(self, realm: MemoryRealm, session: int, visit: Visit, claims: Mapping[str, Claim]) -> None:
         super().__init__()
+        self.claims = claims
         self.session, self.authid, self.role = session, visit.authid, visit.role
         self._realm = realm
         self._topics: list[str] = []

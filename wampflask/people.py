@@ -55,7 +55,7 @@ class Audience:
         self._wamp.publish_latest(topic, *args, options=self._options, **kwargs)
 
     def call(self, procedure: str, *args: Any, options: CallOptions = DEFAULT_CALL, **kwargs: Any) -> Any:
-        """:meth:`WAMP.call` of what one page answers: ``todo.confirm``, which it registers as ``todo.confirm.{session}``.
+        """:meth:`WAMP.call` of what one page answers: ``todo.confirm``, registered as ``todo.confirm.{session}``.
 
         :raises TypeError: the audience is not one session.
         """
@@ -73,11 +73,11 @@ def audience(
     except_session: int | Iterable[int] | None,
 ) -> Audience:
     """See :meth:`WAMP.to`."""
-    if user is visitor is session is except_user is except_session is None:
+    if all(given is None for given in (user, visitor, session, except_user, except_session)):
         raise TypeError("Say to whom: wamp.to(user=…), to(visitor=…), to(session=…), to(except_session=…).")
-    wanted = None if user is visitor is None else [*_users(user), *([] if visitor is None else [_visitor(visitor)])]
+    wanted = [*_users(user), *([] if visitor is None else [_visitor(visitor)])]
     options = PublishOptions(
-        eligible_authid=wanted,
+        eligible_authid=None if user is None and visitor is None else wanted,
         eligible_session=_sessions(session),
         exclude_authid=None if except_user is None else _users(except_user),
         exclude_session=_sessions(except_session),
@@ -120,7 +120,7 @@ def _users(users: Users) -> list[str]:
 
 
 def _visitor(authid: str) -> str:
-    if not isinstance(authid, str) or not authid.startswith(f"{VISITOR}:"):
+    if not str(authid).startswith(f"{VISITOR}:"):
         raise ValueError(f"visitor={authid!r} is not the authid of a visitor, such as {VISITOR}:9f….")
     return authid
 

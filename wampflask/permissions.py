@@ -90,6 +90,11 @@ class Permission:
         granted = ", ".join(f"{action}={self.roles(action)}" for action in ACTIONS if self.roles(action))
         return f"Permission({self.uri!r}, {granted})"
 
+    @property
+    def shape(self) -> str:
+        """See :func:`shape_of`."""
+        return shape_of(self.uri)
+
     def roles(self, action: str) -> tuple[str, ...]:
         """The roles that may do ``action``: call, register, publish or subscribe."""
         found: tuple[str, ...] = getattr(self, action)
@@ -104,6 +109,11 @@ class Permission:
         }
 
 
+def shape_of(uri: str) -> str:
+    """A permission's URI without the names of its components: two of one shape are for the same URIs."""
+    return re.sub(r"<[^>]*>", "<>", uri)
+
+
 def compile_rules(permissions: Iterable[Permission]) -> list[dict[str, Any]]:
     """All ``permissions`` as plain data, in the order of their URIs.
 
@@ -111,8 +121,7 @@ def compile_rules(permissions: Iterable[Permission]) -> list[dict[str, Any]]:
     """
     rules: dict[str, dict[str, Any]] = {}
     for permission in permissions:
-        shape = re.sub(r"<[^>]*>", "<>", permission.uri)
-        if rules.setdefault(shape, permission.as_rule()) != permission.as_rule():
+        if rules.setdefault(permission.shape, permission.as_rule()) != permission.as_rule():
             raise ValueError(f"Two permissions for {permission.uri!r}: declare one that grants both.")
     return [rules[shape] for shape in sorted(rules)]
 
@@ -147,6 +156,6 @@ def _check_uri(uri: str) -> str:
 def _check_roles(uri: str, roles: Iterable[str] | str) -> tuple[str, ...]:
     named = (roles,) if isinstance(roles, str) else tuple(roles)
     for role in named:
-        if not isinstance(role, str) or not _LITERAL.fullmatch(role) or (role in NEVER and role != ANONYMOUS):
+        if not _LITERAL.fullmatch(str(role)) or (role in NEVER and role != ANONYMOUS):
             raise ValueError(f"The permission for {uri!r} names {role!r}: use {', '.join(ROLES)}, or your WAMP's own.")
     return named

@@ -61,7 +61,7 @@ class RouterNode:
         realms' names to their permissions, for several realms in one node (they share ``secret``).
     :param folder: to work in; by default a temporary one that goes with :meth:`close`. It is laid out like an
         instance folder: ``ticket.key``, ``revoked``, ``crossbar/``.
-    :param roles: those of the app.
+    :param roles: those of the app.   :param follow_workers: workers may change the permissions, as in a real instance.
     :param options: further fields of :class:`wampflask.router.render.Node`, such as ``origins``.
     """
 
@@ -73,6 +73,7 @@ class RouterNode:
         secret: str | None = None,
         ticket_lifetime: float = 60.0,
         loglevel: str = "info",
+        follow_workers: bool = False,
         roles: Roles = Roles(),  # noqa: B008 - it is frozen
         **options: Any,
     ) -> None:
@@ -91,6 +92,7 @@ class RouterNode:
                     permissions=tuple(permission.for_roles(roles.read) for permission in declared),
                     ticket_lifetime=ticket_lifetime,
                     roles=roles.ticketed,
+                    follow_workers=follow_workers,
                 )
                 for name, declared in realms.items()
             ),

@@ -6,12 +6,10 @@ A page fetches a ticket at each connect and joins the router with it; the router
 
 from __future__ import annotations
 
-import fcntl
 import os
 import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +20,9 @@ from urllib.parse import urlsplit
 from flask import Blueprint, Flask, Response, abort, after_this_request, current_app, jsonify, request
 from itsdangerous import BadData, URLSafeSerializer
 
+from ._files import locked, private, replace
 from .caller import authid_of
+from .keys import Keys
 from .permissions import BACKEND
 from .router.plugin import blocked as blocks
 from .router.plugin import revoked as revocations
@@ -124,8 +124,9 @@ class TicketDesk:
     pages: Pages | None = None
 
     def __post_init__(self) -> None:
-        self._blocked = Watched(self.instance / BLOCKED_FILE, blocks.parse, {})
+        self._blocked: Watched[dict[str, Block]] = Watched(self.instance / BLOCKED_FILE, blocks.parse, {})
         self._reading = Lock()
+        self.keys = Keys(self.instance)
 
     def block_of(self, authid: str) -> Block | None:
         """What keeps ``authid`` out now."""
@@ -174,6 +175,8 @@ def init_app(
     )
     app.extensions[_EXTENSION] = desk
     app.register_blueprint(blueprint)
+    _needs_no_form_token(app)
+    app.before_request(lambda: _needs_no_form_token(app))  # before that of a CSRFProtect that is made after us
     return desk
 
 
@@ -258,27 +261,13 @@ def _append(file: Path, line: str, keep: Callable[[str], Iterable[str]]) -> None
 
     Then it is replaced as a whole, so that its reader never sees half of it.
     """
-    with _locked(file.with_suffix(".lock")), open(file, "a", encoding="utf-8", opener=_private) as handle:
+    with locked(file), open(file, "a", encoding="utf-8", opener=private) as handle:
         handle.write(line)
         handle.flush()
         os.fsync(handle.fileno())
         if handle.tell() <= _COMPACT_SIZE:
             return
-        new = file.with_suffix(".new")
-        with open(new, "w", encoding="utf-8", opener=_private) as kept:
-            kept.writelines(keep(file.read_text(encoding="utf-8")))
-        new.replace(file)
-
-
-@contextmanager
-def _locked(file: Path) -> Iterator[None]:
-    with open(file, "a", encoding="utf-8", opener=_private) as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
+        replace(file, "".join(keep(file.read_text(encoding="utf-8"))))
 
 
 def explain_refusal(reason: str, url: str) -> str:
@@ -366,6 +355,27 @@ def _proven(who: Identity) -> dict[str, Claim]:
     return claims
 
 
+@blueprint.post("/wamp/ticket")
+def ticket_for_program() -> Response:
+    """A ticket for a program, for one connect: who has a key needs no cookie, and no page can send one."""
+    desk = desk_of()
+    scheme, _, sent = request.headers.get("Authorization", "").partition(" ")
+    key = desk.keys.find(sent.strip()) if scheme.lower() == "bearer" else None
+    if key is None:
+        response = jsonify(error=TicketError.uri, message="Send a key: Authorization: Bearer <key>.")
+        response.status_code = 401
+        response.headers["WWW-Authenticate"] = "Bearer"
+        return response
+    return _answer(desk, key.role, key.authid, key.uris, {})
+
+
+def _needs_no_form_token(app: Flask) -> None:
+    """No browser sends a key by itself, so Flask-WTF's protection, where there is some, has nothing to protect."""
+    csrf = app.extensions.get("csrf")
+    if csrf is not None:
+        csrf.exempt(ticket_for_program)
+
+
 @blueprint.get("/wamp/ticket")
 def ticket() -> Response:
     """A ticket for whoever asks, for one connect; pages of other sites are refused."""
@@ -378,12 +388,16 @@ def ticket() -> Response:
     if desk.pages:
         desk.pages.served(page)
     who = desk.whoever_asks()
-    if block := desk.block_of(who.authid):
+    return _answer(desk, who.role, who.authid, (), {**_proven(who), **who.claims})
+
+
+def _answer(desk: TicketDesk, role: str, authid: str, scope: Sequence[str], claims: Mapping[str, Claim]) -> Response:
+    if block := desk.block_of(authid):
         return _blocked(block)
     response = jsonify(
-        ticket=desk.tickets.mint(who.role, who.authid, **{**_proven(who), **who.claims}),
-        authid=who.authid,
-        role=who.role,
+        ticket=desk.tickets.mint(role, authid, scope, **claims),
+        authid=authid,
+        role=role,
         realm=desk.tickets.realm,
         url=desk.url(),
     )

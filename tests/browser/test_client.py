@@ -8,11 +8,13 @@ from contextlib import closing
 from typing import Any
 
 import pytest
+from flask import Flask
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.bare_site import Backend
 from tests.browser.browsing import ROUTER_GONE, Troubles, page_in
 from tests.browser.client_site import ClientSite, serving
+from wampflask import WAMP
 from wampflask.permissions import PAGES, Permission
 from wampflask.testing import RouterNode
 
@@ -21,6 +23,7 @@ PERMISSIONS = (
     Permission("shop.busy", call=PAGES),
     Permission("demo.said", publish=PAGES, subscribe=PAGES),
     Permission("page.count", call=PAGES, register=PAGES),
+    Permission("page.ask.{session}", register=PAGES),
     Permission.of_library("wampflask.fragments.card.<!key>", subscribe=PAGES),
     Permission.of_library("wampflask.live.fetch", call=PAGES),
     Permission.of_library("wampflask.live.worker_lost", subscribe=PAGES),
@@ -275,6 +278,39 @@ def test_a_blocked_person_sees_why(open_page: Callable[..., Page], site: ClientS
     page.evaluate("() => wamp.connection.reconnect()")
     is_open(page)
     expect(page.locator("wamp-status")).not_to_have_text("You are blocked for spam.")
+
+
+def test_a_block_reaches_the_page_and_its_end_lets_it_in(
+    open_page: Callable[..., Page], node: RouterNode, troubles: Troubles
+) -> None:
+    """With the library's own verbs, the router, and the site's tickets: nothing here is pretended."""
+    troubles.expect("403")
+    wamp, app = WAMP(), Flask("blocking", instance_path=str(node.folder))
+    app.config.update(node.config)
+    wamp.init_app(app)
+    page = open_page()
+    page.evaluate("() => wamp.connection.start()")
+    is_open(page)
+    authid = page.evaluate("wamp.connection.session.details.authid")
+    with app.app_context():
+        wamp.block(visitor=authid, until=3600, reason="You are blocked for spam.")
+        expect(page.locator("wamp-status")).to_have_text("You are blocked for spam.")
+        assert page.evaluate("wamp.connection.state") == "stopped"
+        page.reload()
+        page.evaluate("async () => { window.wamp = await import('wampflask'); wamp.connection.start(); }")
+        expect(page.locator("wamp-status")).to_have_text("You are blocked for spam.")
+        assert page.evaluate("wamp.connection.reason.kwargs.until") is not None
+        wamp.unblock(visitor=authid)
+        page.evaluate("() => wamp.connection.reconnect()")
+        is_open(page)
+        first = page.evaluate("window.first = wamp.connection.session.id")
+        wamp.refresh(visitor=authid)
+        page.wait_for_function("() => wamp.connection.session && wamp.connection.session.id !== first")
+        session = page.evaluate("wamp.connection.session.id")
+        assert session != first
+        page.evaluate("wamp.register('page.ask.{session}', ([question]) => `yes: ${question}`).ready")
+        assert wamp.to(session=session).call("page.ask", "Really?") == "yes: Really?"
+    app.extensions["wamp"].stop()
 
 
 def test_the_server_ends_a_session_for_a_new_ticket(

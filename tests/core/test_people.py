@@ -78,7 +78,7 @@ def context(app: Flask) -> Iterator[None]:
 def page(node: RouterNode) -> Iterator[Join]:
     opened: list[Wire] = []
 
-    def join(role: str, user: object, **claims: object) -> Wire:
+    def join(role: str, user: object, **claims: Any) -> Wire:
         who = Identity(role, user, **claims)
         opened.append(node.session(role, who.authid, **claims))
         return opened[-1]
@@ -174,7 +174,7 @@ def test_an_audience_must_be_named(wamp: WAMP) -> None:
         wamp.to(visitor="user:1")
     for wrong in (True, "17", [1.5], [True], b"1"):
         with pytest.raises(TypeError):
-            PublishOptions(eligible_session=wrong if isinstance(wrong, list) else [wrong])  # type: ignore[list-item]
+            PublishOptions(eligible_session=wrong if isinstance(wrong, list) else [wrong])  # type: ignore[arg-type]
 
 
 def test_a_page_is_asked_by_its_session(page: Join, wamp: WAMP) -> None:

@@ -164,7 +164,12 @@ def test_check_compares_with_the_running_router(node: RouterNode, short: Path) -
     check = ["wamp", "check", "--no-crossbar"]
     result = app.test_cli_runner().invoke(args=check)
     assert result.exit_code == 1
-    for expected in ("brand.new (new)", f"{first.uri} (changed)", f"{second.uri} (taken back)", "Start it again."):
+    for expected in (
+        "brand.new (new)",
+        f"{first.uri} (changed)",
+        f"{second.uri} (taken back)",
+        "Start workers of this version",
+    ):
         assert expected in result.output
 
     same = Flask("cli_app", instance_path=str(short))

@@ -150,8 +150,9 @@ def test_our_pages_and_programs_do(client: FlaskClient) -> None:
         assert fetch(client, **headers)["ticket"]
 
 
-def test_only_by_get(client: FlaskClient) -> None:
-    assert client.post("/wamp/ticket").status_code == 405
+def test_a_form_gets_no_ticket(client: FlaskClient) -> None:
+    """A POST is for programs that have a key."""
+    assert client.post("/wamp/ticket").status_code == 401
 
 
 @pytest.mark.parametrize(

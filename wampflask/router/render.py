@@ -37,6 +37,7 @@ class Realm:
     :param secret: file of the ticket secret.     :param revoked: file of the revocations.
     :param blocked: file of the blocks.
     :param ticket_lifetime: seconds.        :param roles: that tickets can have, besides backend.
+    :param follow_workers: workers may change the permissions; else they are what they are here.
     """
 
     name: str = "wampflask"
@@ -46,6 +47,7 @@ class Realm:
     blocked: str = "../blocked"
     ticket_lifetime: float = 60.0
     roles: tuple[str, ...] = TICKETED
+    follow_workers: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +172,8 @@ def _component(node: Node, realm: Realm, number: int) -> Config:
         "role": "trusted",
         "extra": {
             "rules": compile_rules(realm.permissions),
+            "roles": [*realm.roles, *([ANONYMOUS] if _admits_anonymous(node) else [])],
+            "follow_workers": realm.follow_workers,
             "rate_limit": {
                 "actions": node.rate,
                 "actions_burst": node.burst,
@@ -215,7 +219,7 @@ def _web_transport(node: Node) -> Config:
 
 def _websocket(node: Node) -> Config:
     auth: Config = {"ticket": _ticket_auth("everyone" if node.remote_backend else "guests", node.realms)}
-    if any(ANONYMOUS in permission.as_rule().get(action, ()) for permission, action in _grants(node.realms)):
+    if _admits_anonymous(node):
         auth["anonymous"] = {"type": "static", "role": ANONYMOUS}
     return {
         "type": "websocket",
@@ -264,6 +268,10 @@ def _ticket_auth(create: str, realms: Iterable[Realm]) -> Config:
         for realm in realms
     }
     return {"type": "function", "create": f"plugin.joining.{create}", "config": {"realms": gates}}
+
+
+def _admits_anonymous(node: Node) -> bool:
+    return any(ANONYMOUS in permission.roles(action) for permission, action in _grants(node.realms))
 
 
 def _grants(realms: Iterable[Realm]) -> Iterable[tuple[Permission, str]]:

@@ -7,6 +7,7 @@ relative imports, because there it is the top-level package ``plugin``.
 ``revoked``, ``blocked`` the files that say whose tickets are refused
 ``joining``   Crossbar's ``function`` authenticators: who may join as whom
 ``rules``     the declared permissions, compiled: who may do what
+``editions``  whose rules are in force
 ``authorizer`` the component that answers Crossbar's questions with ``rules``
 ``rate_limit`` how many actions and bytes a second a session may take
 ``backlog``   how much a connection may leave unread

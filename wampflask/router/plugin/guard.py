@@ -230,17 +230,21 @@ def _check_register(session: Any, msg: message.Register) -> str | None:
     """Crossbar asks for permission only after it has told whether there is such a procedure."""
     if session._authrole in TRUSTED:  # noqa: SLF001
         return None
+    rules = RULES.get(session._realm)  # noqa: SLF001
+    if rules is not None and rules.decide(asking(session), msg.procedure, "register", msg.marshal_options()).allow:
+        return None
+    return f"may not register {msg.procedure}"
+
+
+def asking(session: Any) -> Session:
+    """One of Crossbar's sessions, as rules see it."""
     details: Mapping[str, Any] = {
         "authrole": session._authrole,  # noqa: SLF001
         "authid": session._authid,  # noqa: SLF001
         "session": session._session_id,  # noqa: SLF001
         "authextra": session._authextra,  # noqa: SLF001
     }
-    rules = RULES.get(session._realm)  # noqa: SLF001
-    asking = Session.of(details)
-    if rules is not None and rules.decide(asking, msg.procedure, "register", msg.marshal_options()).allow:
-        return None
-    return f"may not register {msg.procedure}"
+    return Session.of(details)
 
 
 _CHECKS: dict[type, Callable[[Any, Any], str | None]] = {

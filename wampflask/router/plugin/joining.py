@@ -55,7 +55,7 @@ class Gate:
             "role": found.role,
             "authid": found.authid,
             "realm": found.realm,
-            "extra": {"claims": dict(found.claims)},
+            "extra": {"claims": dict(found.claims), **({"scope": list(found.scope)} if found.scope else {})},
         }
 
 

@@ -20,6 +20,8 @@ ACTIONS = ("call", "register", "publish", "subscribe")
 PROCEDURE = "wampflask.router.authorize"  # what Crossbar asks
 MAX_LENGTH = 255  # of a URI
 RULES = "wampflask.router.rules"  # what workers ask: the rules in force
+ROLES = "wampflask.router.roles"  # the same for the roles that a session can have
+CLAIMS = "wampflask.router.claims"  # the same for what a session's ticket claims
 RESERVED = ("wamp", "wampflask", "crossbar")  # an app cannot declare anything below these
 CLOSED = ("wamp", "crossbar")  # and no rule opens these: sessions' details are behind them
 
@@ -43,20 +45,27 @@ Words = Mapping[str, tuple[str, ...]]
 class Session:
     """The asking session, as its ticket describes it.
 
-    ``words`` are its authid, its id and its claims by name; of several values of a claim any will do.
+    ``words`` are its authid, its id and its claims by name; of several values of a claim any will do. ``scope``: the
+    URIs below which it stays, whatever its role may; none for no such bound.
     """
 
     role: str
     words: Words
+    scope: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, details: Mapping[str, Any]) -> Session:
         """From the details that Crossbar gives an authorizer."""
-        claims = (details.get("authextra") or {}).get("claims") or {}
+        extra = details.get("authextra") or {}
+        claims = extra.get("claims") or {}
         authid = details.get("authid") or ""
         words = {name: (value,) if isinstance(value, str) else tuple(value) for name, value in claims.items()}
         words |= {"authid": (authid.replace(":", "_", 1),), "session": (str(details.get("session") or ""),)}
-        return cls(str(details.get("authrole")), words)
+        return cls(str(details.get("authrole")), words, tuple(extra.get("scope") or ()))
+
+    def reaches(self, uri: str) -> bool:
+        """Whether ``uri``, or all that it matches, is in the scope."""
+        return not self.scope or any(uri == text or uri.startswith(f"{text}.") for text in self.scope)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +158,8 @@ class Rules:
         components = uri.split(".")
         match = options.get("match") or "exact"
         if components[0] in CLOSED or not _is_askable(components, match, action):
+            return DENY
+        if not session.reaches(uri):
             return DENY
         if any(value for name, value in options.items() if name not in _OPTIONS[action]):
             return DENY

@@ -107,6 +107,7 @@ class Ticket:
 
     :param claims: further words that may stand in a permission's URI as ``{name}``: one, or any of several.
     :param issued: seconds since the epoch.
+    :param scope: URIs below which its holder stays; none for everywhere that the role may be.
     """
 
     role: str
@@ -114,6 +115,7 @@ class Ticket:
     realm: str
     issued: float
     claims: Mapping[str, Claim] = field(default_factory=dict)
+    scope: Sequence[str] = ()
 
 
 class Tickets:
@@ -146,10 +148,11 @@ class Tickets:
             secret, salt=_SALT, signer_kwargs={"key_derivation": "hmac", "digest_method": hashlib.sha256}
         )
 
-    def mint(self, role: str, authid: str, **claims: object) -> str:
+    def mint(self, role: str, authid: str, scope: Sequence[str] = (), /, **claims: object) -> str:
         """A ticket for one connect (it may be used again until it expires).
 
         :param authid: a kind, alone or with a name: ``backend``, ``user:17``, ``visitor:9f…``.
+        :param scope: URIs below which its holder stays.
         :raises ValueError: when role, authid or a claim cannot stand in a ticket, naming it.
         """
         if role not in (BACKEND, *self.roles):
@@ -157,9 +160,8 @@ class Tickets:
         if not _AUTHID.fullmatch(authid):
             raise ValueError(f"The authid {authid!r} is not of the form 'kind' or 'kind:name' ([0-9a-z_]).")
         found = read_claims(claims)
-        ticket = self._signer.dumps(
-            {"role": role, "authid": authid, "realm": self.realm, "claims": found, "issued": self._clock()}
-        )
+        said = {"role": role, "authid": authid, "realm": self.realm, "claims": found, "issued": self._clock()}
+        ticket = self._signer.dumps({**said, "scope": list(scope)} if scope else said)
         if len(ticket) > MAX_LENGTH:
             raise ValueError(f"The claims make a ticket longer than {MAX_LENGTH} characters: claim less.")
         return str(ticket)
