@@ -116,13 +116,13 @@ def _node_folder(app: Flask) -> Path:
 
 
 def served(app: Flask, config: Config) -> None:
-    """A server has loaded ``app``: in ``flask wamp dev``, the router is to know what is declared now."""
+    """A server has loaded ``app``: ``flask wamp dev`` looks whether the router is to be started again."""
     if not dev.is_on():
         return
     try:
         _write(app, config, _node_folder(app))
     except (nodes.RouterError, ValueError, OSError) as error:
-        app.logger.error("The router keeps the permissions it has: %s", error)  # noqa: TRY400 - the text says it all
+        app.logger.error("The router keeps the configuration it has: %s", error)  # noqa: TRY400 - the text says it all
 
 
 _FOLDER = click.option(
@@ -337,8 +337,7 @@ def revoke_key_command(name: str) -> None:
         raise click.ClickException(str(error)) from None
     revoke(desk.instance / REVOKED_FILE, authid, lifetime=config.ticket_lifetime)
     try:
-        with Wire(config.url, timeout=config.connect_timeout, ca=config.ca) as wire:
-            wire.join(config.realm, desk.mint_backend())
+        with _backend(config) as wire:
             wire.call("wamp.session.kill_by_authid", authid, REVOKED)
     except (OSError, WireError) as error:
         click.echo(

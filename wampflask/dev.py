@@ -1,12 +1,14 @@
 """``flask wamp dev``: the router and the pages side by side, for one developer on one machine.
 
-The pages are ``flask run --debug``. Each time that has loaded the app, it writes the router's configuration; where it
-differs from what the router was started with, the router is started again. So what the code declares is in force.
+The pages are ``flask run --debug``. Each time that has loaded the app, its worker hands over the permissions, and the
+router's configuration is written; where anything else of it has changed, the router is started again. So what the code
+declares is in force.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -17,7 +19,7 @@ from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from .router.node import Process, RouterError, find_crossbar, is_free, running_node
 
@@ -86,7 +88,7 @@ class Router:
 
     def _start(self) -> None:
         """Its output goes to a file: it is long, and of interest only when something fails."""
-        self._text = self._config.read_text(encoding="utf-8")
+        self._started_with = self._read()
         log = self._config.with_name("router.log")
         with log.open("w", encoding="utf-8") as output:
             self._process = Process(self._config.parent, output, loglevel="warn")
@@ -98,10 +100,17 @@ class Router:
                 raise RouterError(f"{error} ({log})") from None
             raise
 
+    def _read(self) -> Any:
+        """The configuration without the permissions, which workers change."""
+        found = json.loads(self._config.read_text(encoding="utf-8"))
+        for component in found["workers"][0]["components"]:
+            del component["extra"]["rules"]
+        return found
+
     def follow(self, tell: Tell) -> None:
         """Start it again when its configuration has changed, or when it has ended."""
-        if self._config.read_text(encoding="utf-8") != self._text:
-            tell("What the app permits has changed: starting the router again.")
+        if self._read() != self._started_with:
+            tell("The router's configuration has changed: starting it again.")
         elif not self._process.running:
             tell("The router has ended: starting it again.")
         else:

@@ -258,9 +258,9 @@ class MemoryRealm(Client):
         """Free the lock."""
         self._locks.discard(registration)
 
-    def claims_of(self, session: int) -> Mapping[str, Claim]:  # noqa: ARG002 - the client's signature
-        """Nobody's: give the :class:`Caller` its ``known_claims``."""
-        return {}
+    def claims_of(self, session: int) -> Mapping[str, Claim]:
+        """Those of a page; a :class:`Caller` of a test's own has its ``known_claims``."""
+        return next((page.claims for page in self._pages if page.session == session), {})
 
     def end_sessions(self, whose: str | int, reason: str, message: str = "") -> None:
         """Keep whose sessions were to end, and why."""
@@ -322,8 +322,9 @@ class MemoryRealm(Client):
 class MemoryPage(Page):
     """What :meth:`MemoryRealm.page` gives."""
 
-    def __init__(self, realm: MemoryRealm, session: int, visit: Visit, claims: Mapping[str, Any]) -> None:
+    def __init__(self, realm: MemoryRealm, session: int, visit: Visit, claims: Mapping[str, Claim]) -> None:
         super().__init__()
+        self.claims = claims
         self.session, self.authid, self.role = session, visit.authid, visit.role
         self._realm = realm
         self._topics: list[str] = []

@@ -32,7 +32,13 @@ def add(text: str, count: int = 1) -> dict[str, object]:
     if text == "nothing":
         raise CallFailed("todo.error.empty", "Write something.", text=text)
     items.changed(team="1")
-    return {"text": text, "count": count, "by": caller.user_id, "session": caller.session}
+    return {
+        "text": text,
+        "count": count,
+        "by": caller.user_id,
+        "session": caller.session,
+        "team": caller.claims["team"],
+    }
 
 
 @wamp.subscribe("todo.team.<team>.said")
@@ -95,7 +101,7 @@ def test_a_page_reads_like_the_app(opened: tuple[Flask, Open]) -> None:
         assert cleo.call("todo.team.2.list") == ["milk", "2"]
 
         added = ann.call("todo.add.tea", count=3)
-        assert added == {"text": "tea", "count": 3, "by": "1", "session": ann.session}
+        assert added == {"text": "tea", "count": 3, "by": "1", "session": ann.session, "team": "1"}
         assert bob.wait()[-1].args[0] == ["milk", "1"]
         assert bob.heard[-1].topic == "todo.team.1.list"
 

@@ -129,10 +129,14 @@ def test_one_command_runs_both_and_applies_what_the_code_declares(running: Dev) 
     )
     assert "Error: This app's router runs already" in second.stderr
 
+    pid = nodes.running_node(running.folder / "instance" / "crossbar")
     running.app.write_text(APP + MORE)
-    running.says("The router is ready.")
     assert w.wait_until(lambda: answers(running, "demo.second") == 2, 30), "".join(running.lines)
+    assert nodes.running_node(running.folder / "instance" / "crossbar") == pid, "permissions need no new start"
 
+    running.app.write_text(APP.replace("WAMP()", "WAMP(roles=('customer',))"))
+    running.says("The router is ready.")
+    assert w.wait_until(lambda: answers(running, "demo.first") == 1, 30), "".join(running.lines)
     pid = nodes.running_node(running.folder / "instance" / "crossbar")
     assert pid
     running.close()

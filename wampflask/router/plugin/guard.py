@@ -231,8 +231,7 @@ def _check_register(session: Any, msg: message.Register) -> str | None:
     if session._authrole in TRUSTED:  # noqa: SLF001
         return None
     rules = RULES.get(session._realm)  # noqa: SLF001
-    who = asking(session)
-    if rules is not None and rules.decide(who, msg.procedure, "register", msg.marshal_options()).allow:
+    if rules is not None and rules.decide(asking(session), msg.procedure, "register", msg.marshal_options()).allow:
         return None
     return f"may not register {msg.procedure}"
 
