@@ -66,6 +66,10 @@ class Shop:
         with contextlib.closing(self.database()) as database:
             return dict(database.execute("SELECT name, left FROM item").fetchall())
 
+    def await_truth(self, page: Page) -> None:
+        """Wait until a page shows what is in the database."""
+        eventually(lambda: page.hear_until_quiet() == self.stock(), "the page stays wrong")
+
     @contextlib.contextmanager
     def serve(self, workers: int = 1, **env: str) -> Iterator[tuple[Program, str]]:
         """A gunicorn; its program and its address, once it is ready."""
@@ -385,7 +389,7 @@ def test_a_router_that_dies_under_commits_loses_none(tmp_path: Path) -> None:
             for _ in range(2):
                 with Page(node) as page:
                     get(f"{url}/sell/tea")
-                    eventually(lambda page=page: page.hear_until_quiet() == shop.stock(), "the page stays wrong")
+                    shop.await_truth(page)
                     assert min(number for number, _ in page.shown.values()) > greatest, "a number of the old router"
                     greatest = max(number for number, _ in page.shown.values())
                 rushing = threading.Thread(target=lambda: [get(f"{url}/rush") for _ in range(4)])
@@ -395,4 +399,4 @@ def test_a_router_that_dies_under_commits_loses_none(tmp_path: Path) -> None:
                 eventually(lambda: is_ready(url), "the workers did not come back")
                 with Page(node) as page:
                     rushing.join()
-                    eventually(lambda page=page: page.hear_until_quiet() == shop.stock(), "the page stays wrong")
+                    shop.await_truth(page)
