@@ -29,11 +29,13 @@ from sqlalchemy.orm import Mapper, ORMExecuteState, Session, scoped_session
 from sqlalchemy.orm.exc import StaleDataError
 
 from . import changes, columns, uris
+from ._current import current_client
 from .caller import Caller, caller
 from .errors import CallFailed, ConfigError
 from .permissions import PAGES, Permission
 
 if TYPE_CHECKING:
+    from .after_commit import AfterCommit
     from .extension import WAMP
 
 __all__ = ["Binding", "permissions_for"]
@@ -127,7 +129,7 @@ class Binding:
         real: Session = session() if isinstance(session, scoped_session) else session
         if not real.in_transaction():
             real.begin()  # what is told belongs to a transaction, and goes with it
-        self._wamp.after_commit(real).publish_latest(f"tables.{self.table}.reset", {"reset": True})
+        self._after_commit(real).publish_latest(f"tables.{self.table}.reset", {"reset": True})
 
     def describe(self, row: Any) -> dict[str, Any]:
         """A row as pages get it: ``pk``, ``version``, ``values``."""
@@ -146,7 +148,7 @@ class Binding:
 
     def _tell(self, session: Session, kind: str, row: Any) -> None:
         # Deletions go in order and certainly; of changes only the newest of each row matters.
-        after = self._wamp.after_commit(session)
+        after = self._after_commit(session)
         if kind == "deleted":
             gone = self._obituary(row)
             after.publish_later(f"tables.{self.table}.{gone['pk']}.deleted", gone)
@@ -156,6 +158,10 @@ class Binding:
         if self._can_read is not None:
             del state["values"]
         after.publish_latest(f"tables.{self.table}.{state['pk']}.changed", state)
+
+    def _after_commit(self, session: Session) -> AfterCommit:
+        current_client().expect_change()  # should this process die after the commit, pages fetch the table again
+        return self._wamp.after_commit(session)
 
     def _kind(self, session: Session, kind: str, pk: Any) -> str:
         """A row that was made and then changed in one transaction is a created one."""
