@@ -380,6 +380,7 @@ class WAMP(LiveDeclarations):
             self, model, fields=fields, can_read=can_read, can_write=can_write, table=table, session=session
         )
         bound.watch()
+        self._permit_asking_again()
         self.permit(*permissions_for(bound.table, readers=reading, writers=writing))
         return bound
 
