@@ -216,7 +216,7 @@ class LiveDeclarations:
         """Let pages hear that a worker was lost."""
         if not self._asks_again:
             self._asks_again = True
-            self.permit(Permission.of_library(WORKER_LOST, subscribe=PAGES))
+            self.permit(Permission.of_library(WORKER_LOST, subscribe=EVERYONE))
 
     def _declare_live(self, thing: Addressed[..., Any], procedure: str | None) -> None:
         self._announce_live(thing)
