@@ -321,6 +321,26 @@ def test_what_came_while_one_looked_away_is_marked(open_page: OpenPage) -> None:
     expect(first).to_contain_text("missed one")
 
 
+def test_the_list_of_rooms_counts_what_is_new(open_page: OpenPage) -> None:
+    room = new_room()
+    label = room.split("/")[2]
+    anna, ben = enter(open_page, room), enter(open_page, room)
+    say(ben, "mine")
+    expect(anna.locator("[data-chat=log]")).to_contain_text("mine")
+    ben.wait_for_function("localStorage.length > 0")
+    ben.goto("/chat/")
+    is_connected(ben)
+    own = ben.locator(f"[data-room={label}]")
+    for number in (1, 2):
+        say(anna, f"new {number}")
+        expect(own.locator("[data-room-part=new]")).to_have_text(f"{number} new", timeout=15_000)
+    moderator = enter(open_page, room, as_admin=True)
+    act(moderator, "mine", "Ban")
+    expect(moderator.locator("[data-chat=sanctioned] li")).to_have_count(1)
+    say(anna, "without ben")
+    expect(own).to_be_hidden(timeout=15_000)
+
+
 def test_without_javascript(open_page: OpenPage) -> None:
     room = new_room()
     page = open_page(room, java_script_enabled=False)

@@ -2,7 +2,7 @@
 
 The last component of a room's topics is a random key that only those learn who may be in the room: :data:`ENTER`
 answers with it. When somebody is banned the key changes: the pages under the former key are made to ask, are told
-``chat.error.moved``, and enter again; the banned one is refused. Nothing is ever published under a former key again.
+``chat.error.moved``, and enter again; the banned one is refused. No state is published under a former key again.
 """
 
 from __future__ import annotations
