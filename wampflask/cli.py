@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import ssl
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -206,7 +207,7 @@ def _offer_router() -> None:
     try:
         nodes.find_crossbar()
     except nodes.RouterError as error:
-        if not click.get_text_stream("stdin").isatty():
+        if not sys.stdin.isatty():
             return
         click.echo(str(error), err=True)
         if click.confirm(f"Install it into {installing.FOLDER} now? It is 400 MB, and takes a minute or a few."):

@@ -24,6 +24,7 @@ from .options import DEFAULT_PUBLISH, PublishOptions
 from .roles import Roles
 from .router import wire as w
 from .router.plugin.tickets import VISITOR
+from .uris import Match
 
 __all__ = ["Event", "Page", "RouterPage"]
 
@@ -124,7 +125,7 @@ class Visit:
         return cls(role or ("user" if "user" in roles.people else roles.people[0]), authid_of(user))
 
 
-def match_of(topic: str) -> str:
+def match_of(topic: str) -> Match:
     """How a page subscribes ``topic``."""
     return "wildcard" if "" in topic.split(".") else "exact"
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Dialog, Page, expect
 
 from tests.browser.browsing import Troubles, leave, page_in
 from wampflask.router import node as nodes
@@ -80,7 +80,12 @@ def test_a_day_of_a_team(people: list[Page]) -> None:
     expect(ann.locator("live-fragment")).to_contain_text("☑ milk", timeout=20_000)
 
     asked: list[str] = []
-    ann.once("dialog", lambda dialog: (asked.append(dialog.message), dialog.accept()))
+
+    def agree(dialog: Dialog) -> None:
+        asked.append(dialog.message)
+        dialog.accept()
+
+    ann.once("dialog", agree)
     ann.get_by_role("button", name="Clear").click()
     expect(bob.locator("live-fragment")).to_contain_text("Nothing to do.", timeout=20_000)
     assert asked == ["Delete what is done?"]
