@@ -145,14 +145,15 @@ def install_command(folder: Path) -> None:
     _install(folder)
 
 
-def _install(folder: Path) -> None:
+def _install(folder: Path) -> Path:
     try:
-        program = installing.install(folder, click.echo)
-        click.echo(f"Installed: {program}")
-        if folder != installing.FOLDER:
-            click.echo(f"To use it: export {nodes.CROSSBAR_ENV}={program.absolute()}")
+        program = installing.install(folder, click.echo).absolute()
     except (nodes.RouterError, OSError) as error:
         raise click.ClickException(str(error)) from None
+    click.echo(f"Installed: {program}")
+    if folder != installing.FOLDER or nodes.CROSSBAR_ENV in os.environ:
+        click.echo(f"To use it: export {nodes.CROSSBAR_ENV}={program}")
+    return program
 
 
 @router.command("render")
@@ -211,7 +212,7 @@ def _offer_router() -> None:
             return
         click.echo(str(error), err=True)
         if click.confirm(f"Install it into {installing.FOLDER} now? It is 400 MB, and takes a minute or a few."):
-            _install(installing.FOLDER)
+            os.environ[nodes.CROSSBAR_ENV] = str(_install(installing.FOLDER))
 
 
 def _with_free_port(config: Config, pages: int) -> Config:

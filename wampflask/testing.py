@@ -210,7 +210,7 @@ class RouterNode:
         :raises ValueError: for what cannot stand in a ticket.
         """
         visit = Visit.of(self._roles, user, role, authid)
-        return RouterPage(self.session(visit.role, visit.authid, **claims))
+        return RouterPage(self.session(visit.role, visit.authid, realm=None, **claims))
 
     def stop(self) -> None:
         """End it in order; nothing when it does not run."""

@@ -178,6 +178,27 @@ def test_what_is_in_the_way_is_said_with_its_remedy(tmp_path: Path) -> None:
         assert dev.free_router_port(port, "127.0.0.1", pages=port + 1) > port + 1
 
 
+def test_on_a_terminal_it_offers_to_install_the_router(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(APP)
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("WAMP", "FLASK", "PORT"))}
+    ours, theirs = os.openpty()
+    os.write(ours, b"n\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "flask", "--app", "app", "wamp", "dev", "--port", str(free_port())],
+        cwd=tmp_path,
+        env={**clean, "PYTHONPATH": str(ROOT), "WAMPFLASK_CROSSBAR": "/nowhere/crossbar"},
+        stdin=theirs,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    os.close(ours)
+    os.close(theirs)
+    assert "Install it into .crossbar/venv now?" in done.stdout
+    assert done.returncode == 1
+    assert not (tmp_path / ".crossbar").exists()
+
+
 def test_the_router_is_installed_with_lines_of_progress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By a real pip into a real environment; the packages are small ones made here."""
     lines: list[str] = []

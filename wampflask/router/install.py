@@ -31,8 +31,9 @@ def install(folder: Path, tell: Callable[[str], None]) -> Path:
     """
     if folder.is_symlink():
         raise RouterError(f"{folder} is a link to another environment: remove it, or name another --folder.")
-    tell(f"Making {folder}")
-    _run([sys.executable, "-m", "venv", str(folder)], f"{sys.executable} cannot make {folder}", lambda _line: None)
+    if not (folder / "bin" / "pip").exists():
+        tell(f"Making {folder}")
+        _run([sys.executable, "-m", "venv", str(folder)], f"{sys.executable} cannot make {folder}", lambda _line: None)
     pip = [str(folder / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "--no-input"]
     wanted = sum(not line.startswith("#") for line in REQUIREMENTS.read_text(encoding="utf-8").splitlines())
     options = ["--prefer-binary", "--no-warn-script-location", "--progress-bar", "off"]
@@ -53,7 +54,7 @@ class _Progress:
     def __call__(self, line: str) -> None:
         if line.startswith(("Collecting ", "Processing ", "Requirement already satisfied")):
             self._found += 1
-            if self._found % _STEP == 0 or self._found == self._wanted:
+            if self._found == self._wanted or (self._found < self._wanted and self._found % _STEP == 0):
                 self._tell(f"  {self._found} of {self._wanted} packages fetched")
         elif line.startswith("Installing collected packages"):
             self._tell("  writing them")

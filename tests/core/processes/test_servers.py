@@ -157,6 +157,30 @@ def test_a_command_that_connects_serves(site: Path, env: Env, prefix: str, probe
         assert command.wait() == 0, command.said()
 
 
+OTHER = """
+import sys
+from wsgiref.simple_server import make_server
+from app_small import app
+with make_server("127.0.0.1", int(sys.argv[1]), app) as server:
+    print("served", flush=True)
+    server.serve_forever()
+"""
+
+
+@pytest.mark.parametrize("connects", [False, True], ids=["at a request", "when loaded"])
+def test_any_other_server(site: Path, env: Env, prefix: str, probe: Probe, *, connects: bool) -> None:
+    """It serves from its first request on, or from ``wamp.connect()`` beside the app."""
+    (site / "other.py").write_text(OTHER, encoding="utf-8")
+    port = free_port()
+    more = {"DEMO_CONNECT_AT_IMPORT": "1"} if connects else {}
+    with Program([BIN / "python", "other.py", str(port)], site, env | more) as server:
+        eventually(lambda: "served" in server.said() or server.process.poll() is not None, server.said)
+        assert probe.callees(f"{prefix}.pid") == (1 if connects else 0), server.said()
+        eventually(page(port, "/status"), server.said)
+        eventually(lambda: probe.callees(f"{prefix}.pid") == 1, server.said)
+        assert probe.call(f"{prefix}.pid") == server.pid
+
+
 @pytest.mark.usefixtures("server")
 def test_flask_shell_connects_only_when_it_uses_the_router(site: Path, env: Env, prefix: str, node: RouterNode) -> None:
     script = site / "typed.py"
