@@ -232,6 +232,21 @@ def test_ways_to_write_that_mark_once_or_not_at_all(wamp: WAMP, make: Callable[.
         assert events() == 0, "statements are announced by hand"
 
 
+def test_what_is_said_before_the_transaction_begins_counts_when_it_has_ended(
+    wamp: WAMP, make: Callable[..., Flask]
+) -> None:
+    @wamp.value("shop.stock.<int:item>", allow="everyone")
+    def stock(item: int) -> int:
+        return db.session.get_one(Item, item).left
+
+    app = make()
+    with in_memory(app) as realm, app.app_context():
+        stock.changed(item=1)  # nothing has used the session in this context
+        db.session.get_one(Item, 1).left = 5
+        db.session.commit()
+        assert [event.args[0] for event in realm.published] == [12, 5]
+
+
 def test_statements_around_the_orm_are_announced_by_hand(wamp: WAMP, make: Callable[..., Flask]) -> None:
     @wamp.value("shop.stock.<int:item>", allow="everyone")
     def stock(item: int) -> int:

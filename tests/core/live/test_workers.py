@@ -244,7 +244,7 @@ def test_what_nobody_hears_is_not_read_and_who_comes_meanwhile_is_right(shop: Sh
 
 def test_pages_go_on_while_every_handler_sleeps_and_one_thread_answers_all(shop: Shop) -> None:
     with (
-        shop.serve(WAMP_HANDLER_THREADS="2", WAMP_HANDLER_QUEUE="20", WAMP_LIVE_THREADS="1") as (_, url),
+        shop.serve(WAMP_HANDLER_THREADS="2", WAMP_HANDLER_QUEUE="100", WAMP_LIVE_THREADS="1") as (_, url),
         Page(shop.node) as page,
         shop.node.session("user", "user:1") as caller,
     ):
