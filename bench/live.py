@@ -197,7 +197,13 @@ def _serve(programs: Path, side: str, workers: int, threads: int, env: dict[str,
         env = {**os.environ, **env, "SHOP_FOLDER": folder}
         subprocess.run([programs / "python", "-m", "bench.card.shop"], cwd=ROOT, env=env, check=True)
         how = f"--no-control-socket --worker-class gthread --backlog 512 --workers {workers} --threads {threads}"
-        command = [programs / "gunicorn", *how.split(), "--bind", f"127.0.0.1:{port}", f"bench.card.{side}:app"]
+        command: list[str | Path] = [
+            programs / "gunicorn",
+            *how.split(),
+            "--bind",
+            f"127.0.0.1:{port}",
+            f"bench.card.{side}:app",
+        ]
         url = f"http://127.0.0.1:{port}"
         with subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=log) as process:
             try:

@@ -78,7 +78,10 @@ class Presence(Rows[[Iterable[str] | None], Mapping[str, Any]]):
         return self._describe(person, **{name: value for name, value in args.items() if name in self._described})
 
     def on_join(self, handler: H) -> H:
-        """Decorator: run ``handler(person, …)`` once over all workers when somebody comes, with the URI's names."""
+        """Decorator: run ``handler(person, …)`` in one worker when somebody comes, with the URI's names.
+
+        Once; again in another worker only where that one died or took longer than a minute.
+        """
         self._joined.append(handler)
         return handler
 

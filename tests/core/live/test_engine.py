@@ -236,7 +236,7 @@ def test_one_role_that_may_not_see_it_is_not_the_others_refusal(bench: Bench) ->
     bench.turn()
     assert isinstance(refused[0], NotAuthorized)
     assert heard == [({"for": "user"}, 1)]
-    sent = {(options.eligible_authrole or [""])[0]: args for _, args, options in bench.router.published}
+    sent = {next(iter(options.eligible_authrole or [""])): args for _, args, options in bench.router.published}
     assert sent["admin"] == [{"for": "admin"}, 1]
     assert sent["visitor"] == [None, 1], "it is to ask, and learn why"
 

@@ -94,9 +94,7 @@ class Roster:
         """Go on from what the router knew before."""
         left = self._clock() + RETURN - self._grace
         for topic, people in kept.items():
-            self._topics[topic] = {
-                authid: Person(role, 0, since, left) for authid, (role, since) in people.items()
-            }
+            self._topics[topic] = {authid: Person(role, 0, since, left) for authid, (role, since) in people.items()}
 
     def give_back(self, news: Iterable[Iterable[Any]]) -> None:
         """No worker could be told of that."""
