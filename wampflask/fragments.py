@@ -4,7 +4,7 @@
 
     @wamp.fragment("shop/_stock.html", allow="everyone", of=Item)
     def stock_card(item):
-        return {"item": db.session.get(Item, item)}
+        return {"item": db.get_or_404(Item, item)}
 
 A template shows one with ``{{ fragment("stock_card", item=3) }}``: it is rendered in place, so that the page works
 without JavaScript too, and what has changed is sent and put in where the reader's focus and what they typed stay.

@@ -139,8 +139,8 @@ class LiveThing(Generic[P, R]):
         topic, names = self.topic(args), tuple(map(str, keys))
         client.expect_change()
         database = current_app.extensions.get("sqlalchemy")
-        if session is None and database is not None and database.session.registry.has():
-            session = database.session()
+        if session is None and database is not None:
+            session = database.session()  # also where nothing has used it yet: its transaction may be about this
         if session is None:
             client.changed(self, topic, args, names)
             return

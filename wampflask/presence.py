@@ -109,7 +109,10 @@ class Presence(Rows[[Iterable[str] | None], Mapping[str, Any] | None]):
                     self.mark(args, [authid])
 
     def on_join(self, handler: H) -> H:
-        """Decorator: run ``handler(person, …)`` once over all workers when somebody comes, with the URI's names."""
+        """Decorator: run ``handler(person, …)`` in one worker when somebody comes, with the URI's names.
+
+        Once; again in another worker only where that one died or took longer than a minute.
+        """
         self._joined.append(handler)
         return handler
 

@@ -242,18 +242,20 @@ def test_a_list_sends_only_the_rows_that_changed(open_page: Callable[..., Page],
     is_open(page)
     topic = f"wampflask.fragments.card.{KEY}"
     rows = {key: f'<li data-key="{key}">{key}1</li>' for key in "abc"}
-    whole = {"order": [["a", "a1"], ["b", "b1"], ["c", "c1"]], "rows": rows}
+    whole = ["d1", {"order": [["a", "a1"], ["b", "b1"], ["c", "c1"]], "rows": rows}]
     backend.publish(topic, whole, 10**9)
     items = page.locator("li")
     expect(items).to_have_text(["a1", "b1", "c1"])
+    expect(page.locator("live-fragment")).to_have_attribute("have", "d1")
     page.evaluate("() => { window.b = document.querySelector('[data-key=b]'); }")
-    change = {"order": [["c", "c1"], ["b", "b2"], ["d", "d1"]], "rows": {"b": "<li>b2</li>", "d": "<li>d1</li>"}}
+    order = [["c", "c1"], ["b", "b2"], ["d", "d1"]]
+    change = ["d2", {"order": order, "rows": {"b": "<li>b2</li>", "d": "<li>d1</li>"}}]
     backend.publish(topic, change, 10**9 + 1)
     expect(items).to_have_text(["c1", "b2", "d1"])
     assert page.evaluate("b === document.querySelector('[data-key=b]')")
     shop.number = 10**9 + 10
     shop.answer = ["d9", {"order": [["e", "e1"]], "rows": {"e": "<li>e1</li>"}}]
-    backend.publish(topic, {"order": [["e", "e1"], ["c", "c1"]], "rows": {}}, 10**9 + 5)  # one of ours was lost
+    backend.publish(topic, ["d3", {"order": [["e", "e1"], ["c", "c1"]], "rows": {}}], 10**9 + 5)  # one of ours was lost
     expect(items).to_have_text(["e1"])
     assert shop.asked[-1][0][3] == "", "everything is asked for"
 

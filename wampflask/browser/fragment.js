@@ -4,8 +4,8 @@
  * Shows the newest HTML of a fragment of the server's, which `{{ fragment(…) }}` writes. `have` is a digest of what is shown. Fires "live-change" when the content has changed; when there is
  * nothing for this page to see any more, it fires "live-gone" and is hidden.
  *
- * A list's content is {order: [[key, digest], …], rows: {key: html}}: rows that are not sent are the ones shown. They are the children of
- * the element inside that has data-rows, or of this element itself.
+ * A list's content is {order: [[key, digest], …], rows: {key: html}}: rows that are not sent are the ones shown, which say by data-key and
+ * data-digest what they are. They are the children of the element inside that has data-rows, or of this element itself.
  */
 import { fetchFragment } from "./batch.js";
 import { live } from "./live.js";
@@ -37,7 +37,7 @@ export class LiveFragment extends HTMLElement {
   }
 
   #show(state) {
-    const [digest, content] = Array.isArray(state) ? state : ["", state];
+    const [digest, content] = state;
     if (typeof content === "string") morphChildren(this, [...this.#parse(content).childNodes]);
     else if (!this.#showRows(content)) return;
     this.#become(digest, "live-change");

@@ -6,12 +6,14 @@ import html
 import json
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import pytest
-from flask import Flask, abort, flash, request, session
+from flask import Flask, abort, flash, get_flashed_messages, request, session
 from flask_login import current_user, login_user
+from flask_wtf.csrf import generate_csrf
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
@@ -232,6 +234,21 @@ def test_ways_to_write_that_mark_once_or_not_at_all(wamp: WAMP, make: Callable[.
         assert events() == 0, "statements are announced by hand"
 
 
+def test_what_is_said_before_the_transaction_begins_counts_when_it_has_ended(
+    wamp: WAMP, make: Callable[..., Flask]
+) -> None:
+    @wamp.value("shop.stock.<int:item>", allow="everyone")
+    def stock(item: int) -> int:
+        return db.session.get_one(Item, item).left
+
+    app = make()
+    with in_memory(app) as realm, app.app_context():
+        stock.changed(item=1)  # nothing has used the session in this context
+        db.session.get_one(Item, 1).left = 5
+        db.session.commit()
+        assert [event.args[0] for event in realm.published] == [12, 5]
+
+
 def test_statements_around_the_orm_are_announced_by_hand(wamp: WAMP, make: Callable[..., Flask]) -> None:
     @wamp.value("shop.stock.<int:item>", allow="everyone")
     def stock(item: int) -> int:
@@ -250,10 +267,12 @@ def test_statements_around_the_orm_are_announced_by_hand(wamp: WAMP, make: Calla
         ]
 
 
-PERSONAL = {
+PERSONAL: dict[str, Callable[[], object]] = {
     "current_user": lambda: current_user.is_authenticated,
     "session": lambda: session.get("x"),
     "request": lambda: request.args,
+    "csrf_token": generate_csrf,
+    "get_flashed_messages": get_flashed_messages,
 }
 
 
@@ -261,11 +280,13 @@ PERSONAL = {
 def test_a_function_for_all_cannot_ask_for_a_person(wamp: WAMP, make: Callable[..., Flask], name: str) -> None:
     @wamp.fragment("plain.html", allow="everyone")
     def card() -> dict[str, Any]:
-        return {"x": PERSONAL[name]()}  # type: ignore[no-untyped-call]  # Flask-Login has no types
+        return {"x": PERSONAL[name]()}
 
     app = make(plain="{{ x }}")
-    with in_memory(app), pytest.raises(Personal, match=rf'{name}.* per="person"'):
+    with in_memory(app), pytest.raises(Personal, match='per="person"'):
         page(app, "{{ fragment('card') }}", user=User())
+    with ThreadPoolExecutor(1) as pool, pytest.raises(Personal, match='per="person"'):  # as the engine reads it
+        pool.submit(card.states, app, {}, ["visitor"], None).result()
 
 
 @pytest.mark.parametrize(
@@ -287,6 +308,8 @@ def test_a_template_for_all_cannot_ask_for_a_person(wamp: WAMP, make: Callable[.
     app = make(bad=text)
     with in_memory(app), pytest.raises(Personal, match='per="person"'):
         page(app, "{{ fragment('bad') }}", user=User())
+    with ThreadPoolExecutor(1) as pool, pytest.raises(Personal, match='per="person"'):
+        pool.submit(bad.states, app, {}, ["visitor"], None).result()
 
 
 def test_a_template_for_all_has_url_for_without_the_host(wamp: WAMP, make: Callable[..., Flask]) -> None:

@@ -2,8 +2,8 @@
 
 Following the topic is being here, so the router's own subscriptions are the truth, and nothing is counted twice or
 forgotten. A page that comes is seen at once, because it asks for permission; one that went is noticed by the next look,
-and its person stays for a while: a reload is no leaving. Nor is a restart of the router: who was here is kept in a
-file, and stays until pages have had the time to come back.
+and its person stays for a while: a reload is no leaving. Nor is a restart of the router: who was here is kept, and
+stays until pages have had the time to come back.
 """
 
 from __future__ import annotations

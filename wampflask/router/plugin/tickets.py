@@ -144,6 +144,7 @@ class Tickets:
         self.roles = tuple(roles)
         self._clock = clock
         self._secret = secret
+        self._derived: dict[str, str] = {}
         self._signer = URLSafeSerializer(
             secret, salt=_SALT, signer_kwargs={"key_derivation": "hmac", "digest_method": hashlib.sha256}
         )
@@ -194,7 +195,9 @@ class Tickets:
 
     def derive(self, purpose: str) -> str:
         """Another secret for another purpose, from which this one cannot be found."""
-        return hmac.digest(self._secret.encode(), purpose.encode(), "sha256").hex()
+        if purpose not in self._derived:
+            self._derived[purpose] = hmac.digest(self._secret.encode(), purpose.encode(), "sha256").hex()
+        return self._derived[purpose]
 
     def _read(self, ticket: object) -> Ticket:
         if not isinstance(ticket, str) or len(ticket) > MAX_LENGTH:
