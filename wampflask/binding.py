@@ -23,17 +23,19 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from flask import current_app, has_app_context
-from sqlalchemy import Connection, event, inspect, select
+from sqlalchemy import event, inspect, select
 from sqlalchemy.exc import DataError, IntegrityError
-from sqlalchemy.orm import Mapper, ORMExecuteState, Session, UOWTransaction, object_session, scoped_session
+from sqlalchemy.orm import Mapper, ORMExecuteState, Session, scoped_session
 from sqlalchemy.orm.exc import StaleDataError
 
-from . import columns, uris
+from . import changes, columns, uris
+from ._current import current_client
 from .caller import Caller, caller
 from .errors import CallFailed, ConfigError
 from .permissions import PAGES, Permission
 
 if TYPE_CHECKING:
+    from .after_commit import AfterCommit
     from .extension import WAMP
 
 __all__ = ["Binding", "permissions_for"]
@@ -102,39 +104,20 @@ class Binding:
         self._version = _version_of(mapper)
         self._columns = columns.of(mapper, self.fields)
         self._key = columns.key_of(mapper)
-        self._noted = f"wampflask.binding.{self.table}.noted"
         self._made = f"wampflask.binding.{self.table}.made"
         uris.check(f"tables.{self.table}.snapshot")
 
     def watch(self) -> None:
         """Listen to all sessions, and register the procedures."""
-        for name, listener in self._of_sessions():
-            event.listen(Session, name, listener)
-        for name, noter in self._of_rows():
-            event.listen(self._model, name, noter, propagate=True)
+        changes.watch(self._model, self._tell_all)
+        event.listen(Session, "do_orm_execute", self._before_statement)
         for name in ("snapshot", "row", "create", "update", "delete"):
             self._wamp.register(f"tables.{self.table}.{name}")(getattr(self, name))
 
     def unwatch(self) -> None:
         """Hear nothing of sessions any more: for tests that bind models of their own."""
-        for name, listener in self._of_sessions():
-            event.remove(Session, name, listener)
-        for name, noter in self._of_rows():
-            event.remove(self._model, name, noter)
-
-    def _of_sessions(self) -> tuple[tuple[str, Callable[..., None]], ...]:
-        return (
-            ("before_flush", self._before_flush),
-            ("after_flush_postexec", self._after_flush_postexec),
-            ("do_orm_execute", self._before_statement),
-        )
-
-    def _of_rows(self) -> tuple[tuple[str, Callable[..., None]], ...]:
-        return (
-            ("after_insert", self._after_insert),
-            ("before_update", self._before_update),
-            ("after_delete", self._after_delete),
-        )
+        changes.unwatch(self._model, self._tell_all)
+        event.remove(Session, "do_orm_execute", self._before_statement)
 
     # -- to the pages
 
@@ -146,7 +129,7 @@ class Binding:
         real: Session = session() if isinstance(session, scoped_session) else session
         if not real.in_transaction():
             real.begin()  # what is told belongs to a transaction, and goes with it
-        self._wamp.after_commit(real).publish_latest(f"tables.{self.table}.reset", {"reset": True})
+        self._after_commit(real).publish_latest(f"tables.{self.table}.reset", {"reset": True})
 
     def describe(self, row: Any) -> dict[str, Any]:
         """A row as pages get it: ``pk``, ``version``, ``values``."""
@@ -156,47 +139,29 @@ class Binding:
             "values": {name: column.to_json(getattr(row, name)) for name, column in self._columns.items()},
         }
 
-    def _before_flush(self, session: Session, _context: UOWTransaction, _instances: object) -> None:
-        """Begin anew: a flush before this one may have failed half-way."""
-        session.info[self._noted] = []
-
-    def _after_insert(self, _mapper: Mapper[Any], _connection: Connection, row: Any) -> None:
-        self._note("created", row)
-
-    def _before_update(self, _mapper: Mapper[Any], _connection: Connection, row: Any) -> None:
-        """Ask before the statement: a value set by an expression is expired afterwards, and counts as unchanged."""
-        session = object_session(row)
-        if session is not None and session.is_modified(row, include_collections=False):
-            self._note("updated", row)
-
-    def _after_delete(self, _mapper: Mapper[Any], _connection: Connection, row: Any) -> None:
-        self._note("deleted", self._obituary(row), object_session(row))
-
-    def _note(self, kind: str, what: Any, session: Session | None = None) -> None:
-        """What a row has now is known only when the flush is over."""
-        session = session or object_session(what)
-        if session is not None and has_app_context():  # a script without an app has nobody to tell
-            session.info.setdefault(self._noted, []).append((kind, what))
-
-    def _after_flush_postexec(self, session: Session, _context: UOWTransaction) -> None:
-        noted: list[tuple[str, Any]] = session.info.pop(self._noted, [])
-        if len(noted) > MANY:
+    def _tell_all(self, session: Session, found: list[changes.Change]) -> None:
+        if len(found) > MANY:
             self.announce(session)
             return
-        for kind, what in noted:
-            self._tell(session, kind, what)
+        for kind, row in found:
+            self._tell(session, kind, row)
 
     def _tell(self, session: Session, kind: str, row: Any) -> None:
         # Deletions go in order and certainly; of changes only the newest of each row matters.
-        after = self._wamp.after_commit(session)
+        after = self._after_commit(session)
         if kind == "deleted":
-            after.publish_later(f"tables.{self.table}.{row['pk']}.deleted", row)
+            gone = self._obituary(row)
+            after.publish_later(f"tables.{self.table}.{gone['pk']}.deleted", gone)
             return
         state = self.describe(row)
         state["kind"] = self._kind(session, kind, state["pk"])
         if self._can_read is not None:
             del state["values"]
         after.publish_latest(f"tables.{self.table}.{state['pk']}.changed", state)
+
+    def _after_commit(self, session: Session) -> AfterCommit:
+        current_client().expect_change()  # should this process die after the commit, pages fetch the table again
+        return self._wamp.after_commit(session)
 
     def _kind(self, session: Session, kind: str, pk: Any) -> str:
         """A row that was made and then changed in one transaction is a created one."""

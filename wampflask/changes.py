@@ -1,7 +1,6 @@
-"""Which rows a transaction changed: for live things that show a model's rows. Needs SQLAlchemy.
+"""Which rows a transaction changed: for live things that show a model's rows, and for bound tables. Needs SQLAlchemy.
 
-Changes are seen where the ORM writes them, in any session of the process, and said after the commit; each live thing
-is marked once for each of its arguments, however many rows are written. What statements such as
+Changes are seen where the ORM writes them, in any session of the process. What statements such as
 ``session.execute(update(Model)…)`` change is not known row by row: say it with ``changed()``.
 """
 
@@ -9,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from weakref import WeakKeyDictionary
 
 from flask import current_app, has_app_context
-from sqlalchemy import event, inspect
-from sqlalchemy.orm import Session, UOWTransaction
+from sqlalchemy import Connection, event, inspect
+from sqlalchemy.orm import Mapper, Session, UOWTransaction, object_session
 
 from ._current import KEY
 from ._registry import Registry
@@ -32,27 +31,47 @@ Of = type[Any] | Mapping[type[Any], ArgsOf]
 For rows, what the function returns may have the row's key, too: ``{Host: lambda host: {"host": host.name}}``.
 """
 
-_SEEN = "wampflask.changes"
-_UNNOTICED = "wampflask.unnoticed"
+_NOTED = "wampflask.changes.noted"
+_SEEN = "wampflask.changes.seen"
+_UNNOTICED = "wampflask.changes.unnoticed"
 
 
-def follow(registry: Registry, thing: LiveThing[..., Any], of: Of) -> None:
-    """Mark ``thing`` whenever a transaction changed, made or deleted rows of these models.
+class Change(NamedTuple):
+    """A row that a flush wrote. One that was deleted still has its values."""
 
-    :param registry: of the ``WAMP`` that it was declared on: another app's transactions are none of its business.
-    :raises ConfigError: when ``of`` is a model that does not say what the thing's arguments are.
+    kind: Literal["created", "updated", "deleted"]
+    row: Any
+
+
+Told = Callable[[Session, list[Change]], None]
+"""Is told of the rows of a model that a flush wrote, when the flush is over: rows have what the database gave them."""
+
+_watchers: WeakKeyDictionary[type[Any], list[Told]] = WeakKeyDictionary()
+
+
+def watch(model: type[Any], told: Told) -> None:
+    """Call ``told`` after each flush that wrote rows of ``model``, in the thread and transaction of the flush.
+
+    A flush without an app context is not told: there is no app whose pages could show it.
     """
-    models = of if isinstance(of, Mapping) else {of: _key_as_argument(thing, of)}
-    for model, args_of in models.items():
-        _followers.setdefault(registry, {}).setdefault(model, []).append((thing, args_of))
     if not event.contains(Session, "before_flush", _before_flush):
         event.listen(Session, "before_flush", _before_flush)
-        event.listen(Session, "after_flush", _after_flush)
+        event.listen(Session, "after_flush_postexec", _after_flush)
+    if model not in _watchers:
+        event.listen(model, "after_insert", _after_insert, propagate=True)
+        event.listen(model, "before_update", _before_update, propagate=True)
+        event.listen(model, "after_delete", _after_delete, propagate=True)
+    _watchers.setdefault(model, []).append(told)
+
+
+def unwatch(model: type[Any], told: Told) -> None:
+    """Take back what :func:`watch` was given: for tests that watch models of their own."""
+    _watchers[model].remove(told)
 
 
 @contextmanager
 def unnoticed(session: Session) -> Iterator[None]:
-    """What is flushed in the ``with`` block is not followed: for filling a database that no page shows yet."""
+    """Nobody is told of what is flushed in the ``with`` block: for filling a database that no page shows yet."""
     session.info[_UNNOTICED] = True
     try:
         yield
@@ -61,9 +80,62 @@ def unnoticed(session: Session) -> Iterator[None]:
         del session.info[_UNNOTICED]
 
 
+def _before_flush(session: Session, _context: UOWTransaction, _instances: object) -> None:
+    """Begin anew: a flush before this one may have failed half-way."""
+    session.info[_NOTED] = {}
+
+
+def _after_insert(_mapper: Mapper[Any], _connection: Connection, row: Any) -> None:
+    _note(object_session(row), Change("created", row))
+
+
+def _before_update(_mapper: Mapper[Any], _connection: Connection, row: Any) -> None:
+    """Ask before the statement: a value set by an expression is expired afterwards, and counts as unchanged."""
+    session = object_session(row)
+    if session is not None and session.is_modified(row, include_collections=False):
+        _note(session, Change("updated", row))
+
+
+def _after_delete(_mapper: Mapper[Any], _connection: Connection, row: Any) -> None:
+    _note(object_session(row), Change("deleted", row))
+
+
+def _note(session: Session | None, change: Change) -> None:
+    if session is not None:
+        session.info.setdefault(_NOTED, {})[id(change.row)] = change
+
+
+def _after_flush(session: Session, _context: UOWTransaction) -> None:
+    noted: dict[int, Change] = session.info.pop(_NOTED, {})
+    if not noted or _UNNOTICED in session.info or not has_app_context():
+        return
+    for model, all_told in list(_watchers.items()):
+        if changes := [change for change in noted.values() if isinstance(change.row, model)]:
+            for told in list(all_told):
+                told(session, changes)
+
+
+# -- live things that show rows
+
+
 Followers = dict[type[Any], list[tuple[LiveThing[..., Any], ArgsOf]]]
 
 _followers: WeakKeyDictionary[Registry, Followers] = WeakKeyDictionary()
+
+
+def follow(registry: Registry, thing: LiveThing[..., Any], of: Of) -> None:
+    """Mark ``thing`` whenever a transaction changed, made or deleted rows of these models.
+
+    It is marked once a transaction for each of its arguments, however many rows are written.
+
+    :param registry: of the ``WAMP`` that it was declared on: another app's transactions are none of its business.
+    :raises ConfigError: when ``of`` is a model that does not say what the thing's arguments are.
+    """
+    models = of if isinstance(of, Mapping) else {of: _key_as_argument(thing, of)}
+    for model, args_of in models.items():
+        _followers.setdefault(registry, {}).setdefault(model, []).append((thing, args_of))
+        if _mark not in _watchers.get(model, ()):
+            watch(model, _mark)
 
 
 def _key_as_argument(thing: LiveThing[..., Any], model: Any) -> ArgsOf:
@@ -81,24 +153,13 @@ def _key_as_argument(thing: LiveThing[..., Any], model: Any) -> ArgsOf:
     return lambda row: {name: getattr(row, attribute)}
 
 
-def _before_flush(session: Session, _context: UOWTransaction, _instances: object) -> None:
-    """What is modified; after the flush that is not known any more of values that the database computes."""
-    _note(session, [row for row in session.dirty if session.is_modified(row, include_collections=False)])
-    _note(session, list(session.deleted))
-
-
-def _after_flush(session: Session, _context: UOWTransaction) -> None:
-    """What is new has its key now."""
-    _note(session, list(session.new))
-
-
-def _note(session: Session, rows: list[Any]) -> None:
-    client: Client | None = current_app.extensions.get(KEY) if has_app_context() else None
+def _mark(session: Session, changes: list[Change]) -> None:
+    client: Client | None = current_app.extensions.get(KEY)
     followers = _followers.get(client.registry) if client is not None else None
-    if not followers or _UNNOTICED in session.info:  # a script without an app has nobody to tell
+    if not followers:
         return
     marked: set[Any] = session.info.setdefault(_SEEN, set())
-    for row in rows:
+    for _, row in changes:
         for model in type(row).__mro__:
             for thing, args_of in followers.get(model, ()):
                 args = args_of(row)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from flask import Flask, current_app
 from flask.logging import default_handler
 
-from . import _reactor, answers, assets, cli, logins, origins, payload, tickets, uris
+from . import _reactor, answers, assets, cli, impersonal, logins, origins, payload, tickets, uris
 from . import options as _options
 from ._client import Client
 from ._current import KEY, current_client
@@ -290,6 +290,7 @@ class WAMP(LiveDeclarations):
             self, model, fields=fields, can_read=can_read, can_write=can_write, table=table, session=session
         )
         bound.watch()
+        self._permit_asking_again()
         self.permit(*permissions_for(bound.table, readers=readers, writers=writers))
         return bound
 
@@ -364,7 +365,8 @@ def _connect() -> None:
 
 
 def _flush(_error: BaseException | None) -> None:
-    current_client().flush_unserved()
+    if not impersonal.is_inside():  # a reading, which is itself among what is waited for
+        current_client().flush_unserved()
 
 
 def _show_logs() -> None:

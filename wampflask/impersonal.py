@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from contextvars import Context
+from contextvars import Context, ContextVar
 from typing import Any, NoReturn, TypeVar
 
 from flask import Flask, g
@@ -56,6 +56,14 @@ NAMES = ("current_user", "session", "request", "csrf_token", "get_flashed_messag
 """What a template would find about a person."""
 
 
+_inside: ContextVar[bool] = ContextVar("wampflask.impersonal", default=False)
+
+
+def is_inside() -> bool:
+    """Whether the current thread is in :func:`run`."""
+    return _inside.get()
+
+
 def run(app: Flask, thing: str, function: Callable[[], T]) -> T:
     """Run ``function`` in a context of ``app`` in which nobody is asking.
 
@@ -68,6 +76,7 @@ def run(app: Flask, thing: str, function: Callable[[], T]) -> T:
 
 
 def _run(app: Flask, thing: str, function: Callable[[], T]) -> T:
+    _inside.set(True)
     with RequestContext(app, empty_environ(app), session=Nobody("session", thing)) as context:  # type: ignore[arg-type]
         g._login_user = Nobody("current_user", thing)  # noqa: SLF001 - where Flask-Login keeps it
         context.request = _NoRequest(context.request, thing)  # type: ignore[assignment]

@@ -29,6 +29,7 @@ class LiveDeclarations:
 
     def __init__(self) -> None:
         self._live: list[LiveThing[..., Any]] = []
+        self._asks_again = False
         self._fragments: dict[str, Fragment[..., Any]] = {}
 
     def permit(self, *permissions: Permission) -> None:
@@ -203,10 +204,15 @@ class LiveDeclarations:
         return online(f"{uris.check(uri)}.{LAST}")
 
     def _announce_live(self, thing: LiveThing[..., Any]) -> None:
-        if not self._live:
-            self.permit(Permission.of_library(WORKER_LOST, subscribe=PAGES))
+        self._permit_asking_again()
         self._live.append(thing)
         self.permit(*thing.permissions())
+
+    def _permit_asking_again(self) -> None:
+        """Let pages hear that a worker was lost."""
+        if not self._asks_again:
+            self._asks_again = True
+            self.permit(Permission.of_library(WORKER_LOST, subscribe=PAGES))
 
     def _declare_live(self, thing: Addressed[..., Any], procedure: str | None) -> None:
         self._announce_live(thing)

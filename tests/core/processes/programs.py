@@ -237,9 +237,9 @@ class Probe:
 class Listener:
     """A session that hears one topic."""
 
-    def __init__(self, node: RouterNode, topic: str, realm: str | None = None) -> None:
+    def __init__(self, node: RouterNode, topic: str, realm: str | None = None, **options: Any) -> None:
         self.wire = node.backend(realm)
-        answer = self.wire.ask(wire.SUBSCRIBE, topic)
+        answer = self.wire.ask(wire.SUBSCRIBE, topic, options=options)
         assert answer[0] == wire.SUBSCRIBED, answer
 
     def __enter__(self) -> Self:

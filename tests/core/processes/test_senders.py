@@ -149,6 +149,34 @@ child.join()
 """
 
 
+LIVE = """
+import os
+from app_small import PREFIX, app, wamp
+
+@wamp.value(f"{PREFIX}.state.<int:number>", allow="everyone")
+def state(number):
+    return number
+
+with app.app_context():
+    for number in range(5):
+        state.changed(number=number)
+os._exit(0)
+"""
+
+
+def test_live_things_that_changed_have_been_read_and_sent_when_the_app_context_ends(
+    site: Path, env: Env, prefix: str, node: RouterNode
+) -> None:
+    (site / "live.py").write_text(LIVE, encoding="utf-8")
+    with (
+        Listener(node, f"{prefix}.state.", match="wildcard") as heard,
+        Program([BIN / "python", "live.py"], site, env) as script,
+    ):
+        assert script.wait(READY) == 0, script.said()
+        assert sorted(state for state, _number in heard.all(0.2)) == list(range(5))
+        assert "Publications still wait" not in script.said()
+
+
 @pytest.mark.parametrize(("program", "count"), [(ABRUPT, 1000), (CHILD, 1)], ids=["os._exit", "multiprocessing"])
 def test_what_was_queued_has_left_when_the_app_context_ends(
     program: str, count: int, site: Path, env: Env, prefix: str, node: RouterNode

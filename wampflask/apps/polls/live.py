@@ -1,4 +1,7 @@
-"""What open pages show of polls. The library reads it after each commit that changed it, and sends it."""
+"""What open pages show of polls. The library reads it after each commit that changed it, and sends it.
+
+A change of a choice is one of its question, too: it raises the version (``changes``).
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from collections.abc import Sequence
 from wampflask.apps.extensions import db, wamp
 
 from . import contract, service
-from .models import Choice, Question
+from .models import Question
 
 PAGE_SIZE = 50
 NEWEST = 6
@@ -16,14 +19,7 @@ AGAIN = 10.0
 """Seconds after which a list is read again: what moves its second and further pages is not followed one by one."""
 
 
-@wamp.value(
-    contract.UPDATE,
-    allow="everyone",
-    of={
-        Question: lambda question: {"question_id": question.id},
-        Choice: lambda choice: {"question_id": choice.question_id},
-    },
-)
+@wamp.value(contract.UPDATE, allow="everyone", of=Question)
 def public(question_id: int) -> contract.Snapshot | contract.Deleted:
     """The question as anybody may see it."""
     question = service.find_question(db.session(), question_id)
@@ -32,14 +28,10 @@ def public(question_id: int) -> contract.Snapshot | contract.Deleted:
     return service.public_snapshot(question)
 
 
-def _early(question: Question) -> dict[str, object]:
-    return {"question_id": question.id, "key": question.results_key}
-
-
 @wamp.value(
     contract.LIVE,
     allow="everyone",
-    of={Question: _early, Choice: lambda choice: choice.question and _early(choice.question)},
+    of={Question: lambda question: {"question_id": question.id, "key": question.results_key}},
 )
 def early(question_id: int, key: str) -> contract.Snapshot | None:
     """The question with its counts, for those who know its present key."""
