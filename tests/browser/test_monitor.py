@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
@@ -20,7 +22,7 @@ from tests.browser.axe import serious
 from tests.browser.browsing import ROUTER_GONE, Troubles
 from tests.browser.conftest import OpenPage
 from tests.browser.live_site import Admin, LiveSite
-from wampflask.router.wire import wait_until
+from wampflask.router.wire import CALL, wait_until
 
 NASTY = '<img src=x onerror="document.title=1">'
 SWITCHES = ("show_cpus", "show_memory", "show_disk", "show_network", "show_temperatures", "show_system")
@@ -194,6 +196,8 @@ def test_an_alert_is_live_acknowledged_and_resolved(admin: Admin, open_page: Ope
     agent.stop()
     alert = page.locator(".alert", has_text="web1 is offline")
     expect(alert).to_be_visible(timeout=20_000)
+    expect(alert.locator("time")).not_to_contain_text("UTC")
+    assert serious(page) == []
     alert.get_by_role("button", name="Acknowledge").click()
     is_live(page)
     expect(alert.locator(".badge")).to_have_text("Acknowledged by asker@example.org")
@@ -202,6 +206,25 @@ def test_an_alert_is_live_acknowledged_and_resolved(admin: Admin, open_page: Ope
     own = open_page(f"/hosts/{agent.host}/", as_admin=True)
     is_live(own)
     expect(own.locator(".alert .badge")).to_have_text("Resolved")
+
+
+@pytest.mark.usefixtures("agent")
+def test_a_dashboard_asks_once_for_all_hosts(open_page: OpenPage) -> None:
+    page = open_page("/dashboard/", as_admin=True)
+    is_live(page)
+    calls: list[str] = []
+
+    def note(frame: str | bytes) -> None:
+        message = json.loads(frame)
+        if message[0] == CALL:
+            calls.append(message[3])
+
+    page.on("websocket", lambda socket: socket.on("framesent", note))
+    page.on("request", lambda request: calls.append(urlsplit(request.url).path) if "json" in request.url else None)
+    page.reload()
+    is_live(page)
+    expect(page.locator('[data-board="summary"]')).to_have_text("1 online")
+    assert sorted(calls) == ["/dashboard/samples.json", "monitor.hosts", "wampflask.live.fetch"]
 
 
 def test_another_worker_keeps_watch_when_one_dies(site: LiveSite, admin: Admin, agent: AgentProcess) -> None:

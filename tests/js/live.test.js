@@ -368,6 +368,16 @@ test("an answer that is older than an event leaves what the event brought and to
   assert.deepEqual(shown.at(-1)[0], { n: 1, b: 1 });
 });
 
+test("some rows are not shown as if they were all: the first time is when every row is known", async () => {
+  const realm = await rows();
+  await realm.publish("shop.items", { rows: { b: 2 }, gone: [] }, 20);
+  assert.deepEqual(shown, []);
+  await realm.answer({ a: 1, b: 1 }, 15);
+  assert.deepEqual(shown, [[{ a: 1, b: 2 }, ["b", "a"], []]]);
+  await realm.publish("shop.items", { rows: { c: 1 }, gone: [] }, 21);
+  assert.deepEqual(shown.at(-1), [{ a: 1, b: 2, c: 1 }, ["c"], []]);
+});
+
 test("rows that went while we were away are gone; 'all' says the same in an event", async () => {
   const realm = await rows();
   await realm.answer({ a: 1, b: 1 }, 10);

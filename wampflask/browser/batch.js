@@ -19,7 +19,7 @@ export async function fetchFragment(session, entry) {
   if (!batch || batch.entries.length === MOST) {
     const entries = [];
     const answers = pause(TOGETHER).then(() => {
-      if (batches.get(session)?.entries === entries) batches.delete(session);
+      if (batches.get(session) === batch) batches.delete(session);
       return session.call(FETCH, [entries]);
     });
     batch = { entries, answers };

@@ -22,9 +22,10 @@ export const value = ({ apply, gone = () => apply(null) }) => ({
 
 /**
  * A keyed set. apply(rows, {changed, gone}): a Map of all rows, and the keys of those that this is about. An answer is all rows there
- * are; the others are gone, but for those that are newer. `version(row)`: rows have writers who count each for themselves.
+ * are; the others are gone, but for those that are newer. Events before the first answer are kept for it: they know only some of the
+ * rows. `version(row)`: rows have writers who count each for themselves.
  */
-export const rows = ({ apply, version }, all = new Map(), numbers = new Map()) => ({
+export const rows = ({ apply, version }, all = new Map(), numbers = new Map(), isWhole) => ({
   seen: -Infinity,
 
   reset() {
@@ -37,18 +38,17 @@ export const rows = ({ apply, version }, all = new Map(), numbers = new Map()) =
     const given = (isAnswer ? state : state.rows) ?? {};
     const isNew = (key, count) => {
       const seen = Math.max(numbers.get(key) ?? -Infinity, this.seen);
-      if (isAll ? count < seen : count <= seen) return false;
-      if (count !== undefined) numbers.set(key, count);
-      return true;
+      return !(isAll ? count < seen : count <= seen) && numbers.set(key, count);
     };
-    const changed = Object.keys(given).filter((key) => isNew(key, version ? version(given[key]) : number) && all.set(key, given[key]));
+    const news = Object.keys(given).filter((key) => isNew(key, version ? version(given[key]) : number) && all.set(key, given[key]));
     const left = isAll ? [...all.keys()].filter((key) => !Object.hasOwn(given, key)) : state.gone ?? [];
     const gone = left.filter((key) => isNew(key, number) && all.delete(key));
     if (isAll && number > this.seen) {
       this.seen = number;
       numbers.forEach((seen, key) => seen <= number && numbers.delete(key));
     }
-    attempt(() => apply(all, { changed, gone }));
+    const changed = isWhole ? news : [...all.keys()];
+    if (isWhole ||= isAll) attempt(() => apply(all, { changed, gone }));
   },
 });
 

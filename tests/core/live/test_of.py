@@ -56,8 +56,8 @@ def test_rows_that_were_written_are_read_and_sent_together(wamp: WAMP, make: Cal
 def test_a_mapping_says_which_row_of_which_topic(wamp: WAMP, make: Callable[[], Flask]) -> None:
     @wamp.value("shop.left.<name>", allow="everyone", of={Item: lambda item: {"name": item.name}})
     def left(name: str) -> int | None:
-        found = db.session.scalar(db.select(Item).where(Item.name == name))
-        return None if found is None else int(found.left)
+        left: int | None = db.session.scalar(db.select(Item.left).where(Item.name == name))
+        return left
 
     @wamp.rows("shop.shelf.<size>", allow="everyone", key="name", of={Item: lambda _: {"size": "small"}})
     def shelf(size: str) -> list[dict[str, Any]]:
