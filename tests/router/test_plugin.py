@@ -216,7 +216,7 @@ def test_who_calls_a_stranger_is_not_told_whichever_rule_grants_it() -> None:
             {"uri": "film.<!page>.list", "call": ["user"]},
         ]
     )
-    session = Session("user", {"page": "p1"})
+    session = Session("user", {"page": ("p1",)})
 
     assert rules.decide(session, "film.p2.play", "call", {}) == Decision(allow=True, disclose=False)
     assert rules.decide(session, "film.p2.list", "call", {}) == Decision(allow=True, disclose=True)
