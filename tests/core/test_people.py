@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from threading import Thread
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from flask import Flask
@@ -174,7 +174,7 @@ def test_an_audience_must_be_named(wamp: WAMP) -> None:
         wamp.to(visitor="user:1")
     for wrong in (True, "17", [1.5], [True], b"1"):
         with pytest.raises(TypeError):
-            PublishOptions(eligible_session=wrong if isinstance(wrong, list) else [wrong])  # type: ignore[arg-type,list-item]
+            PublishOptions(eligible_session=cast("Any", wrong if isinstance(wrong, list) else [wrong]))
 
 
 def test_a_page_is_asked_by_its_session(page: Join, wamp: WAMP) -> None:
