@@ -102,7 +102,7 @@ def test_the_wheel_holds_every_module_and_no_tests(wheel: Path) -> None:
         names = set(archive.namelist())
     modules = {str(file.relative_to(ROOT)) for file in (ROOT / "wampflask").rglob("*.py")}
     assert modules <= names
-    assert "wampflask/py.typed" in names
+    assert {"wampflask/py.typed", "wampflask/router/requirements.txt"} <= names
     assert {name.split("/")[0].split("-")[0] for name in names} == {"wampflask", "wampflask_agent"}
 
 
