@@ -363,7 +363,7 @@ def test_a_page_that_wakes_up_asks_at_once(open_page: Callable[..., Page]) -> No
         session.call = (...how) => call.apply(session, how).finally(() => { window.answered = true; });
         dispatchEvent(new Event("online"));
     }""")
-    page.wait_for_function("window.answered")
+    page.wait_for_function("() => window.answered")
     assert page.evaluate("wamp.connection.state") == "open"
 
 
@@ -380,7 +380,7 @@ def test_a_router_that_falls_silent_is_noticed(
     os.killpg(group, signal.SIGSTOP)
     try:
         page.evaluate("() => { wamp.connection.session.probe(500); }")
-        page.wait_for_function("wamp.connection.session === null")
+        page.wait_for_function("() => wamp.connection.session === null")
     finally:
         os.killpg(group, signal.SIGCONT)
     is_open(page)

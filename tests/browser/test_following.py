@@ -53,6 +53,22 @@ def test_a_new_poll_appears_in_open_lists(open_page: OpenPage, admin: Admin) -> 
     expect(index.locator(f"[data-question='{second}']")).to_contain_text("And who now?")
 
 
+def test_an_empty_list_says_so_and_fills(open_page: OpenPage, admin: Admin) -> None:
+    index, home = open_page("/polls/"), open_page("/")
+    nothing, heading = index.get_by_text("No polls yet"), home.get_by_role("heading", name="Open now")
+    for page in (index, home):
+        is_connected(page)
+        page.evaluate("document.querySelector('live-fragment').replaceChildren()")  # as when the last poll has gone
+    expect(nothing).to_be_visible()
+    expect(heading).to_be_hidden()
+    poll = admin.new_poll("Anybody?", "Me", "Not me")
+    for page in (index, home):
+        expect(page.get_by_role("list").get_by_role("listitem").filter(has_text="Anybody?")).to_be_visible()
+        expect(page.locator(f"[data-question='{poll}']")).to_have_count(1)
+    expect(nothing).to_be_hidden()
+    expect(heading).to_be_visible()
+
+
 def test_closing_and_opening(open_page: OpenPage, admin: Admin) -> None:
     poll = admin.new_poll("Still open?", "Yes", "No")
     ballot, results, index = (open_page(path) for path in (f"/polls/{poll}/", f"/polls/{poll}/results", "/polls/"))
