@@ -288,7 +288,7 @@ def two_workers() -> None:
     for name, site in (("wampflask", ours()), ("Turbo-Flask", turbo(2, OPEN // 2 + 60))):
         with site as running, Watchers(running.order, OPEN // 2) as pages:
             pages.do("begin")
-            sales = post(f"{running.url}/sell", 5, rate=40)
+            sales = post(f"{running.url}/sell", 5, rate=40, apart=True)
             time.sleep(1)
             report = pages.do("report")
             last = min(sale.left for sale in sales)

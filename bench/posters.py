@@ -26,12 +26,13 @@ class Sale:
     took: float
 
 
-def post(url: str, seconds: float, *, posters: int = 8, rate: float | None = None) -> list[Sale]:
+def post(url: str, seconds: float, *, posters: int = 8, rate: float | None = None, apart: bool = False) -> list[Sale]:
     """Post for some seconds; every answered one.
 
     :param rate: a second, over all posters; None for as fast as they are answered.
+    :param apart: each in a connection of its own, so that any worker may get it.
     """
-    order = {"url": url, "seconds": seconds, "posters": posters, "rate": rate}
+    order = {"url": url, "seconds": seconds, "posters": posters, "rate": rate, "apart": apart}
     command = [sys.executable, "-m", "bench.posters", json.dumps(order)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=seconds + 60)
     return [Sale(*sale) for sale in json.loads(done.stdout)]
@@ -51,7 +52,8 @@ async def _run(order: dict[str, Any]) -> None:
                 found = await answer.json()
             sales.append(Sale(found["left"], found["at"], found["pid"], time.monotonic() - asked))
 
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http:
+    connector, timeout = aiohttp.TCPConnector(force_close=order["apart"]), aiohttp.ClientTimeout(total=30)
+    async with aiohttp.ClientSession(connector=connector, timeout=timeout) as http:
         await asyncio.gather(*(poster(http) for _ in range(order["posters"])))
     print(json.dumps([[sale.left, sale.at, sale.pid, sale.took] for sale in sales]))
 
