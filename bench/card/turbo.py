@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from flask import render_template, render_template_string
-from turbo_flask import Turbo  # type: ignore[import-not-found]  # it stands in an environment of its own
+from turbo_flask import Turbo
 
 from .shop import Item, db, make_app, now, sell, sold
 
