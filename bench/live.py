@@ -196,7 +196,7 @@ def _serve(programs: Path, side: str, workers: int, threads: int, env: dict[str,
     with tempfile.TemporaryDirectory(prefix="wampflask-") as folder, (Path(folder) / "log").open("w+b") as log:
         env = {**os.environ, **env, "SHOP_FOLDER": folder}
         subprocess.run([programs / "python", "-m", "bench.card.shop"], cwd=ROOT, env=env, check=True)
-        how = f"--no-control-socket --worker-class gthread --backlog 512 --workers {workers} --threads {threads}"
+        how = f"--no-control-socket --worker-class gthread --keep-alive 30 --workers {workers} --threads {threads}"
         command: list[str | Path] = [
             programs / "gunicorn",
             *how.split(),

@@ -34,7 +34,7 @@ def post(url: str, seconds: float, *, posters: int = 8, rate: float | None = Non
     """
     order = {"url": url, "seconds": seconds, "posters": posters, "rate": rate, "apart": apart}
     command = [sys.executable, "-m", "bench.posters", json.dumps(order)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=seconds + 60)
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=seconds + 60)
     return [Sale(*sale) for sale in json.loads(done.stdout)]
 
 

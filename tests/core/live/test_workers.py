@@ -22,6 +22,7 @@ from wampflask import Permission
 from wampflask.fragments import FETCH, TOPICS
 from wampflask.live import WORKER_LOST
 from wampflask.router import wire
+from wampflask.router.plugin.roster import CHANGED as PEOPLE_CHANGED
 from wampflask.router.wire import Refused, Wire
 from wampflask.testing import RouterNode, free_port
 
@@ -32,6 +33,7 @@ PERMISSIONS = (
     Permission("shop.till", call=PEOPLE, subscribe=PEOPLE),
     Permission("shop.echo.<item>", call=PEOPLE, subscribe=PEOPLE),
     Permission("shop.wait", call=PEOPLE),
+    Permission("shop.floor.here", subscribe=PEOPLE),
     Permission.of_library(f"{TOPICS}.card.<!key>", subscribe=PEOPLE),
     Permission.of_library(f"{TOPICS}.ledger.<!key>", subscribe=("admin",)),
     Permission.of_library(FETCH, call=PEOPLE),
@@ -366,6 +368,34 @@ def hear(session: Wire, is_enough: Callable[[str], bool], heard: list[str] | Non
         return is_enough("".join(heard))
 
     eventually(enough, lambda: f"not heard, only {heard}")
+
+
+def test_who_came_is_told_to_another_worker_when_one_dies_over_it(node: RouterNode) -> None:
+    with contextlib.ExitStack() as stack:
+        first, second = (stack.enter_context(node.backend()) for _ in range(2))
+
+        def told(worker: Wire) -> tuple[int, Any]:
+            message = worker.receive(15)
+            assert message[0] == wire.INVOCATION, message
+            return message[1], message[4][0]
+
+        def serve(worker: Wire) -> None:
+            assert worker.ask(wire.REGISTER, PEOPLE_CHANGED, options={"invoke": "roundrobin"})[0] == wire.REGISTERED
+
+        serve(first)
+        ann = stack.enter_context(node.session("user", "user:1"))
+        assert ann.ask(wire.SUBSCRIBE, "shop.floor.here")[0] == wire.SUBSCRIBED
+        assert told(first)[1] == [["shop.floor.here", ["user:1"], []]]
+        bob = stack.enter_context(node.session("user", "user:2"))  # while that worker has not answered
+        assert bob.ask(wire.SUBSCRIBE, "shop.floor.here")[0] == wire.SUBSCRIBED
+        eventually(lambda: len(second.call("wampflask.live.roster", "shop.floor.here")) == 2, "he is not seen")
+        serve(second)
+        first.close()
+        request, news = told(second)
+        assert news == [["shop.floor.here", ["user:1", "user:2"], []]]
+        second.send([wire.YIELD, request, {}, []])
+        ann.close()
+        assert told(second)[1] == [["shop.floor.here", [], ["user:1"]]], "and what was answered is not told again"
 
 
 def test_a_worker_killed_while_the_router_is_away_leaves_no_page_old(tmp_path: Path) -> None:
