@@ -348,6 +348,7 @@ class Client:
             self._announced_one()
             return
         asking = self.links[0].call(HAND_OVER, [rules, list(self.registry.roles.ticketed)], {})
+        asking.addTimeout(self.config.call_timeout, self._reactor)
         asking.addCallbacks(self._rules_taken, self._rules_refused).addBoth(lambda _: self._announced_one())
 
     def _announced_one(self) -> None:

@@ -32,6 +32,7 @@ For rows, what the function returns may have the row's key, too: ``{Host: lambda
 """
 
 _NOTED = "wampflask.changes.noted"
+_DELETED = "wampflask.changes.deleted"
 _SEEN = "wampflask.changes.seen"
 _UNNOTICED = "wampflask.changes.unnoticed"
 
@@ -83,9 +84,10 @@ def unnoticed(session: Session) -> Iterator[None]:
 def _before_flush(session: Session, _context: UOWTransaction, _instances: object) -> None:
     """Begin anew: a flush before this one may have failed half-way. What rows were of before is known only now."""
     session.info[_NOTED] = {}
+    session.info[_DELETED] = {id(row) for row in session.deleted}
     if _UNNOTICED not in session.info and has_app_context():
         modified = [row for row in session.dirty if session.is_modified(row, include_collections=False)]
-        _mark_all(session, modified, _Before)
+        _mark_all(session, [*modified, *session.deleted], _Before)
 
 
 def _after_insert(_mapper: Mapper[Any], _connection: Connection, row: Any) -> None:
@@ -179,7 +181,12 @@ class _Before:
 
 
 def _mark(session: Session, changes: list[Change]) -> None:
-    _mark_all(session, [change.row for change in changes])
+    _mark_all(session, [change.row for change in changes if not _is_marked(session, change)])
+
+
+def _is_marked(session: Session, change: Change) -> bool:
+    """A row that was to be deleted is marked as it was before, whatever was set meanwhile; an orphan is not."""
+    return change.kind == "deleted" and id(change.row) in session.info.get(_DELETED, ())
 
 
 def _mark_all(session: Session, rows: list[Any], seen_as: Callable[[Any], Any] = lambda row: row) -> None:

@@ -100,6 +100,8 @@ class Double:
             self.send([wire.SUBSCRIBED, message[1], number])
         elif kind == wire.UNREGISTER:
             self.send([wire.UNREGISTERED, message[1]])
+        elif kind == wire.CALL and message[3].startswith("wampflask."):  # what only our plugin answers
+            self.send([wire.ERROR, wire.CALL, message[1], {}, "wamp.error.no_such_procedure"])
         elif kind == wire.GOODBYE:
             self.send([wire.GOODBYE, {}, "wamp.close.goodbye_and_out"])
         else:
