@@ -156,6 +156,6 @@ def _check_uri(uri: str) -> str:
 def _check_roles(uri: str, roles: Iterable[str] | str) -> tuple[str, ...]:
     named = (roles,) if isinstance(roles, str) else tuple(roles)
     for role in named:
-        if not _LITERAL.fullmatch(str(role)) or (role in NEVER and role != ANONYMOUS):
+        if not isinstance(role, str) or not _LITERAL.fullmatch(role) or (role in NEVER and role != ANONYMOUS):
             raise ValueError(f"The permission for {uri!r} names {role!r}: use {', '.join(ROLES)}, or your WAMP's own.")
     return named

@@ -108,7 +108,7 @@ def test_an_alert_opens_after_its_time_and_is_resolved(
 def lists(realm: MemoryRealm, fragment: str) -> list[str]:
     """What was sent of a list, to users and to admins: the rows that changed."""
     sent = [event.args[0] for event in realm.published if event.topic.startswith(f"wampflask.fragments.{fragment}.")]
-    return ["".join(event["rows"].values()) for event in sent]
+    return ["".join(state["rows"].values()) for _, state in sent]
 
 
 def test_alerts_are_acknowledged_from_the_list_by_admins_alone(
@@ -142,7 +142,7 @@ def test_the_alerts_of_a_removed_host_leave_the_list(
     realm.published.clear()
     page = f"/hosts/{host.host}/"
     assert admin.post(f"{page}remove", form=page).status_code == 302
-    orders = [e.args[0]["order"] for e in realm.published if e.topic.startswith("wampflask.fragments.open_alerts.")]
+    orders = [e.args[0][1]["order"] for e in realm.published if e.topic.startswith("wampflask.fragments.open_alerts.")]
     assert orders[-1] == []
 
 
