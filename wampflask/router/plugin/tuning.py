@@ -12,6 +12,9 @@ module's own name is replaced by a function that returns the text as it is.
 
 *Ends.* Crossbar asks a session to leave, and lets it stay if it does not. Ours are closed then.
 
+*Length.* autobahn lets a connection be sent no longer message than it may send itself, and what is longer is lost.
+Here that bound is for what comes; what is sent was bounded when it came.
+
 *Backlog, heap, rate limit.* See ``backlog``, ``heap`` and ``rate_limit``.
 
 A Crossbar in which these places are gone goes on untuned. What is said is said at the level of warnings,
@@ -64,6 +67,8 @@ def apply(*, colours: bool, join_timeout: float, unread: Mapping[str, int], limi
     readers = backlog.Backlog(**unread, heap=heap.Heap(heap.find_trim()))
     problem = backlog.apply(sys.modules.get(SESSIONS), readers)
     _report(f"connections that leave {unread['reader']} bytes unread are closed", problem)
+    problem = send_any_length(sys.modules.get(rate_limit.PROTOCOLS))
+    _report("pages and agents are sent messages of any length", problem)
     problem = rate_limit.apply(sys.modules.get(rate_limit.PROTOCOLS), limit)
     _report("the rate limit counts bytes, too", problem)
     _report("callees and the router's insides are not told to clients", discretion.apply())
@@ -115,6 +120,27 @@ PLAIN: dict[str, Callable[..., str]] = {
     "hlval": plain,
     "hlcontract": plain,
 }
+
+
+def send_any_length(protocols: ModuleType | None) -> str | None:
+    """Bound only the messages that come from browsers and agents, not those that they are sent.
+
+    :returns: why it is impossible, or None.
+    """
+    protocol = getattr(protocols, "WampWebSocketServerProtocol", None)
+    sent = getattr(protocol, "sendMessage", None)
+    if protocol is None or sent is None:
+        return f"{rate_limit.PROTOCOLS}.WampWebSocketServerProtocol.sendMessage is not there"
+
+    def send_message(self: Any, *args: Any, **options: Any) -> None:
+        most, self.maxMessagePayloadSize = self.maxMessagePayloadSize, 0
+        try:
+            sent(self, *args, **options)
+        finally:
+            self.maxMessagePayloadSize = most
+
+    protocol.sendMessage = send_message
+    return None
 
 
 def close_silent(sessions: ModuleType | None, timeout: float) -> str | None:
