@@ -18,7 +18,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from copy import copy
-from typing import Any
+from typing import Any, cast
 
 from .router.plugin.rules import ACTIONS, RESERVED
 from .router.plugin.tickets import ANONYMOUS, BACKEND, NEVER, PEOPLE, TICKETED, VISITOR
@@ -155,7 +155,7 @@ def _check_uri(uri: str) -> str:
 
 def _check_roles(uri: str, roles: Iterable[str] | str) -> tuple[str, ...]:
     named = (roles,) if isinstance(roles, str) else tuple(roles)
-    for role in named:
+    for role in cast("tuple[object, ...]", named):
         if not isinstance(role, str) or not _LITERAL.fullmatch(role) or (role in NEVER and role != ANONYMOUS):
             raise ValueError(f"The permission for {uri!r} names {role!r}: use {', '.join(ROLES)}, or your WAMP's own.")
     return named
