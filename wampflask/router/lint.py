@@ -27,6 +27,9 @@ Data = Mapping[str, Any]
 
 _ORIGIN = re.compile(rf"https?://[^/]+:\d+|http://({'|'.join(map(re.escape, LOCAL_HOSTS))}):\*")
 
+OF_LIVE_THINGS = ("wampflask.fragments.", "wampflask.live.fetch", "wampflask.live.worker_lost")
+"""What the library itself permits below its reserved word; see ``Permission.of_library``."""
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -130,7 +133,7 @@ def _component(where: str, component: Data, roles: Sequence[object]) -> Iterator
 def _rule(where: str, rule: Data, roles: Sequence[object]) -> Iterator[Problem]:
     uri = str(rule.get("uri", ""))
     first = uri.split(".", 1)[0]
-    if not first or first in RESERVED or first[0] in "<{":
+    if not uri.startswith(OF_LIVE_THINGS) and (not first or first in RESERVED or first[0] in "<{"):
         yield Problem(where, f"grants {uri!r}: a permission begins with a word of its app, never with wamp")
     if unknown := sorted({role for action in ACTIONS for role in rule.get(action, ()) if role not in roles}):
         yield Problem(where, f"names {', '.join(unknown)}; the roles of the realm are {', '.join(map(str, roles))}")
