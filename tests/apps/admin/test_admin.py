@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
-from tests.apps.visiting import ADMIN, USER, Visitor, ask, counts
+from tests.apps.visiting import ADMIN, USER, Visitor, ask, counts, told
 from wampflask.apps.accounts import service as accounts
 from wampflask.apps.db import Base
 from wampflask.apps.extensions import db
