@@ -138,7 +138,7 @@ class Page:
             asked[number] = item
             self.wire.send([wire.CALL, number, {}, f"shop.stock.{item}"])
         while asked:
-            message = self.wire.receive(15)
+            message = self.wire.receive(60)
             if message[0] == wire.EVENT:
                 self.hear(message)
                 continue
@@ -199,7 +199,7 @@ def test_a_worker_killed_between_commit_and_publication_leaves_no_page_old(shop:
             with contextlib.suppress(OSError):
                 get(f"{url}/die/tea")
             while page.losses == lost:
-                page.hear(page.wire.receive(15))
+                page.hear(page.wire.receive(60))
             eventually(lambda: is_ready(url), "no worker is ready")
             page.ask()
             eventually(lambda: page.hear_until_quiet() == shop.stock(), "the page stays wrong")
