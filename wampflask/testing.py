@@ -234,6 +234,10 @@ class RouterNode:
         """What Crossbar has logged so far."""
         return self.log_file.read_text(encoding="utf-8", errors="replace") if self.log_file.exists() else ""
 
+    def has_logged(self, text: str, timeout: float = 10.0) -> bool:
+        """Whether Crossbar has logged ``text``, within ``timeout`` seconds: its processes write a little later."""
+        return wait_until(lambda: text in self.log(), timeout)
+
     def close(self) -> None:
         """Stop, and remove the temporary folder."""
         self.stop()

@@ -16,11 +16,10 @@ def press(page: Page, name: str) -> None:
     page.get_by_role("button", name=name, exact=True).click()
 
 
-def test_a_vote(open_page: OpenPage, admin: Admin, troubles: Troubles) -> None:
+def test_a_vote_without_javascript(open_page: OpenPage, admin: Admin, troubles: Troubles) -> None:
     troubles.expect("status of 400")
     poll = admin.new_poll("Too late?", "Yes", "No")
-    page = open_page(f"/polls/{poll}/")
-    is_ready(page)
+    page = open_page(f"/polls/{poll}/", java_script_enabled=False)
     choice(page, "Yes").check()
     page.context.clear_cookies(name=SESSION)
     press(page, "Vote")
@@ -39,6 +38,7 @@ def test_a_poll_and_its_log_in(open_page: OpenPage, site: LiveSite, troubles: Tr
     page.get_by_label("Question", exact=True).fill("Written at length?")
     page.get_by_label("Choice 1", exact=True).fill("Once & for all")
     page.get_by_label("Choice 2", exact=True).fill("Never")
+    page.wait_for_load_state("networkidle")
     page.context.clear_cookies()
     press(page, "Save")
     expect(page.locator("main")).to_contain_text(EXPIRED)

@@ -40,6 +40,13 @@ wamp.permit(Permission("demo.uuid", call=("visitor",)))
 
 
 @pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """Short, for the router's socket."""
+    with tempfile.TemporaryDirectory(prefix="wf-") as name:
+        yield Path(name)
+
+
+@pytest.fixture
 def app(tmp_path: Path) -> Flask:
     app = Flask("cli_app", instance_path=str(tmp_path / "instance"))
     ensure_key(tmp_path / "instance")

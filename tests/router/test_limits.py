@@ -140,6 +140,7 @@ def test_sessions_have_a_rate_limit(strict_node: RouterNode, page: Wire) -> None
     with strict_node.session("visitor", "visitor:v3") as other:
         assert allowed(other)
     assert wait_until(lambda: allowed(page), 5, interval=0.3)
+    assert strict_node.has_logged("acts too fast")
     assert strict_node.log().count("acts too fast") == 1
 
 
