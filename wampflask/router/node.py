@@ -26,6 +26,10 @@ CROSSBAR_ENV = "WAMPFLASK_CROSSBAR"
 
 _CHECKOUT = Path(__file__).resolve().parent.parent.parent
 _PROGRAM = Path(".crossbar") / "venv" / "bin" / "crossbar"
+_LEAN = Path(__file__).with_name("lean")
+
+WHOLE = "WAMPFLASK_CROSSBAR_WHOLE"
+"""Set in the environment, Crossbar loads everything that it can load, also what wampflask has no use for."""
 
 
 class RouterError(Exception):
@@ -114,7 +118,7 @@ def crossbar_check(config: Path) -> str:
         text=True,
         check=False,
         timeout=60,
-        env=_environment(),
+        env=environment(),
     )
     said = (done.stdout + done.stderr).strip()
     if done.returncode:
@@ -132,7 +136,7 @@ def become(folder: Path, *, loglevel: str) -> NoReturn:
     forget_killed(folder)
     check_port(*_listens_on(folder / "config.json"))
     allow_many_files()
-    os.execve(command[0], command, _environment())  # noqa: S606 - the point of it
+    os.execve(command[0], command, environment())  # noqa: S606 - the point of it
 
 
 def _listens_on(config: Path) -> tuple[int, str]:
@@ -224,7 +228,7 @@ class Process:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            env=_environment(),
+            env=environment(),
             start_new_session=True,
         )
         self.pid = self._process.pid
@@ -269,10 +273,11 @@ class Process:
             os.killpg(self.pid, number)
 
 
-def _environment() -> dict[str, str]:
-    """Ours, without what would lead Crossbar's Python to our packages."""
+def environment() -> dict[str, str]:
+    """Of Crossbar: ours without what would lead its Python to our packages, and with ``lean/sitecustomize.py``."""
     unwanted = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PYTHONWARNINGS", "PYTHONDEVMODE", "CROSSBAR_DIR")
-    return {name: value for name, value in os.environ.items() if name not in unwanted} | {"PYTHONUNBUFFERED": "1"}
+    own = {"PYTHONUNBUFFERED": "1"} if os.environ.get(WHOLE) else {"PYTHONUNBUFFERED": "1", "PYTHONPATH": str(_LEAN)}
+    return {name: value for name, value in os.environ.items() if name not in unwanted} | own
 
 
 if sys.platform == "win32":
