@@ -40,7 +40,12 @@ KEYS = {
     "WAMPFLASK_CHAT_RATE": "30 per minute",  # messages of one person, over all workers
     "WAMPFLASK_METRICS_TOKEN": "",  # what Prometheus sends for /metrics; default: admins alone may look
 }
-_OF_OTHERS = ("WAMPFLASK_CROSSBAR", "WAMPFLASK_LOCAL_AGENT", "WAMPFLASK_USER_PASSWORD")  # read by commands
+_OF_OTHERS = (  # read by commands
+    "WAMPFLASK_CROSSBAR",
+    "WAMPFLASK_CROSSBAR_WHOLE",
+    "WAMPFLASK_LOCAL_AGENT",
+    "WAMPFLASK_USER_PASSWORD",
+)
 
 COUNTS_FILE = "limits.db"
 SECRET_MIN = 16
