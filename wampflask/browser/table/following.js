@@ -1,0 +1,48 @@
+/**
+ * A bound table, kept true: every row once, in its newest version; again after each reconnect.
+ *
+ * A row's versions come from its own column, which the database raises with each change.
+ */
+
+/** Where a table's procedures and topics are; of one group of its rows, where it has groups. */
+const namer = (table, group) => (name) => ["tables", table, ...(group === undefined ? [] : [group]), name].join(".");
+
+/** What an event says. That a row has changed, without its values, has the page ask: not everybody may read it. */
+function unpack([{ reset, deleted, pk, version, values }]) {
+  if (deleted) return { state: { gone: [String(pk)] }, number: version };
+  return { state: reset || !values ? null : { rows: { [pk]: { pk, version, values } } } };
+}
+
+/** @param {Function} live  @param {string} table  @param {object} options  see index.d.ts */
+export function follow(live, table, { known = [], group, put, remove }) {
+  const name = namer(table, group);
+  const shown = new Map(known.map((pk) => [String(pk), pk]));
+  let isFirst = true;
+
+  const ask = async (session) => {
+    const rows = {};
+    for (let page = { more: true, after: null }; page.more;) {
+      page = await session.call(name("snapshot"), [page.after]);
+      for (const row of page.rows) rows[row.pk] = row;
+    }
+    return { state: rows };
+  };
+  const apply = (rows, { changed, gone }) => {
+    const left = isFirst ? [...shown.keys()].filter((key) => !rows.has(key)) : gone;
+    isFirst = false;
+    for (const key of left) {
+      const pk = shown.get(key);
+      if (shown.delete(key)) remove(pk);
+    }
+    for (const key of changed) {
+      shown.set(key, rows.get(key).pk);
+      put(rows.get(key));
+    }
+  };
+  return live([name(".changed"), name(".deleted"), `tables.${table}.reset`], apply, {
+    kind: "rows", ask, unpack, version: (row) => row.version ?? 0,
+  });
+}
+
+/** @param {Function} call  @param {string} table  @param {string} action  @param {any[]} args  @param {object} [options] */
+export const send = (call, table, action, args, { group, ...how } = {}) => call(namer(table, group)(action), args, how);
