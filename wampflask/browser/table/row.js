@@ -72,7 +72,11 @@ export class Row {
   get #isDirty() { return this.#base !== null && !this.#says(this.#base.values); }
 
   #part(name) { return this.#item.querySelector(`[data-row-part="${name}"]`); }
-  #says(values) { return this.#fields.every((field) => said(field) === wouldSay(field, values[field.name])); }
+
+  /** Whether the fields, or one of them, say these values. */
+  #says(values, only = undefined) {
+    return this.#fields.every((field) => (only ?? field.name) !== field.name || said(field) === wouldSay(field, values[field.name]));
+  }
 
   /** @param {Set<any>} [typed]  fields in which somebody goes on typing */
   #take(state, flash, typed = new Set()) {
@@ -93,7 +97,9 @@ export class Row {
   /** Both are shown, and nothing is sent until one of them is chosen. */
   #disagree(state) {
     this.#theirs = state;
-    fill(this.#part("theirs").querySelectorAll("[data-field]"), state.values, this.#table.yesNo);
+    const theirs = this.#part("theirs");
+    fill(theirs.querySelectorAll("[data-field]"), state.values, this.#table.yesNo);
+    for (const part of theirs.querySelectorAll("[data-difference]")) part.hidden = this.#says(state.values, part.dataset.difference);
     this.#part("conflict").hidden = false;
   }
 
