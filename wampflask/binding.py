@@ -250,31 +250,35 @@ class Binding:
 
     # -- from the pages
 
-    def page(self, session: Session, who: Caller, after: Any = None, group: str = "") -> tuple[list[Any], Any]:
-        """The rows that somebody may read, in the order of their keys, of ``PAGE`` rows at once.
+    def page(
+        self, session: Session, who: Caller, after: Any = None, group: str = "", limit: int = PAGE
+    ) -> tuple[list[Any], Any]:
+        """The rows that somebody may read, in the order of their keys, of so many rows at once.
 
         :param after: a key; rows after it.   :param group: the word of the group whose rows are meant.
         :returns: the rows, and the last key that was looked at, None when there are no more.
         :raises CallFailed: ``tables.error.invalid``: for no group where there are groups, and the other way round.
         """
         key = getattr(self._model, self.key.name)
-        query = select(self._model).order_by(key).limit(PAGE + 1)
+        query = select(self._model).order_by(key).limit(limit + 1)
         if self.groups is not None:
             query = query.where(getattr(self._model, self.groups.field.name) == self._group(group))
         if after is not None:
             query = query.where(key > after)
         found = session.scalars(query).all()
-        rows = [row for row in found[:PAGE] if self.may_read(who, row)]
-        return rows, self._pk(found[PAGE - 1]) if len(found) > PAGE else None
+        rows = [row for row in found[:limit] if self.may_read(who, row)]
+        return rows, self._pk(found[limit - 1]) if len(found) > limit else None
 
-    def snapshot(self, after: object = None, *, group: str = "") -> dict[str, Any]:
+    def snapshot(self, after: object = None, limit: object = PAGE, *, group: str = "") -> dict[str, Any]:
         """The rows that the caller may read: see :meth:`page`.
 
-        :param after: ``after`` of the answer before.
+        :param after: ``after`` of the answer before.   :param limit: rows to look at, up to ``PAGE``.
         """
         self._check_group(group)
+        if not isinstance(limit, int) or isinstance(limit, bool) or not 0 < limit <= PAGE:
+            raise CallFailed(INVALID, f"A page has from 1 to {PAGE} rows.")
         with _answering(self) as session:
-            rows, last = self.page(session, _who(), None if after is None else self._last(after), group)
+            rows, last = self.page(session, _who(), None if after is None else self._last(after), group, limit)
             return {"rows": [self._answer(row) for row in rows], "more": last is not None, "after": last}
 
     def row(self, pk: object, *, group: str = "") -> dict[str, Any]:

@@ -18,7 +18,9 @@ from enum import Enum
 from functools import cache
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
+from flask import request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
@@ -41,14 +43,19 @@ TEXTS = {
     "delete": "Delete",
     "deleting": "Delete this row?",
     "empty": "No rows yet.",
+    "first": "First page",
     "gone": "Someone else deleted this row. What you wrote is still here to copy.",
     "lost": "That did not get through. What you wrote is still here: try again.",
     "mine": "Keep mine",
+    "next": "Next page",
     "no": "no",
     "theirs": "Take theirs",
     "yes": "yes",
 }
 """What it says, in English."""
+
+PAGE = 500
+"""Rows that are rendered; the page fetches the others."""
 
 _SECONDS = len("2026-01-31T12:00:00")
 
@@ -62,6 +69,7 @@ def live_table(
     add: bool | None = None,
     caption: str = "",
     group: object = None,
+    limit: int | None = None,
     texts: Mapping[str, str] | None = None,
     caller: Callable[[], str] | None = None,
 ) -> Markup:
@@ -74,6 +82,7 @@ def live_table(
     :param add: whether there is a form for new rows; by default where ``can_write`` allows a row without values.
     :param caption: the table's heading.
     :param group: whose rows are shown, where the table has groups: a value of the group's column.
+    :param limit: rows of a page, where the table is shown page by page: the address ends with ``?<table>_after=…``.
     :param texts: instead of some of :data:`TEXTS`.
     :param caller: the markup between ``{% call %}`` and ``{% endcall %}``.
     :raises TypeError: for a column or text that there is not; for a group where there are none, or the other way
@@ -88,11 +97,14 @@ def live_table(
     if not values.may_see(viewer, word):
         return Markup()
     wording = {**TEXTS, **(texts or {})}
+    after = _after(values) if limit else None
     attributes = {
         "class": "live-table",
         "name": values.table,
         "group": word or None,
         "numbered": values.key.kind is int,
+        "after": after,
+        "limit": limit,
         **{name: wording[name] for name in ("gone", "lost", "yes", "no")},
     }
     if caller is not None:
@@ -102,9 +114,12 @@ def live_table(
     cells = [
         Column.of(values.columns[name], labels or {}, wording, editable=writes and name not in fixed) for name in shown
     ]
+    found, last = values.page(values.session(), viewer, _key(values, after), word, limit or PAGE)
     inner = _template().render(
         columns=cells,
-        rows=_rows(values, viewer, word),
+        rows=[SimpleNamespace(row=row, values=values.describe(row)["values"]) for row in found],
+        first=_address(values, None) if after is not None else None,
+        next=_address(values, last) if limit and last is not None else None,
         values=values,
         writes=writes,
         may=(lambda row: values.may(viewer, row)) if writes and values.differs else None,
@@ -172,9 +187,25 @@ def _options(field: Field, texts: Mapping[str, str]) -> tuple[tuple[str, str], .
     return (("true", texts["yes"]), ("false", texts["no"])) if _kind(field) == "choice" else ()
 
 
-def _rows(values: Binding, viewer: Caller, group: str) -> list[SimpleNamespace]:
-    rows, _ = values.page(values.session(), viewer, group=group)
-    return [SimpleNamespace(row=row, values=values.describe(row)["values"]) for row in rows]
+def _after(values: Binding) -> Any:
+    """The key after which the page begins, as it stands in the address; None for the first page."""
+    text = request.args.get(f"{values.table}_after", "")
+    after: Any = int(text) if values.key.kind is int and text.isdecimal() and text.isascii() else text
+    return None if _key(values, after) is None else after
+
+
+def _key(values: Binding, after: Any) -> Any:
+    try:
+        return values.key.from_json(after)
+    except ValueError:
+        return None
+
+
+def _address(values: Binding, after: Any) -> str:
+    """This page's address with another part of the table."""
+    name = f"{values.table}_after"
+    args = [(key, value) for key, value in request.args.items(multi=True) if key != name]
+    return "?" + urlencode(args if after is None else [*args, (name, after)])
 
 
 def _new(values: Binding, viewer: Caller, group: str, add: bool | None) -> dict[str, Any] | None:

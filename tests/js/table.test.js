@@ -104,6 +104,19 @@ test("a group's page listens to and asks that group alone; a reset is for all", 
   assert.deepEqual(table.asked, [["tables.stock.7.snapshot", [null]]]);
 });
 
+test("page by page: what is beyond the page does not show, and what is gone is made up for", async () => {
+  const { table } = await following({ after: 2, limit: 2 }, { from: 2, rows: [row(3, 1), row(4, 1)], more: true, after: 4 });
+  assert.deepEqual(table.asked, [["tables.stock.snapshot", [2, 2]]]);
+  for (const pk of [1, 2, 5]) await table.publish(`tables.stock.${pk}.changed`, "tables.stock..changed", row(pk, 7));
+  await table.publish("tables.stock.3.changed", "tables.stock..changed", row(3, 2));
+  await table.publish("tables.stock.4.deleted", "tables.stock..deleted", { pk: 4, version: 2, deleted: true });
+  table.pages = [{ from: 2, rows: [row(3, 2), row(5, 7)], more: false, after: 5 }];
+  await clock.pass(1000);
+  await table.turn();
+  await table.publish("tables.stock.6.changed", "tables.stock..changed", row(6, 1)); // on the last page
+  assert.deepEqual(seen, ["3@1", "4@1", "3@2", ["gone", 4], "3@2", "5@7", "6@1"]);
+});
+
 test("writing: the table, or a group of it", async () => {
   const call = mock.fn(async () => "row");
   assert.equal(await send(call, "stock", "update", [1, { value: 2 }, 1]), "row");

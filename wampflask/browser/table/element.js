@@ -26,12 +26,13 @@ export class LiveTable extends HTMLElement {
   connectedCallback() {
     if (this.#following) return;
     this.tabIndex = -1;
-    const isNumber = this.hasAttribute("numbered");
-    for (const item of this.#part("rows").children) this.#adopt(item, isNumber ? Number(item.dataset.row) : item.dataset.row);
+    const key = (text) => (text !== null && this.hasAttribute("numbered") ? Number(text) : text);
+    for (const item of this.#part("rows").children) this.#adopt(item, key(item.dataset.row));
     this.#listening = new AbortController();
     this.#part("add")?.addEventListener("submit", this.#add, { signal: this.#listening.signal });
     this.#following = library.followRows(this.getAttribute("name"), {
-      ...this.#where, known: [...this.#rows.keys()], put: (state) => this.#put(state), remove: (pk) => this.#remove(pk),
+      ...this.#where, after: key(this.getAttribute("after")), limit: Number(this.getAttribute("limit")) || undefined,
+      known: [...this.#rows.keys()], put: (state) => this.#put(state), remove: (pk) => this.#remove(pk),
     });
   }
 

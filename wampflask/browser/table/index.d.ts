@@ -16,6 +16,10 @@ export interface Rows<V = Record<string, any>> {
   known?: Key[];
   /** Which group's rows, where the table has groups. */
   group?: Key;
+  /** Page by page: rows after this key, … */
+  after?: Key | null;
+  /** … and how many at most; default: all. */
+  limit?: number;
   /** A row is new, or newer than what was put. */
   put(row: Row<V>): void;
   /** A row is gone, or not for this page any more. */
