@@ -8,8 +8,16 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import Engine, create_engine, event, update
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, scoped_session, sessionmaker
+from sqlalchemy import Engine, ForeignKey, create_engine, event, update
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    Mapped,
+    Session,
+    mapped_column,
+    relationship,
+    scoped_session,
+    sessionmaker,
+)
 
 from wampflask import WAMP, CallFailed, ConfigError, InvalidURI, NotAuthorized
 from wampflask.binding import Binding
@@ -22,13 +30,21 @@ class Base(DeclarativeBase):
     """Of these tests."""
 
 
+class Team(Base):
+    __tablename__ = "team"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    todos: Mapped[list[Todo]] = relationship(back_populates="team")
+
+
 class Todo(Base):
     __tablename__ = "todo"
     __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012 - SQLAlchemy's own form
 
     id: Mapped[int] = mapped_column(primary_key=True)
     text: Mapped[str]
-    team_id: Mapped[int | None]
+    team_id: Mapped[int | None] = mapped_column(ForeignKey("team.id"))
+    team: Mapped[Team | None] = relationship(back_populates="todos")
     version: Mapped[int] = mapped_column()
 
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012
@@ -137,6 +153,23 @@ def test_a_row_that_moves_leaves_one_group_and_appears_in_the_other(
     session.delete(todo)
     session.commit()
     assert heard(one) == [("1.1.deleted", 5)]
+
+
+def test_a_row_that_moves_with_what_it_belongs_to_is_told(
+    todos: Binding, realm: MemoryRealm, sessions: Sessions
+) -> None:
+    one, two = listening(realm.page(user=1, team=1), 1), listening(realm.page(user=2, team=2), 2)
+    session = sessions()
+    first, second = Team(id=1), Team(id=2)
+    session.add_all([first, second, Todo(text="milk", team=first)])
+    session.commit()
+    heard(one)
+    second.todos.append(session.get_one(Todo, 1))
+    session.commit()
+    assert (heard(one), heard(two)) == ([("1.1.deleted", 2)], [("2.1.changed", 2)])
+    session.delete(second)  # its rows are in no team then
+    session.commit()
+    assert (heard(one), heard(two)) == ([], [("2.1.deleted", 3)])
 
 
 def test_what_a_row_was_for_a_moment_is_told_to_nobody(todos: Binding, realm: MemoryRealm, sessions: Sessions) -> None:
@@ -286,8 +319,8 @@ def served(node: RouterNode, sessions: Sessions, tmp_path: Path) -> Iterator[Fla
 
 def is_refused(wire: Wire, kind: int, uri: str, match: str = "exact") -> bool:
     options = {"match": match} if kind == SUBSCRIBE else {}
-    answer: list[Any] = wire.ask(kind, uri, options=options)
-    return answer[0] == ERROR and answer[4] == "wamp.error.not_authorized"
+    answer = wire.ask(kind, uri, options=options)
+    return bool(answer[0] == ERROR and answer[4] == "wamp.error.not_authorized")
 
 
 TOPICS = [
@@ -307,7 +340,8 @@ TOPICS = [
 
 @pytest.mark.parametrize("who", ["visitor", "of team 2", "without a team"])
 def test_frames_of_those_who_are_not_in_the_team_get_nothing(served: Flask, node: RouterNode, who: str) -> None:
-    role, claims = {"visitor": ("visitor", {"team": 1}), "of team 2": ("admin", {"team": 2})}.get(who, ("admin", {}))
+    role = "visitor" if who == "visitor" else "admin"
+    claims: dict[str, Any] = {"visitor": {"team": 1}, "of team 2": {"team": 2}}.get(who, {})
     with served.app_context(), node.session(role, f"{role}:1", **claims) as wire:
         for topic, match in TOPICS:
             assert is_refused(wire, SUBSCRIBE, topic, match), (topic, match)
