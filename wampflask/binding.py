@@ -125,7 +125,7 @@ class Binding:
         self.key = columns.key_of(mapper)
         self.readers, self.writers = readers, writers
         self.groups = _groups(mapper, group, claim)
-        self._made = f"wampflask.binding.{self.table}.made"
+        self._name = f"wampflask.binding.{self.table}"
         uris.check(f"tables.{self.table}.snapshot")
 
     def watch(self) -> None:
@@ -154,6 +154,8 @@ class Binding:
         real: Session = session() if isinstance(session, scoped_session) else session
         if not real.in_transaction():
             real.begin()  # what is told belongs to a transaction, and goes with it
+        for pk in self._told(real):  # rows may be others' by now: pages fetch what is theirs
+            when_committed(real, _say_nothing, subject=(self._name, pk))
         self._send(real, f"tables.{self.table}.reset", {"reset": True}, "reset")
 
     def describe(self, row: Any) -> dict[str, Any]:
@@ -185,7 +187,8 @@ class Binding:
             self._send_deletion(session, before, self._obituary(row), self._pk(row))
             return
         if before not in (None, here):
-            self._send_deletion(session, before, self._removal(row), (self._pk(row), before))
+            left = self._pk(row) if here is None else (self._pk(row), before)
+            self._send_deletion(session, before, self._removal(row), left)
         state = self.describe(row)
         state["kind"] = self._kind(session, kind, state["pk"])
         if self._can_read is not None:
@@ -223,18 +226,20 @@ class Binding:
         send = client.publish_later if certainly else client.publish_latest
         queued = message(send.__name__, topic, (state,), {}, DEFAULT_PUBLISH)
         client.check_size(queued)
-        when_committed(session, lambda: send(queued), subject=(self._made, subject))
+        when_committed(session, lambda: send(queued), subject=(self._name, subject))
 
     def _kind(self, session: Session, kind: str, pk: Any) -> str:
         """A row that was made and then changed in one transaction is a created one."""
+        return self._told(session).setdefault(pk, kind)
+
+    def _told(self, session: Session) -> dict[Any, str]:
+        """The rows that were made or changed in the present transaction, and which of the two."""
         transaction = session.get_transaction()
-        of, made = session.info.get(self._made, (None, set()))
+        of, told = session.info.get(self._name, (None, {}))
         if of is not transaction:
-            made = set()
-            session.info[self._made] = (transaction, made)
-        if kind == "created":
-            made.add(pk)
-        return "created" if pk in made else kind
+            told = {}
+            session.info[self._name] = (transaction, told)
+        return told
 
     def _before_statement(self, state: ORMExecuteState) -> None:
         if not (state.is_insert or state.is_update or state.is_delete) or not has_app_context():
@@ -465,6 +470,10 @@ class _answering:  # noqa: N801 - read as a word of the language
             raise CallFailed(INVALID, "The table does not take that: a value is missing, or used already.") from None
         if isinstance(error, DataError):
             raise CallFailed(INVALID, "A value does not fit its column.") from None
+
+
+def _say_nothing() -> None:
+    """In place of what was to be said of a row."""
 
 
 def _who() -> Caller:

@@ -188,6 +188,32 @@ def test_what_a_row_was_for_a_moment_is_told_to_nobody(todos: Binding, realm: Me
     assert [topic for topic, _ in heard(two)] == ["2.1.deleted"]  # of the first transaction; nothing of the second
 
 
+@pytest.mark.parametrize("how", ["to no group", "by a statement", "among many", "to be deleted"])
+def test_what_a_row_got_before_it_left_is_not_told_where_it_was(
+    todos: Binding, realm: MemoryRealm, sessions: Sessions, how: str
+) -> None:
+    one = listening(realm.page(user=1, team=1), 1)
+    session = sessions()
+    todo = Todo(text="milk", team_id=1)
+    session.add(todo)
+    session.commit()
+    heard(one)
+    todo.text = "secret"
+    session.flush()
+    if how == "to no group":
+        todo.team_id = None
+    elif how == "by a statement":
+        session.execute(update(Todo).values(team_id=2, version=Todo.version + 1))
+    elif how == "among many":
+        todo.team_id = 2
+        session.add_all(Todo(text="x", team_id=2) for _ in range(501))
+    else:
+        session.delete(todo)
+    session.commit()
+    assert "secret" not in str(one.heard)
+    assert len(one.heard) == 1  # a deletion, or that there is news
+
+
 def test_a_page_asks_and_writes_in_its_own_group(todos: Binding, realm: MemoryRealm, sessions: Sessions) -> None:
     one, two = realm.page(user=1, team=1), realm.page(user=2, team=2)
     row = one.call("tables.todo.1.create", {"text": "milk"})
