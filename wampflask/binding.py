@@ -235,6 +235,7 @@ class Binding:
     def _told(self, session: Session) -> dict[Any, str]:
         """The rows that were made or changed in the present transaction, and which of the two."""
         transaction = session.get_transaction()
+        told: dict[Any, str]
         of, told = session.info.get(self._name, (None, {}))
         if of is not transaction:
             told = {}

@@ -2,7 +2,7 @@
  * One row: saved on Enter or when a field is left, with the version of the row that was edited. Changes of others show at once; in a row
  * that somebody is editing, beside it.
  *
- * <tr data-row="3" data-version="2" data-values='{"name": "tea"}'> … <input name="name" data-kind="text"> … <p data-row-part="conflict" hidden>
+ * <tr data-row="3" data-version="2" data-values='{"name": "tea"}'> … <input name="name" data-kind="text"> …
  */
 import { fieldsOf, fill, read, said, show, wouldSay } from "./fields.js";
 
@@ -85,7 +85,8 @@ export class Row {
     this.#theirs = null;
     Object.assign(this.#item.dataset, { version, values: JSON.stringify(values) });
     for (const field of this.#fields) if (!typed.has(field)) show(field, values[field.name]);
-    fill([...this.#item.querySelectorAll("[data-field]")].filter((place) => !place.closest("[data-row-part]")), values, this.#table.yesNo);
+    const places = [...this.#item.querySelectorAll("[data-field]")].filter((place) => !place.closest("[data-row-part]"));
+    fill(places, values, this.#table.yesNo);
     this.#hideConflict();
     this.#tell("");
     if (!flash) return;
@@ -170,9 +171,10 @@ export class Row {
     const fields = this.#fields;
     const wrong = fields.find((field) => field.validity.badInput);
     if (wrong) return void this.#tell(wrong.validationMessage, wrong.name);
-    const mine = fields.filter((field) => said(field) !== wouldSay(field, this.#base.values[field.name]));
+    const changed = fields.filter((field) => said(field) !== wouldSay(field, this.#base.values[field.name]));
+    const mine = Object.fromEntries(changed.map((field) => [field.name, read(field)]));
     const sent = new Map(fields.map((field) => [field, said(field)]));
-    if (mine.length) this.#write("update", [this.pk, Object.fromEntries(mine.map((field) => [field.name, read(field)])), version], sent);
+    if (changed.length) this.#write("update", [this.pk, mine, version], sent);
     else if (this.#theirs) this.#take(this.#theirs, true);
   }
 
@@ -186,7 +188,9 @@ export class Row {
     this.#busy = true;
     this.#turn = this.#table.write(action, args).then((state) => {
       this.#tell("");
-      if (action === "update") this.#take(state, false, new Set(this.#fields.filter((field) => said(field) !== sent.get(field))));
+      if (action !== "update") return;
+      const typed = this.#fields.filter((field) => said(field) !== sent.get(field)); // meanwhile
+      this.#take(state, false, new Set(typed));
     }).catch((error) => {
       const row = error.uri === "tables.error.conflict" && error.kwargs.row;
       if (row) this.#disagree(row);
