@@ -416,9 +416,7 @@ class Binding:
 
     def _check_may(self, session: Session, action: str, row: Any, group: str) -> None:
         with session.no_autoflush:
-            if not self._may_be_in(self._group_written(row), group) or not (
-                self._can_write is None or self._can_write(_who(), action, row)
-            ):
+            if not self._may_be_in(self._group_written(row), group) or not self.may_write(_who(), action, row):
                 raise CallFailed(NOT_ALLOWED, f"You may not {action} this row.")
 
     def _group_written(self, row: Any) -> str | None:
