@@ -6,7 +6,7 @@ Changes are seen where the ORM writes them, in any session of the process. What 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from weakref import WeakKeyDictionary
@@ -38,22 +38,29 @@ _UNNOTICED = "wampflask.changes.unnoticed"
 
 
 class Change(NamedTuple):
-    """A row that a flush wrote. One that was deleted still has its values."""
+    """A row that a flush wrote. One that was deleted still has its values.
+
+    ``before`` has what the watched attributes were in the database until then; nothing for a row that was created.
+    """
 
     kind: Literal["created", "updated", "deleted"]
     row: Any
+    before: Mapping[str, Any]
 
 
 Told = Callable[[Session, list[Change]], None]
 """Is told of the rows of a model that a flush wrote, when the flush is over: rows have what the database gave them."""
 
 _watchers: WeakKeyDictionary[type[Any], list[Told]] = WeakKeyDictionary()
+_remembered: WeakKeyDictionary[type[Any], set[str]] = WeakKeyDictionary()
 
 
-def watch(model: type[Any], told: Told) -> None:
+def watch(model: type[Any], told: Told, *, before: Iterable[str] = ()) -> None:
     """Call ``told`` after each flush that wrote rows of ``model``, in the thread and transaction of the flush.
 
     A flush without an app context is not told: there is no app whose pages could show it.
+
+    :param before: the attributes that :attr:`Change.before` is to have.
     """
     if not event.contains(Session, "before_flush", _before_flush):
         event.listen(Session, "before_flush", _before_flush)
@@ -61,7 +68,8 @@ def watch(model: type[Any], told: Told) -> None:
     if model not in _watchers:
         event.listen(model, "after_insert", _after_insert, propagate=True)
         event.listen(model, "before_update", _before_update, propagate=True)
-        event.listen(model, "after_delete", _after_delete, propagate=True)
+        event.listen(model, "before_delete", _before_delete, propagate=True)
+    _remembered.setdefault(model, set()).update(before)
     _watchers.setdefault(model, []).append(told)
 
 
@@ -91,18 +99,24 @@ def _before_flush(session: Session, _context: UOWTransaction, _instances: object
 
 
 def _after_insert(_mapper: Mapper[Any], _connection: Connection, row: Any) -> None:
-    _note(object_session(row), Change("created", row))
+    _note(object_session(row), Change("created", row, {}))
 
 
 def _before_update(_mapper: Mapper[Any], _connection: Connection, row: Any) -> None:
     """Ask before the statement: a value set by an expression is expired afterwards, and counts as unchanged."""
     session = object_session(row)
     if session is not None and session.is_modified(row, include_collections=False):
-        _note(session, Change("updated", row))
+        _note(session, Change("updated", row, _remember(row)))
 
 
-def _after_delete(_mapper: Mapper[Any], _connection: Connection, row: Any) -> None:
-    _note(object_session(row), Change("deleted", row))
+def _before_delete(_mapper: Mapper[Any], _connection: Connection, row: Any) -> None:
+    """Before the statement, as what it was is read from the database where it is not known."""
+    _note(object_session(row), Change("deleted", row, _remember(row)))
+
+
+def _remember(row: Any) -> dict[str, Any]:
+    names = {name for model in type(row).__mro__ for name in _remembered.get(model, ())}
+    return {name: getattr(_Before(row), name) for name in names}
 
 
 def _note(session: Session | None, change: Change) -> None:

@@ -31,6 +31,12 @@ class Field:
     column: Column[Any]
     kind: type[Any]
 
+    @property
+    def default(self) -> Any:
+        """What a new row has where nothing is said; None for nothing that is known beforehand."""
+        default: Any = self.column.default
+        return default.arg if default is not None and default.is_scalar else None
+
     def to_json(self, value: Any) -> Any:
         """A value as JSON."""
         if isinstance(value, Enum):

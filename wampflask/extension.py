@@ -28,6 +28,7 @@ from .after_commit import AfterCommit
 from .config import Config, environment
 from .errors import ConfigError, InvalidURI, WampError
 from .live_declarations import LiveDeclarations
+from .live_table import live_table
 from .locks import Lock
 from .message import message
 from .options import DEFAULT_CALL, DEFAULT_PUBLISH, CallOptions, PublishOptions
@@ -119,6 +120,7 @@ class WAMP(LiveDeclarations):
         cli.init_app(app, lambda: self.permissions)
         _show_logs()
         app.jinja_env.globals["fragment"] = self.render_fragment
+        app.jinja_env.globals["live_table"] = live_table
         app.before_request(lambda: self._watch_log_outs(app))
         app.before_request(_connect if is_loaded_by_command() else _serve)
         app.teardown_appcontext(_flush)
@@ -365,23 +367,38 @@ class WAMP(LiveDeclarations):
         readers: Iterable[str] | str = EVERYONE,
         writers: Iterable[str] | str = EVERYONE,
         session: Callable[[], Any] | None = None,
+        group: str = "",
+        claim: str | None = "",
     ) -> Binding:
         """Let pages follow and change a model's rows: see :mod:`wampflask.binding`, which needs SQLAlchemy.
 
         :param readers: roles that may hear of rows at all; ``can_read(caller, row)`` decides about each.
         :param writers: roles that may write at all; ``can_write(caller, action, row)`` decides about each.
+        :param group: the attribute that says what group a row is in, such as ``team_id``: a page then hears and asks
+            of one group, ``tables.<table>.<group>.…``.
+        :param claim: with ``group``: the claim of tickets that names the groups somebody may see; None for every
+            group.
         :raises ConfigError: saying what the model lacks.
         """
-        from .binding import Binding, permissions_for  # SQLAlchemy is there only where this is used
+        from .binding import Binding  # SQLAlchemy is there only where this is used
 
         read = self._registry.roles.read
         reading, writing = read("bind(readers=…)", readers), read("bind(writers=…)", writers)
         bound = Binding(
-            self, model, fields=fields, can_read=can_read, can_write=can_write, table=table, session=session
+            self,
+            model,
+            fields=fields,
+            can_read=can_read,
+            can_write=can_write,
+            table=table,
+            session=session,
+            readers=reading,
+            writers=writing,
+            group=group,
+            claim=claim,
         )
         bound.watch()
         self._permit_asking_again()
-        self.permit(*permissions_for(bound.table, readers=reading, writers=writing))
         return bound
 
     # -- the connection

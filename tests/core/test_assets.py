@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import re
 from base64 import b64encode
 from hashlib import sha256
@@ -47,16 +48,42 @@ def test_the_client_is_kept_for_good(tmp_path: Path) -> None:
     assert packed.headers["ETag"] != answer.headers["ETag"]
 
 
-def test_a_page_from_before_an_update_gets_the_present_client(tmp_path: Path) -> None:
-    answer = app_in(tmp_path)[0].test_client().get("/wamp/client-0123456789abcdef.js")
+@pytest.mark.parametrize("name", ["client-0123456789abcdef.js", "table-0123456789abcdef.js", "table-0.css"])
+def test_a_page_from_before_an_update_gets_the_present_client(tmp_path: Path, name: str) -> None:
+    answer = app_in(tmp_path)[0].test_client().get(f"/wamp/{name}")
     assert (answer.status_code, answer.headers["Cache-Control"]) == (200, "no-cache")
+
+
+def test_there_is_no_other_file(tmp_path: Path) -> None:
+    assert app_in(tmp_path)[0].test_client().get("/wamp/client-0123456789abcdef.css").status_code == 404
+
+
+def test_what_tables_need_is_kept_for_good_and_uses_the_same_client(tmp_path: Path) -> None:
+    app, _ = app_in(tmp_path)
+    app.add_url_rule("/table", "table", lambda: str(assets.table_head()))
+    client = app.test_client()
+    html = client.get("/table").text
+    module, style = client.get(src(html)), client.get(re.findall(r'href="([^"]+)"', html)[0])
+    assert (module.mimetype, style.mimetype) == ("text/javascript", "text/css")
+    for answer in (module, style):
+        assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+    built = assets.TABLE.read_text()
+    assert built.count('from"wampflask"') == 1
+    beside = src(client.get("/").text).rpartition("/")[2]
+    assert module.text == built.replace('from"wampflask"', f'from"./{beside}"')  # with no import map in the page, too
+    assert style.data == assets.TABLE_STYLE.read_bytes()
+    assert client.get("/wamp/table.js").text == f'export * from "{src(html)}";\n'
 
 
 def test_the_head_of_a_page(tmp_path: Path) -> None:
     app, _ = app_in(tmp_path)
     html = app.test_client().get("/").text
     assert '<meta name="wamp-ticket-url" content="/wamp/ticket">' in html
-    assert f'<script type="importmap">{{"imports":{{"wampflask":"{src(html)}"}}}}</script>' in html
+    found = re.search(r'<script type="importmap">(.*?)</script>', html)
+    assert found
+    table = f"/wamp/table-{assets.table().digest}.js"
+    assert json.loads(found[1]) == {"imports": {"wampflask": src(html), "wampflask/table": table}}
+    assert "table" not in html.replace(found[1], "")  # only pages that have one load it
     assert html.index("importmap") < html.index('type="module"')
     assert "csrf-token" not in html
     assert "nonce" not in html

@@ -110,6 +110,7 @@ def test_the_browser_client_is_shipped(dist: Path, wheel: Path) -> None:
     client = {str(file.relative_to(ROOT)) for file in (ROOT / "wampflask" / "browser").rglob("*") if file.is_file()}
     assert "wampflask/browser/dist/wampflask.js" in client
     assert "wampflask/browser/index.d.ts" in client
+    assert {"wampflask/browser/dist/table.js", "wampflask/browser/table/index.d.ts"} <= client
     with zipfile.ZipFile(wheel) as archive, tarfile.open(next(dist.glob("*.tar.gz"))) as sdist:
         assert client <= set(archive.namelist())
         assert client <= {name.partition("/")[2] for name in sdist.getnames()}

@@ -48,7 +48,7 @@ def test_a_conflict_shows_both(app: Flask, realm: MemoryRealm, visitor: Visitor,
     answer = visitor.post("/tables/1", {"name": "Cups", "value": "77", "version": "1"})
     assert answer.status_code == 409
     assert 'value="77"' in answer.text
-    assert "Cups = 2" in answer.text
+    assert "Cups = 2" in re.sub(r"<[^>]*>", "", answer.text)
     assert admin.post("/tables/1/delete", {"version": "1"}).status_code == 409
     assert (rows(app), told(realm)) == ([("Cups", 2, 2)], [])
 

@@ -9,7 +9,6 @@ __all__ = ["init_app"]
 
 def init_app(app: Flask) -> None:
     """Pages and procedures."""
-    from . import procedures, views
+    from . import views
 
-    del procedures  # imported for what it binds
     app.register_blueprint(views.blueprint)

@@ -13,9 +13,10 @@ from sqlalchemy.orm.exc import StaleDataError
 from wampflask.apps.extensions import db
 from wampflask.apps.guard import refuse
 
-from . import contract, service
+from . import service
 from .forms import DeleteForm, RowForm
 from .models import NAME_MAX, VALUE_MAX, Refused
+from .procedures import values
 
 blueprint = Blueprint("tables", __name__)
 
@@ -105,7 +106,7 @@ def _page(trouble: str = "", key: int | None = None, conflict: int | None = None
     return render_template(
         "tables/index.html",
         rows=service.rows(db.session()),
-        table=contract.TABLE,
+        values=values,
         may_delete=current_user.is_authenticated,
         trouble=trouble,
         typed=(key, request.form.get("name", ""), request.form.get("value", "")) if key is not None else None,
