@@ -207,6 +207,8 @@ def test_the_agent_ships_its_one_file(dist: Path) -> None:
 def test_the_site_needs_the_library_of_its_own_version(dist: Path) -> None:
     version = (ROOT / "VERSION").read_text(encoding="utf-8").strip()
     assert [metadata(dist, name)["Version"] for name in ("wampflask", "wampflask_site")] == [version, version]
+    client = json.loads((ROOT / "wampflask" / "browser" / "package.json").read_text(encoding="utf-8"))
+    assert client["version"] == version, "npm takes it from there"
     assert str(needs(dist, "wampflask_site")["wampflask"].specifier) == f"=={version}"
     ranges = (ROOT / "packages" / "site" / "requirements.txt").read_text(encoding="utf-8").splitlines()
     assert needs(dist, "wampflask_site").keys() == {"wampflask", *(Requirement(line).name for line in ranges)}
