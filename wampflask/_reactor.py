@@ -10,13 +10,12 @@ import os
 import sys
 import threading
 from collections.abc import Callable
-from typing import Any
-
-from twisted.internet.defer import Deferred
-from twisted.python import threadable
-from twisted.python.failure import Failure
+from typing import TYPE_CHECKING, Any
 
 from .errors import UnsafeProcess, WampTimeout, WrongThread
+
+if TYPE_CHECKING:
+    from twisted.internet.defer import Deferred
 
 
 class _Process:
@@ -25,6 +24,7 @@ class _Process:
     def __init__(self, inherited_from: int | None = None) -> None:
         self.lock = threading.Lock()
         self.reactor: Any = None
+        self.is_io_thread: Callable[[], bool | None] = lambda: False
         self.inherited_from = inherited_from
         self.stoppers: list[Callable[[], None]] = []
 
@@ -64,6 +64,7 @@ def start() -> Any:
             _refuse_inherited(process)
             _start_for_good()
             process.reactor = _reactor()
+            process.is_io_thread = _io_thread_test()
     return process.reactor
 
 
@@ -71,6 +72,12 @@ def _reactor() -> Any:
     from twisted.internet import reactor  # importing it makes it, so not before it is wanted
 
     return reactor
+
+
+def _io_thread_test() -> Callable[[], bool | None]:
+    from twisted.python import threadable
+
+    return threadable.isInIOThread
 
 
 def _start_for_good() -> None:
@@ -158,7 +165,7 @@ def _stop_in_hosted_reactor() -> Any:
 
 def is_reactor_thread() -> bool:
     """Whether the caller runs in the reactor's thread."""
-    return _this_process().reactor is not None and bool(threadable.isInIOThread())
+    return bool(_this_process().is_io_thread())
 
 
 def refuse_reactor_thread(what: str) -> None:
@@ -185,6 +192,9 @@ def wait(function: Callable[..., Any], *args: Any, timeout: float, late: str = "
     :param late: what the error says did not happen in time.
     :raises WampTimeout: after ``timeout``.
     """
+    from twisted.internet.defer import Deferred
+    from twisted.python.failure import Failure
+
     answered = threading.Lock()
     answered.acquire()
     pending: list[Deferred[Any]] = []
