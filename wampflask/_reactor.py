@@ -61,6 +61,7 @@ def start() -> Any:
         if process.reactor is None:
             _refuse_gevent()
             _refuse_threadless_uwsgi()
+            _refuse_uwsgis_master()
             _refuse_inherited(process)
             _start_for_good()
             process.reactor = _reactor()
@@ -131,6 +132,16 @@ def _refuse_threadless_uwsgi() -> None:
         raise UnsafeProcess(
             "uWSGI runs no threads of Python between requests, and the connection lives in one: "
             "start it with --enable-threads (or --threads 8)."
+        )
+
+
+def _refuse_uwsgis_master() -> None:
+    """Its workers would be without a reactor, and it would not end for the threads that it has got."""
+    master = getattr(sys.modules.get("uwsgi"), "masterpid", None)
+    if master is not None and master() == os.getpid():
+        raise UnsafeProcess(
+            "uWSGI has loaded the app in its master, which forks the workers: start it with --lazy-apps, or leave out "
+            "wamp.connect(), and the workers serve from their first request on."
         )
 
 
