@@ -59,13 +59,15 @@ def start() -> Any:
     process = _this_process()
     with process.lock:
         if process.reactor is None:
+            from twisted.python import threadable
+
             _refuse_gevent()
             _refuse_threadless_uwsgi()
             _refuse_uwsgis_master()
             _refuse_inherited(process)
             _start_for_good()
             process.reactor = _reactor()
-            process.is_io_thread = _io_thread_test()
+            process.is_io_thread = threadable.isInIOThread
     return process.reactor
 
 
@@ -73,12 +75,6 @@ def _reactor() -> Any:
     from twisted.internet import reactor  # importing it makes it, so not before it is wanted
 
     return reactor
-
-
-def _io_thread_test() -> Callable[[], bool | None]:
-    from twisted.python import threadable
-
-    return threadable.isInIOThread
 
 
 def _start_for_good() -> None:

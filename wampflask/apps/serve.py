@@ -300,7 +300,7 @@ def run(env: Mapping[str, str], root: Path) -> None:
     with instance_of_its_own(place.instance):
         check_port("PORT", place.port)
         check_port("WAMP_PORT", place.wamp_port)
-        surroundings = {**place.environment(env), "AGENT": str(agent_program())}
+        surroundings = {**place.environment(env), "AGENT_PROGRAM": str(agent_program() or "")}
         admin = prepare_site(surroundings, place.port)
         supervise(Supervisor(surroundings, root, show), commands, place, welcome(place, admin))
 

@@ -38,7 +38,7 @@ def find_crossbar() -> Path:
     :raises RouterError: when there is none.
     """
     named = os.environ.get(CROSSBAR_ENV)
-    folders = [Path.cwd(), *(folder for folder in [_CHECKOUT] if (folder / "Makefile").exists())]
+    folders = [Path.cwd(), _CHECKOUT] if (_CHECKOUT / "Makefile").exists() else [Path.cwd()]
     candidates = [Path(named)] if named else [folder / _PROGRAM for folder in folders]
     for candidate in candidates:
         if candidate.is_file() and os.access(candidate, os.X_OK):
