@@ -7,7 +7,7 @@ BIN := .venv/bin
 $(foreach name,PORT WAMP_PORT INSTANCE,$(if $(value $(name)),$(eval export $(name))))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint format bench pins clean
+.PHONY: help setup run test lint format bench dist pins clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,8 +37,14 @@ bench: ## measure, and print the ratios
 	@$(BOOTSTRAP) test
 	@$(BIN)/python -m bench
 
+dist: ## build wheels and sdists of library, site and agent into dist/
+	@$(BOOTSTRAP) test
+	@for project in . packages/site packages/agent; do \
+		$(BIN)/python -m build --quiet --no-isolation --outdir dist $$project || exit; \
+	done
+
 pins: ## write the requirement files from what is installed
 	@$(BIN)/python .ci/pins.py
 
 clean: ## remove environments, fetched packages and caches; keeps instance/
-	@rm -rf .venv .crossbar/venv node_modules static/vendor .mypy_cache .ruff_cache .pytest_cache build *.egg-info
+	@rm -rf .venv .crossbar/venv node_modules static/vendor .mypy_cache .ruff_cache .pytest_cache build dist *.egg-info packages/*/build packages/*/*.egg-info

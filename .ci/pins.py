@@ -1,7 +1,7 @@
 """Write the requirement files from what is installed in .venv and .crossbar/venv: `make pins`.
 
-Ranges stand in setup.cfg; the pins say what the tests ran with. The site's list is the closure of
-setup.cfg's requirements, the developers' list is all the rest of .venv, the router's is its own venv.
+Ranges stand in setup.cfg and packages/site/requirements.txt; the pins say what the tests ran with. The site's list is
+the closure of both, the developers' list is all the rest of .venv, the router's is its own venv.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
 ROUTER_PYTHON = ROOT / ".crossbar" / "venv" / "bin" / "python"
-NEVER_PINNED = {"pip", "wampflask"}
+NEVER_PINNED = {"pip", "wampflask", "wampflask-agent", "wampflask-site"}
 
 
 def installed() -> dict[str, tuple[str, list[Requirement]]]:
@@ -31,11 +31,13 @@ def installed() -> dict[str, tuple[str, list[Requirement]]]:
 
 
 def declared() -> list[Requirement]:
-    """What setup.cfg asks for: the library's requirements and the site's."""
+    """The library's requirements and the site's, of other projects."""
     config = configparser.ConfigParser()
     config.read(ROOT / "setup.cfg", encoding="utf-8")
-    lines = config["options"]["install_requires"] + config["options.extras_require"]["site"]
-    return [Requirement(line) for line in lines.splitlines() if line.strip() and not line.startswith("#")]
+    site = (ROOT / "packages" / "site" / "requirements.txt").read_text(encoding="utf-8")
+    lines = (config["options"]["install_requires"] + "\n" + site).splitlines()
+    found = [Requirement(line) for line in lines if line.strip()]
+    return [requirement for requirement in found if canonicalize_name(requirement.name) not in NEVER_PINNED]
 
 
 def closure(wanted: list[Requirement], packages: dict[str, tuple[str, list[Requirement]]]) -> set[str]:
@@ -49,7 +51,7 @@ def closure(wanted: list[Requirement], packages: dict[str, tuple[str, list[Requi
         if key in seen:
             continue
         if name not in packages:
-            sys.exit(f"{requirement} is asked for in setup.cfg, but not installed in .venv")
+            sys.exit(f"{requirement} is asked for, but not installed in .venv")
         seen.add(key)
         for need in packages[name][1]:
             extras = ["", *requirement.extras]

@@ -21,7 +21,7 @@ from ._dispatch import Dispatcher
 from ._pool import Pool
 from ._registry import Declaration, Procedure, Registry, Subscription
 from .caller import Caller, current_caller
-from .config import Config
+from .config import SOCKET_MESSAGE_MAX, Config
 from .errors import (
     CallFailed,
     NoSuchProcedure,
@@ -38,7 +38,6 @@ from .permissions import Permission, compile_rules, differences
 from .router.plugin.editions import HAND_OVER
 from .router.plugin.rules import CLAIMS, RULES
 from .router.plugin.tickets import Claim
-from .router.render import Node
 from .status import COUNTERS, State, Status
 from .tickets import Tickets, desk_of
 
@@ -98,7 +97,7 @@ class Client:
             config.ticket_secret, config.realm, config.ticket_lifetime, roles=registry.roles.ticketed
         )
         # until the router has said what it takes: what ours takes on its socket
-        self._message_max = config.message_max if config.url.startswith("ws") else Node().max_backend_message
+        self._message_max = config.message_max if config.url.startswith("ws") else SOCKET_MESSAGE_MAX
         self._lock = Lock()
         self._process: int | None = None
         self._unsafe: int | None = None

@@ -10,13 +10,12 @@ import os
 import sys
 import threading
 from collections.abc import Callable
-from typing import Any
-
-from twisted.internet.defer import Deferred
-from twisted.python import threadable
-from twisted.python.failure import Failure
+from typing import TYPE_CHECKING, Any
 
 from .errors import UnsafeProcess, WampTimeout, WrongThread
+
+if TYPE_CHECKING:
+    from twisted.internet.defer import Deferred
 
 
 class _Process:
@@ -25,6 +24,7 @@ class _Process:
     def __init__(self, inherited_from: int | None = None) -> None:
         self.lock = threading.Lock()
         self.reactor: Any = None
+        self.is_io_thread: Callable[[], bool | None] = lambda: False
         self.inherited_from = inherited_from
         self.stoppers: list[Callable[[], None]] = []
 
@@ -59,11 +59,15 @@ def start() -> Any:
     process = _this_process()
     with process.lock:
         if process.reactor is None:
+            from twisted.python import threadable
+
             _refuse_gevent()
             _refuse_threadless_uwsgi()
+            _refuse_uwsgis_master()
             _refuse_inherited(process)
             _start_for_good()
             process.reactor = _reactor()
+            process.is_io_thread = threadable.isInIOThread
     return process.reactor
 
 
@@ -127,6 +131,16 @@ def _refuse_threadless_uwsgi() -> None:
         )
 
 
+def _refuse_uwsgis_master() -> None:
+    """Its workers would be without a reactor, and it would not end for the threads that it has got."""
+    master = getattr(sys.modules.get("uwsgi"), "masterpid", None)
+    if master is not None and master() == os.getpid():
+        raise UnsafeProcess(
+            "uWSGI has loaded the app in its master, which forks the workers: start it with --lazy-apps, or leave out "
+            "wamp.connect(), and the workers serve from their first request on."
+        )
+
+
 def _refuse_inherited(process: _Process) -> None:
     if process.inherited_from is not None:
         raise UnsafeProcess(
@@ -158,7 +172,7 @@ def _stop_in_hosted_reactor() -> Any:
 
 def is_reactor_thread() -> bool:
     """Whether the caller runs in the reactor's thread."""
-    return _this_process().reactor is not None and bool(threadable.isInIOThread())
+    return bool(_this_process().is_io_thread())
 
 
 def refuse_reactor_thread(what: str) -> None:
@@ -185,6 +199,9 @@ def wait(function: Callable[..., Any], *args: Any, timeout: float, late: str = "
     :param late: what the error says did not happen in time.
     :raises WampTimeout: after ``timeout``.
     """
+    from twisted.internet.defer import Deferred
+    from twisted.python.failure import Failure
+
     answered = threading.Lock()
     answered.acquire()
     pending: list[Deferred[Any]] = []

@@ -7,7 +7,6 @@ import json
 import os
 import ssl
 import sys
-from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,10 +16,11 @@ from flask import Flask, current_app
 from flask.cli import with_appcontext
 
 from . import dev, origins
+from .commands import PERMISSIONS, Declared
 from .config import Config, environment
 from .errors import WampError
 from .people import REVOKED
-from .permissions import Permission, differences
+from .permissions import differences
 from .router import install as installing
 from .router import node as nodes
 from .router.lint import lint
@@ -29,19 +29,6 @@ from .router.render import PLUGIN_PATH, Node, Realm
 from .router.wire import Refused, Wire, WireError
 from .tickets import BLOCKED_FILE, KEY_FILE, REVOKED_FILE, desk_of, ensure_key, explain_refusal, revoke
 
-_PERMISSIONS = "wampflask_permissions"
-
-Declared = Callable[[], Iterable[Permission]]
-
-
-def init_app(app: Flask, permissions: Declared) -> None:
-    """Give ``app`` the commands.
-
-    :param permissions: what the app has declared by the time a command runs.
-    """
-    app.extensions[_PERMISSIONS] = permissions
-    app.cli.add_command(wamp)
-
 
 def node_of(app: Flask, config: Config, folder: Path) -> Node:
     """The node that serves ``app``; its paths are relative to ``folder``, so that both can be moved together.
@@ -49,7 +36,7 @@ def node_of(app: Flask, config: Config, folder: Path) -> Node:
     :param config: the app's ``WAMP_*`` values.    :param folder: of the node; the instance's ``crossbar`` as a rule.
     """
     instance = Path(app.instance_path)
-    declared: Declared = app.extensions[_PERMISSIONS]
+    declared: Declared = app.extensions[PERMISSIONS]
     remote = not config.url.startswith("unix:")
     socket = instance / "crossbar" / "backend.sock" if remote else Path(config.url.removeprefix("unix:"))
     realm = Realm(
@@ -116,9 +103,7 @@ def _node_folder(app: Flask) -> Path:
 
 
 def served(app: Flask, config: Config) -> None:
-    """A server has loaded ``app``: ``flask wamp dev`` looks whether the router is to be started again."""
-    if not dev.is_on():
-        return
+    """The server of ``flask wamp dev`` has loaded ``app``: let it see whether the router is to be started again."""
     try:
         _write(app, config, _node_folder(app))
     except (nodes.RouterError, ValueError, OSError) as error:
@@ -279,7 +264,7 @@ def check_command(config: Path | None, crossbar: bool) -> None:
 def _unknown_to_router(app: Flask) -> list[str]:
     """What the running router does not know of the app's roles and permissions; nothing when none can be asked."""
     config = app.extensions["wamp"].config
-    declared: Declared = app.extensions[_PERMISSIONS]
+    declared: Declared = app.extensions[PERMISSIONS]
     try:
         with _backend(config) as wire:
             found = differences(declared(), wire.call(RULES))

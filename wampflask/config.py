@@ -26,6 +26,9 @@ MIN_SECRET = 16
 
 PAGES_PORT = 8080
 
+SOCKET_MESSAGE_MAX = 1_048_576
+"""Bytes of a message that our router takes on its socket."""
+
 Bounds = tuple[float, float]
 
 

@@ -22,20 +22,13 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from .router.node import Process, RouterError, find_crossbar, is_free, running_node
-
-MARK = "_WAMPFLASK_DEV"
-"""Set in the environment of the pages."""
+from .servers import DEVELOPED
 
 POLL = 0.1
 _PORTS = 100  # tried for the router, when its own is taken and nobody chose it
 _END = 5.0  # seconds that the pages have to end
 
 Tell = Callable[[str], None]
-
-
-def is_on() -> bool:
-    """Whether this process serves the pages of ``flask wamp dev``."""
-    return MARK in os.environ
 
 
 def check(folder: Path, port: int) -> None:
@@ -141,7 +134,7 @@ def run(port: int, router: Callable[[], Router], *, is_served: Callable[[], bool
 
 
 def _serve(port: int, router: Router, is_served: Callable[[], bool], tell: Tell) -> int:
-    pages = subprocess.Popen([*_flask(), "run", "--debug", "--port", str(port)], env={**os.environ, MARK: "1"})
+    pages = subprocess.Popen([*_flask(), "run", "--debug", "--port", str(port)], env={**os.environ, DEVELOPED: "1"})
     ready = False
     try:
         while pages.poll() is None:

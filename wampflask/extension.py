@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from flask import Flask, current_app
 from flask.logging import default_handler
 
-from . import _reactor, answers, assets, cli, impersonal, logins, origins, payload, people, tickets, uris
+from . import _reactor, answers, assets, commands, impersonal, logins, origins, payload, people, tickets, uris
 from . import options as _options
 from ._client import Client
 from ._current import KEY, current_client
@@ -38,7 +39,7 @@ from .permissions import BACKEND, EVERYONE, Permission, shape_of
 from .roles import Roles
 from .router.plugin.blocked import LIFTED, Block
 from .router.plugin.tickets import PEOPLE, PROGRAMS, TicketBlocked
-from .servers import connect_when_served, is_loaded_by_command, is_loaded_by_server
+from .servers import DEVELOPED, connect_when_served, is_loaded_by_command, is_loaded_by_server
 from .status import Status
 from .tickets import Identify
 from .uris import Match
@@ -117,7 +118,7 @@ class WAMP(LiveDeclarations):
         )
         answers.init_app(app)
         assets.init_app(app, client_url=config.client_url)
-        cli.init_app(app, lambda: self.permissions)
+        commands.init_app(app, lambda: self.permissions)
         _show_logs()
         app.jinja_env.globals["fragment"] = self.render_fragment
         app.jinja_env.globals["live_table"] = live_table
@@ -515,7 +516,10 @@ class WAMP(LiveDeclarations):
 
 def _served(app: Flask, client: Client) -> None:
     """Connect as soon as a server has loaded the app."""
-    cli.served(app, client.config)
+    if DEVELOPED in os.environ:
+        from . import cli
+
+        cli.served(app, client.config)
     client.begin(serve=False)
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from flask import Flask, current_app
 
 from .config import Config, pages_port
-from .router.render import origins_for, with_port
 
 _NAMED_MAX = 20  # a page's address comes from a header: no more than so many are kept
 
@@ -20,6 +19,8 @@ def of_app(app: Flask, config: Config) -> tuple[str, ...]:
 
     :raises ConfigError: ``PORT`` is no port.
     """
+    from .router.render import origins_for
+
     own = origins_for(
         port=pages_port(app.config), public_url=config.public_url, local=app.debug or config.listens_on_loopback
     )
@@ -28,6 +29,8 @@ def of_app(app: Flask, config: Config) -> tuple[str, ...]:
 
 def matches(origin: str, patterns: Iterable[str]) -> bool:
     """Whether ``origin`` is one of ``patterns``, as Crossbar compares them: ``*`` is any text."""
+    from .router.render import with_port
+
     try:
         full = with_port(origin.lower())
     except ValueError:

@@ -18,6 +18,9 @@ import click
 from flask.cli import ScriptInfo
 from flask.helpers import get_debug_flag
 
+DEVELOPED = "_WAMPFLASK_DEV"
+"""Set in the environment of the pages of ``flask wamp dev``."""
+
 POLL = 0.02
 """Seconds between two looks at whether the server has finished loading the app."""
 

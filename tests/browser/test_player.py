@@ -24,11 +24,11 @@ from tests.browser.axe import serious
 from tests.browser.browsing import FLAGS, NAMES, ROUTER_GONE, Troubles, is_connected
 from tests.browser.conftest import OpenPage
 from tests.browser.live_site import ROOT, LiveSite
-from wampflask._paths import resource_dir
+from wampflask.apps.paths import resource
 from wampflask.apps.player import media
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
-CLOCK = (resource_dir("static") / "media" / "clock.webm").read_bytes()
+CLOCK = (resource("static") / "media" / "clock.webm").read_bytes()
 HOSTILE = '"><img src=x onerror="window.hacked=1"><b>\'&amp;.webm'
 NO_FILM = b"\0\0\0\x20ftypisom\0\0\2\0isomiso2avc1mp41" + b"\0" * 2000
 EVENT, GOODBYE = re.compile(r"\[36,"), re.compile(r"\[6,")

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
+import inspect
+import pkgutil
 import re
 import subprocess
+from collections.abc import Callable, Iterator
 from dataclasses import MISSING, fields
 from pathlib import Path
+from textwrap import dedent
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
 
+from wampflask import WAMP
+from wampflask.after_commit import AfterCommit
 from wampflask.apps import config as site_config
 from wampflask.config import Config, key_of
+from wampflask.people import Audience
 from wampflask.status import COUNTERS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -93,6 +103,69 @@ def test_code_that_is_quoted_from_a_file_is_still_there(page: Path) -> None:
         named = re.match(r"# (examples/\S+)\n", code)
         if language and named:
             assert code[named.end() :] in (ROOT / named[1]).read_text(encoding="utf-8")
+
+
+CHAINED: dict[str, type] = {"to": Audience, "after_commit": AfterCommit}
+"""What calls of these methods of ``wamp`` return."""
+INLINE = re.compile(r"`(@?wamp(?:flask)?\.[^`]*\([^`]*\))`")
+DECLARATION = re.compile(r"^export (?:class|const|function|interface) (\w+)", re.MULTILINE)
+
+
+def python_in(page: Path) -> Iterator[tuple[str, ast.Module]]:
+    """Blocks, and calls in running text, each with its syntax tree."""
+    text = page.read_text(encoding="utf-8")
+    for language, code in FENCE.findall(text):
+        if language == "python":
+            block = dedent(re.sub(r"^# examples/\S+\n", "", code))
+            yield block, ast.parse(block)
+    for call in INLINE.findall(text):
+        code = call.lstrip("@").replace("(…", "(*...").replace("=…", "=...").replace(", …", ", *...")
+        yield call, ast.parse(code.replace(r" \| ", ", "))
+
+
+def named_by(node: ast.expr) -> Callable[..., Any] | None:
+    """What an attribute of ``wamp`` or of what it returns stands for; None for anything else.
+
+    :raises AttributeError: there is no such thing.
+    """
+    match node:
+        case ast.Attribute(ast.Name("wamp"), attr):
+            found = inspect.getattr_static(WAMP, attr)
+        case ast.Attribute(ast.Call(ast.Attribute(ast.Name("wamp"), made)), attr) if made in CHAINED:
+            found = getattr(CHAINED[made], attr)
+        case _:
+            return None
+    return found if inspect.isfunction(found) else None
+
+
+def is_taken(function: Callable[..., Any], keyword: str | None) -> bool:
+    parameters = inspect.signature(function).parameters.values()
+    return any(item.name == keyword or item.kind is item.VAR_KEYWORD for item in parameters)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_python_in_the_documents_names_what_there_is(page: Path) -> None:
+    for code, tree in python_in(page):
+        for node in ast.walk(tree):
+            match node:
+                case ast.ImportFrom(str(module), names) if module.split(".")[0] == "wampflask":
+                    for item in names:
+                        assert hasattr(importlib.import_module(module), item.name), code
+                case ast.Call(ast.Attribute() as called, _, keywords):
+                    function = named_by(called)
+                    unknown = [item.arg for item in keywords if function and not is_taken(function, item.arg)]
+                    assert not unknown, code
+                case ast.Attribute() if ast.unparse(node).startswith("wampflask."):
+                    assert pkgutil.resolve_name(ast.unparse(node)), code
+                case ast.Attribute():
+                    named_by(node)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_javascript_in_the_documents_imports_what_there_is(page: Path) -> None:
+    declared = DECLARATION.findall((ROOT / "wampflask" / "browser" / "index.d.ts").read_text(encoding="utf-8"))
+    for names in re.findall(r'import \{([^}]*[^}…\s][^}]*)\} from "wampflask"', page.read_text(encoding="utf-8")):
+        assert {name.strip() for name in names.split(",")} <= {*declared, "…"}
 
 
 def test_the_first_screen_of_the_readme_names_the_two_commands() -> None:

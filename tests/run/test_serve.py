@@ -103,11 +103,6 @@ def test_the_local_agent_is_switched_off_by_its_key() -> None:
         without_agent(commands, {"WAMPFLASK_LOCAL_AGENT": "maybe"})
 
 
-def test_without_a_procfile_the_remedy_is_told(tmp_path: Path) -> None:
-    with pytest.raises(ServeError, match="Run this in the checkout"):
-        commands_of(tmp_path / "Procfile")
-
-
 def test_the_password_is_shown_only_when_it_is_new(tmp_path: Path) -> None:
     place = Place(8080, 8081, tmp_path)
     assert "with the password abc" in welcome(place, {"email": "a@b", "password": "abc"})

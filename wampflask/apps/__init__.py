@@ -9,7 +9,8 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from wampflask import tickets
-from wampflask._paths import resource_dir
+
+from .paths import resource
 
 __all__ = ["create_app"]
 
@@ -47,8 +48,8 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app = Flask(
         "wampflask",
         instance_path=str(folder),
-        template_folder=str(resource_dir("templates")),
-        static_folder=str(resource_dir("static")),
+        template_folder=str(resource("templates")),
+        static_folder=str(resource("static")),
     )
     site = site_config.load(app.config, folder, config)
     tickets.ensure_key(folder, str(app.config.get("WAMP_TICKET_SECRET") or ""))

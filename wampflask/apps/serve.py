@@ -31,6 +31,7 @@ from wampflask import ConfigError
 
 from .instance import make
 from .network import lan_address
+from .paths import resource
 from .supervise import OF_LATE, PAUSES, Program, Supervisor
 
 READY_WITHIN = 60.0
@@ -132,14 +133,8 @@ def instance_of_its_own(folder: Path) -> Iterator[None]:
 
 
 def commands_of(procfile: Path) -> dict[str, str]:
-    """The programs of a Procfile, in its order.
-
-    :raises ServeError: there is none here.
-    """
-    try:
-        return dict(parse_procfile(procfile.read_text(encoding="utf-8")).processes)
-    except OSError as error:
-        raise ServeError(f"Cannot read {procfile}: {error.strerror}. Run this in the checkout.") from None
+    """The programs of a Procfile, in its order."""
+    return dict(parse_procfile(procfile.read_text(encoding="utf-8")).processes)
 
 
 def is_listening(port: int, interface: str = SERVED_FROM) -> bool:
@@ -298,12 +293,14 @@ def run(env: Mapping[str, str], root: Path) -> None:
 
     :raises ServeError: something that a person must mend; everything is stopped by then.
     """
+    from .monitor.adding import agent_program
+
     place = Place.from_environment(env, root)
-    commands = without_agent(commands_of(root / "Procfile"), env)
+    commands = without_agent(commands_of(resource("Procfile")), env)
     with instance_of_its_own(place.instance):
         check_port("PORT", place.port)
         check_port("WAMP_PORT", place.wamp_port)
-        surroundings = place.environment(env)
+        surroundings = {**place.environment(env), "AGENT_PROGRAM": str(agent_program() or "")}
         admin = prepare_site(surroundings, place.port)
         supervise(Supervisor(surroundings, root, show), commands, place, welcome(place, admin))
 
@@ -321,7 +318,7 @@ def serve_command() -> None:
 
 
 def main() -> None:
-    """Run the site of the checkout in the current folder; exit code 1 and one line when it cannot."""
+    """Run the site in the current folder; exit code 1 and one line when it cannot."""
     try:
         run(os.environ, Path.cwd())
     except ServeError as error:

@@ -82,7 +82,7 @@ export interface Kept {
 }
 
 /** Calls a procedure. Rejects with what the callee raised, `TimedOut`, `ConnectionLost`, or the signal's reason. */
-export function call<R = Payload>(procedure: string, args?: unknown[], options?: CallOptions): Promise<R>;
+export function call<R = Payload, P = Payload>(procedure: string, args?: unknown[], options?: CallOptions<P>): Promise<R>;
 /** Publishes an event; resolves when the router has taken it. */
 export function publish(topic: string, args?: unknown[], options?: PublishOptions): Promise<void>;
 /** Calls the handler for each event, now and after each reconnect. */
@@ -96,7 +96,7 @@ export interface Session {
   readonly details: Record<string, any>;
   readonly alive: boolean;
   readonly ended: Promise<Error>;
-  call<R = Payload>(procedure: string, args?: unknown[], options?: CallOptions): Promise<R>;
+  call<R = Payload, P = Payload>(procedure: string, args?: unknown[], options?: CallOptions<P>): Promise<R>;
   publish(topic: string, args?: unknown[], options?: PublishOptions): Promise<void>;
   subscribe(topic: string, handler: (payload: any, topic: string, event: Event) => void, options?: SubscribeOptions): Promise<() => Promise<void>>;
   register(procedure: string, handler: (args: any[], invocation: Invocation) => unknown, options?: RegisterOptions): Promise<() => Promise<void>>;
@@ -115,9 +115,12 @@ export interface Connection extends EventTarget {
   stop(): void;
   /** Joins anew at once, with a new ticket: after a log-in without a new page. */
   reconnect(): void;
+  /** Tries at once, and does not trust a socket that may have died: the page woke up. */
   wake(): void;
   /** Runs `user(session)` in each session, from now on. Returns a function that ends it. */
   use(user: (session: Session) => unknown): () => void;
+  addEventListener(type: "failure", listener: (event: CustomEvent<Error>) => void, options?: boolean | AddEventListenerOptions): void;
+  addEventListener(type: string, listener: EventListenerOrEventListenerObject | null, options?: boolean | AddEventListenerOptions): void;
   call: typeof call;
   publish: typeof publish;
   subscribe: typeof subscribe;
@@ -129,7 +132,7 @@ export const connection: Connection;
 export interface Answer<S> {
   /** null: there is nothing for this page. undefined: what it shows is right. */
   state: S | null | undefined;
-  number?: number;
+  number?: number | undefined;
   /** Further topics that the state leads to. */
   topics?: string | string[];
   /** There is more to ask for at once (a log). */
@@ -139,7 +142,7 @@ interface Following<S, E = S> {
   /** How to ask for the state; default: call the first topic. `since`: of a log, the last id it has. */
   ask?(session: Session, since?: number | null): Promise<Answer<S>>;
   /** What an event says; default: the first argument is the state, the second its number. */
-  unpack?(args: any[], topic: string, kwargs: Record<string, any>): { state: E; number?: number };
+  unpack?(args: any[], topic: string, kwargs: Record<string, any>): { state: E; number?: number | undefined };
   /** Whether an event says no more than "ask"; default: its state is null. */
   stale?(state: E): boolean;
   /** Asking failed, and is tried again; return false to give up, as with a refusal. */
@@ -192,4 +195,6 @@ export function live<R = any>(topics: Topics, apply: (rows: Map<string, R>, chan
 export function live<I = any>(topics: Topics, apply: (item: I) => void, options: LogOptions<I>): Live;
 
 /** Follows who is present on a topic, by authid; a page that follows is present. */
-export function presence<P = any>(topic: string, apply: (people: Map<string, P>, changes: Changes) => void): Live;
+export function presence<P = any>(topic: string, apply: (people: Map<string, P>, changes: Changes) => void, options?: Omit<RowsOptions<P>, "kind">): Live;
+
+export {}; // what is not marked so is not exported

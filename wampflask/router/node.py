@@ -42,7 +42,8 @@ def find_crossbar() -> Path:
     :raises RouterError: when there is none.
     """
     named = os.environ.get(CROSSBAR_ENV)
-    candidates = [Path(named)] if named else [folder / _PROGRAM for folder in (Path.cwd(), _CHECKOUT)]
+    folders = [Path.cwd(), _CHECKOUT] if (_CHECKOUT / "Makefile").exists() else [Path.cwd()]
+    candidates = [Path(named)] if named else [folder / _PROGRAM for folder in folders]
     for candidate in candidates:
         if candidate.is_file() and os.access(candidate, os.X_OK):
             return candidate

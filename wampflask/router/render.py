@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from wampflask.config import SOCKET_MESSAGE_MAX
 from wampflask.permissions import ANONYMOUS, BACKEND, Permission, compile_rules
 
 from .plugin.rules import ACTIONS, PROCEDURE
@@ -80,7 +81,7 @@ class Node:
     plugin_path: str = str(PLUGIN_PATH)
     remote_backend: bool = False
     max_message: int = 65536
-    max_backend_message: int = 1048576
+    max_backend_message: int = SOCKET_MESSAGE_MAX
     max_connections: int = 20_000
     max_backend_connections: int = 500
     ping_interval: float = 10.0

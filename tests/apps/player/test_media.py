@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from wampflask._paths import resource_dir
+from wampflask.apps.paths import resource
 from wampflask.apps.player import media
 
-CLOCK = (resource_dir("static") / "media" / "clock.webm").read_bytes()
+CLOCK = (resource("static") / "media" / "clock.webm").read_bytes()
 
 HEADS = {
     "video/webm": CLOCK[:100],
@@ -134,6 +134,6 @@ def test_sizes_read_well(size: int, words: str) -> None:
 
 def test_the_samples_are_small_and_what_they_are_said_to_be() -> None:
     for name in ("clock.webm", "tune.webm"):
-        content = (resource_dir("static") / "media" / name).read_bytes()
+        content = (resource("static") / "media" / name).read_bytes()
         assert media.sniff(content) == "video/webm"
         assert len(content) < 300_000

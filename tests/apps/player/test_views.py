@@ -17,13 +17,13 @@ from werkzeug.test import TestResponse
 from tests.apps.conftest import make
 from tests.apps.visiting import USER, Visitor
 from wampflask import Permission
-from wampflask._paths import resource_dir
+from wampflask.apps.paths import resource
 from wampflask.apps.player import contract, media
 from wampflask.apps.player.views import ITEMS_MAX, PIECE
 from wampflask.memory import MemoryRealm, in_memory
 from wampflask.router.plugin.tickets import Tickets
 
-CLOCK = (resource_dir("static") / "media" / "clock.webm").read_bytes()
+CLOCK = (resource("static") / "media" / "clock.webm").read_bytes()
 HOSTILE = '"><img src=x onerror=alert(1)>.webm'
 
 

@@ -357,8 +357,9 @@ def test_a_fork_without_pythons_hooks(moment: str, expected: str, site: Path, en
 
 
 UWSGI = """
-import sys, types
-sys.modules["uwsgi"] = types.SimpleNamespace(opt={b"master": True})
+import os, sys, types
+option = b"enable-threads" if sys.argv[1] == "master" else b"master"
+sys.modules["uwsgi"] = types.SimpleNamespace(opt={option: True}, masterpid=os.getpid)
 from app_small import app, wamp
 from wampflask import UnsafeProcess
 with app.app_context():
@@ -369,11 +370,12 @@ with app.app_context():
 """
 
 
-def test_uwsgi_without_threads_is_refused(site: Path, env: Env) -> None:
-    (site / "threadless.py").write_text(UWSGI, encoding="utf-8")
-    with Program([BIN / "python", "threadless.py"], site, env) as script:
+@pytest.mark.parametrize(("what", "remedy"), [("threadless", "--enable-threads"), ("master", "--lazy-apps")])
+def test_uwsgi_without_threads_and_its_master_are_refused(what: str, remedy: str, site: Path, env: Env) -> None:
+    (site / "in_uwsgi.py").write_text(UWSGI, encoding="utf-8")
+    with Program([BIN / "python", "in_uwsgi.py", what], site, env) as script:
         assert script.wait(READY) == 0, script.said()
-        assert "--enable-threads" in script.said()
+        assert remedy in script.said()
 
 
 def test_connecting_in_gunicorns_master_is_refused(site: Path, env: Env, prefix: str, probe: Probe) -> None:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from flask import Blueprint, render_template
 
-from wampflask._paths import resource_dir
+from wampflask.apps.paths import resource
 
 blueprint = Blueprint("demo", __name__)
 
@@ -25,8 +25,8 @@ def sources(name: str) -> list[Source]:
     """The files of the demo ``name``, as they are on the disk."""
     files = {
         f"wampflask/apps/demo/{name}_demo.py": PACKAGE / f"{name}_demo.py",
-        f"templates/demo/_{name}.html": resource_dir("templates") / "demo" / f"_{name}.html",
-        f"static/js/demo/{name}.js": resource_dir("static") / "js" / "demo" / f"{name}.js",
+        f"templates/demo/_{name}.html": resource("templates") / "demo" / f"_{name}.html",
+        f"static/js/demo/{name}.js": resource("static") / "js" / "demo" / f"{name}.js",
     }
     return [Source(path, file.read_text(encoding="utf-8")) for path, file in files.items()]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import tomllib
+from contextlib import suppress
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -29,11 +30,14 @@ class Way(NamedTuple):
 
 
 def agent_program() -> Path | None:
-    """The agent's file, where it is installed beside the site; else None."""
-    places = [spec.origin for name in ("wampflask_agent", "agent") if (spec := find_spec(name)) and spec.origin]
+    """The agent's file, of the checkout or of wampflask-agent; None where neither is."""
     checkout = Path(__file__).resolve().parents[3] / "agent" / "agent.py"
-    files = (*(Path(place).with_name("agent.py") for place in places), checkout)
-    return next((file for file in files if file.exists()), None)
+    if checkout.exists():
+        return checkout
+    with suppress(ModuleNotFoundError):
+        if (spec := find_spec("wampflask_agent.agent")) and spec.origin:
+            return Path(spec.origin)
+    return None
 
 
 @cache

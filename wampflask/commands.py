@@ -1,0 +1,42 @@
+"""``flask wamp …``: what an app gets of it. The commands themselves (``cli.py``) are loaded when one is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import click
+from flask import Flask
+
+from .permissions import Permission
+
+PERMISSIONS = "wampflask_permissions"
+"""Of what the app has declared, in ``app.extensions``."""
+
+Declared = Callable[[], Iterable[Permission]]
+
+
+class Commands(click.Group):
+    """Stands for :data:`wampflask.cli.wamp`: the linter, the router's process and more need not be in every worker."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Their names."""
+        return _loaded().list_commands(ctx)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """One of them."""
+        return _loaded().get_command(ctx, cmd_name)
+
+
+def _loaded() -> click.Group:
+    from .cli import wamp
+
+    return wamp
+
+
+def init_app(app: Flask, permissions: Declared) -> None:
+    """Give ``app`` the commands.
+
+    :param permissions: what the app has declared by the time a command runs.
+    """
+    app.extensions[PERMISSIONS] = permissions
+    app.cli.add_command(Commands("wamp", help="The router and what the app may do with it."))
