@@ -1,4 +1,4 @@
-"""(d): events to 200 WebSocket subscribers, with the router tuned, tuned but for framing once, and as it comes.
+"""(d): events to 200 WebSocket subscribers, with the router tuned, tuned but for its fan-out, and as it comes.
 
 Counted are deliveries a second of the router's CPU time: unlike the time that passes, that is the same beside other
 programs. ``python -m bench.fanout`` measures these alone.
@@ -29,17 +29,17 @@ EVENTS = 300
 def measure() -> list[Ratio]:
     """The routers run side by side, and are loaded in turns."""
     with ExitStack() as stack:
-        ours, framing_each, stock = in_turns(
+        ours, without, stock = in_turns(
             ROUNDS,
             *(
-                partial(_deliver, stack.enter_context(_Site(tune=tune, frame_once=once)))
-                for tune, once in ((True, True), (True, False), (False, False))
+                partial(_deliver, stack.enter_context(_Site(tune=tune, fan_out=fan_out)))
+                for tune, fan_out in ((True, True), (True, False), (False, False))
             ),
         )
     what = f"(d) deliveries to {SUBSCRIBERS} pages a CPU second"
     return [
         Ratio(f"{what}, tuned : stock router", ours, stock, 3),
-        Ratio(f"{what}, framed once : for each", ours, framing_each, 1.5),
+        Ratio(f"{what}, tuned : without fan-out", ours, without, 1.5),
     ]
 
 
@@ -55,10 +55,10 @@ def _deliver(site: _Site) -> float:
 class _Site:
     """A router, an app that publishes, and pages that listen."""
 
-    def __init__(self, *, tune: bool, frame_once: bool) -> None:
+    def __init__(self, *, tune: bool, fan_out: bool) -> None:
         self._stack = ExitStack()
         permissions = [Permission(TOPIC, subscribe=PAGES)]
-        self._node = RouterNode(permissions, tune=tune, frame_once=frame_once)
+        self._node = RouterNode(permissions, tune=tune, fan_out=fan_out)
         self.wamp = WAMP()
 
     def __enter__(self) -> Self:

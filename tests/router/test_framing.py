@@ -16,7 +16,7 @@ from autobahn.websocket.protocol import Timings, WebSocketProtocol
 from twisted.internet.testing import StringTransport
 
 from wampflask.router import wire as w
-from wampflask.router.plugin import framing
+from wampflask.router.plugin import framing, writing
 from wampflask.testing import RouterNode
 
 HANDSHAKE = "\r\n".join(  # noqa: FLY002 - one header a line
@@ -63,7 +63,7 @@ class Listeners:
         if tuned:
             protocols: Any = ModuleType(framing.PROTOCOLS)
             protocols.WampWebSocketServerProtocol = Protocol
-            assert framing.apply(protocols) is None
+            assert framing.apply(protocols, writing.directly) is None
         factory = WampWebSocketServerFactory(
             Session, "ws://localhost:9000", serializers=[JsonSerializer()], reactor=object()
         )
@@ -186,15 +186,15 @@ def test_other_messages_are_autobahns() -> None:
 def test_without_autobahns_parts_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     """A future Crossbar or autobahn that sends otherwise; nothing is changed."""
     protocols: Any = ModuleType(framing.PROTOCOLS)
-    assert "send is not there" in str(framing.apply(protocols))
+    assert "send is not there" in str(framing.apply(protocols, writing.directly))
     protocols.WampWebSocketServerProtocol = WampWebSocketServerProtocol
     sent = WampWebSocketServerProtocol.send
 
     monkeypatch.setattr(WebSocketProtocol, "sendData", lambda _self, data: data)
-    assert "sendData works otherwise" in str(framing.apply(protocols))
+    assert "sendData works otherwise" in str(framing.apply(protocols, writing.directly))
     monkeypatch.undo()
     monkeypatch.setattr("autobahn.wamp.message.Message.__slots__", ())
-    assert "elsewhere" in str(framing.apply(protocols))
+    assert "elsewhere" in str(framing.apply(protocols, writing.directly))
     assert WampWebSocketServerProtocol.send is sent
 
 

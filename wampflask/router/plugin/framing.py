@@ -10,11 +10,14 @@ write one frame at once: compressed, fragmented, masked, longer than allowed, qu
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
 from autobahn.wamp.message import Event, Message
 from autobahn.websocket.protocol import PreparedMessage, WebSocketProtocol
+
+Write = Callable[[Any, bytes], None]
 
 PROTOCOLS = "crossbar.router.protocol"
 OPEN = WebSocketProtocol.STATE_OPEN
@@ -24,12 +27,13 @@ _LOOKED_AT = {
     "sendFrame": {"maskServerFrames", "logFrames"},
     "sendData": {"send_queue", "logOctets", "transport", "write"},
 }
-"""By autobahn's function: names in it that :func:`_is_plain` and :func:`_write` rely on."""
+"""By autobahn's function: names in it that :func:`_is_plain` and :func:`_send` rely on."""
 
 
-def apply(protocols: ModuleType | None) -> str | None:
+def apply(protocols: ModuleType | None, write: Write) -> str | None:
     """Make browsers and agents get events so.
 
+    :param write: writes bytes to a transport.
     :returns: why it is impossible, or None.
     """
     protocol = getattr(protocols, "WampWebSocketServerProtocol", None)
@@ -53,7 +57,7 @@ def apply(protocols: ModuleType | None) -> str | None:
             sent(self, msg)
             return
         self._serializer.serialize(msg)  # which counts it
-        _write(self, len(payload), _frame(msg, payload, binary=form.BINARY))
+        _send(self, len(payload), _frame(msg, payload, binary=form.BINARY), write)
 
     protocol.send = send
     return None
@@ -80,9 +84,9 @@ def _frame(event: Event, payload: bytes, *, binary: bool) -> bytes:
     return frame
 
 
-def _write(protocol: Any, size: int, frame: bytes) -> None:
+def _send(protocol: Any, size: int, frame: bytes, write: Write) -> None:
     """And count it as autobahn does."""
-    protocol.transport.write(frame)
+    write(protocol.transport, frame)
     traffic = protocol.trafficStats
     traffic.outgoingWebSocketMessages += 1
     traffic.outgoingWebSocketFrames += 1
