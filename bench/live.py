@@ -1,6 +1,7 @@
 """(f): a card that stays true in open pages, with wampflask and with Turbo-Flask. All: ``python -m bench.live``.
 
-Both serve the same shop (``bench/card``): one item in SQLite, one POST that sells it. Ours runs in two gunicorn workers
+All serve the same shop (``bench/card``): one item in SQLite, one POST that sells it. A third side tells nobody: as many
+commits as its view makes is the most that there can be, whatever pages are told. Ours runs in two gunicorn workers
 of eight threads beside the router. Turbo-Flask runs in one worker, because its sockets stand in one process's
 dictionary, with a thread for each page and twenty for requests. *Stale* is the time from a commit to the arrival of a
 state that contains it, at twenty of the pages.
@@ -134,6 +135,11 @@ class Site:
                 raise MissingDeliveryError(f"Only {watchers.opened} of {pages} pages could be opened.")
             return self.load_before(watchers, seconds, rate)
 
+    def load_alone(self, seconds: float = SECONDS) -> float:
+        """Commits a second that nobody watches."""
+        sales = post(f"{self.url}/sell", seconds)
+        return len(sales) / (max(sale.at for sale in sales) - min(sale.at for sale in sales))
+
     def load_before(self, watchers: Watchers, seconds: float, rate: float | None = None) -> Figures:
         """One turn with these pages watching."""
         watchers.do("begin")
@@ -172,6 +178,13 @@ def ours(workers: int = 2, threads: int = 8) -> Iterator[Site]:
         site = Site(url, order, workers)
         site.counters()
         yield site
+
+
+@contextmanager
+def bare(workers: int = 2, threads: int = 8) -> Iterator[Site]:
+    """With nothing that tells pages."""
+    with _serve(Path(sys.executable).parent, "bare", workers, threads, {}) as url:
+        yield Site(url, {}, workers)
 
 
 @contextmanager
@@ -223,22 +236,29 @@ def _answers(url: str, timeout: float = 1.0) -> bool:
 
 
 def measure(turns: int = TURNS, rate: float | None = None) -> list[Ratio]:
-    """200 pages and eight posters, in turns; prints both sides' figures.
+    """200 pages and eight posters, in turns; prints all sides' figures.
 
     :param rate: commits a second; None for as many as there can be.
     """
     found: dict[str, list[Figures]] = {"wampflask": [], "Turbo-Flask": []}
+    alone: list[float] = []
     for _ in range(turns):
         for name, site in (("wampflask", ours), ("Turbo-Flask", turbo)):
             with site() as running:
                 found[name].append(running.load(rate=rate))
+        if rate is None:
+            with bare() as running:
+                alone.append(running.load_alone())
     what = "at full speed" if rate is None else f"at {rate:g} commits/s"
     for name, figures in found.items():
         print(f"(f) {OPEN} pages, {what}, {name:<12} {Figures.middle(figures)}", flush=True)
     rates = [[turn.rate for turn in figures] for figures in found.values()]
     if rate is not None:
         return []
-    return [Ratio(f"(f) commits that {OPEN} pages watch, against Turbo-Flask", rates[0], rates[1], 2)]
+    return [
+        Ratio(f"(f) commits that {OPEN} pages watch, against Turbo-Flask", rates[0], rates[1], 2),
+        Ratio("(f) the same, against a view that tells nobody", rates[0], alone, 0.5),
+    ]
 
 
 def many() -> None:
