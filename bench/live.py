@@ -29,17 +29,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 from wampflask import Permission
 from wampflask.fragments import FETCH, TOPICS
+from wampflask.live import WORKER_LOST
 from wampflask.permissions import PAGES
-from wampflask.router.wire import wait_until
+from wampflask.router.wire import EVENT, SUBSCRIBE, SUBSCRIBED, Refused, Wire, wait_until
 from wampflask.testing import RouterNode, free_port
 
 from .figures import MissingDeliveryError, Ratio
 from .posters import Sale, post
-from .watchers import Watchers
+from .watchers import LEFT, Watchers
 
 ROOT = Path(__file__).resolve().parents[1]
 PEER = ROOT / "build" / "turbo-flask"
@@ -48,9 +49,13 @@ TURNS = 3
 SECONDS = 6.0
 OPEN = 200
 MANY = 1000
+FULL = 1_000_000
+"""What the shop has at first."""
+KILLS = 20
 PERMISSIONS = (
     Permission.of_library(f"{TOPICS}.card.<!key>", subscribe=PAGES),
     Permission.of_library(FETCH, call=PAGES),
+    Permission.of_library(WORKER_LOST, subscribe=PAGES),
 )
 _ELEMENT = re.compile(r'<live-fragment name="(.*?)" args="(.*?)" key="(.*?)"')
 
@@ -298,7 +303,7 @@ def lost_connection() -> None:
             left = min(sale.left for sale in sales)
             opened, _ = pages.do("return")
             time.sleep(1)
-            behind = max((shown or 1_000_000) - left for shown in pages.do("report")["shown"])
+            behind = max((shown or FULL) - left for shown in pages.do("report")["shown"])
         print(f"(f) 5 s without a connection, {name}: {opened} pages are back, {behind} sales behind", flush=True)
     print("    Turbo-Flask opens its socket once: such a page shows the old number until it is reloaded.", flush=True)
 
@@ -338,6 +343,44 @@ def _room(name: str, site: Any, open_pages: int) -> None:
     )
 
 
+def killed_workers(times: int = KILLS) -> None:
+    """How soon a page is right again when workers are killed between a commit and saying so.
+
+    This page asks when it is told that a worker was lost; real ones do so within the next 5 s, each at another moment.
+    """
+    took: list[float] = []
+    with ours() as site, _page(site.order) as page:
+        for kills in range(1, times + 1):
+            begin = time.monotonic()
+            with suppress(OSError):
+                urlopen(Request(f"{site.url}/die", method="POST"), timeout=10)
+            while page.receive()[0] != EVENT:
+                pass
+            while _asked(page, site.order) != FULL - kills:
+                if time.monotonic() > begin + 10:
+                    raise MissingDeliveryError(f"The page stays wrong after {kills} kills.")
+            took.append(time.monotonic() - begin)
+            site.counters()
+    middle, most = median(took), max(took)
+    print(f"(f) {times} workers killed after their commits: told and right after {middle:.2f} s, at most {most:.2f} s")
+
+
+def _page(order: dict[str, Any]) -> Wire:
+    """One that hears of lost workers alone."""
+    page = Wire(order["url"]).join(order["realm"], order["ticket"])
+    assert page.ask(SUBSCRIBE, WORKER_LOST)[0] == SUBSCRIBED
+    return page
+
+
+def _asked(page: Wire, order: dict[str, Any]) -> int:
+    """How many are left, as the page is answered now."""
+    with suppress(Refused):  # by a worker that is not there any more
+        found = LEFT.search(str(page.call(FETCH, [[*order["entry"], ""]])))
+        assert found
+        return int(found[1])
+    return -1
+
+
 def main() -> int:
     """All of it."""
     print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores", flush=True)
@@ -347,6 +390,7 @@ def main() -> int:
     lost_connection()
     two_workers()
     room()
+    killed_workers()
     print(*ratios, f"load average {os.getloadavg()[0]:.1f}", sep="\n", flush=True)
     return 0 if all(ratio.kept for ratio in ratios) else 1
 
