@@ -41,11 +41,12 @@ def buy() -> dict[str, Any]:
 
 
 @app.post("/die")
-def die() -> None:
+def die() -> str:
     """Sell, and be killed before anybody is told."""
     event.listen(Session, "after_commit", lambda _: os.kill(os.getpid(), signal.SIGKILL))
     card.changed()
     sell()
+    return "It lives."
 
 
 @app.get("/counters")

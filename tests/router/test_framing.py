@@ -64,12 +64,12 @@ class Listeners:
             protocols: Any = ModuleType(framing.PROTOCOLS)
             protocols.WampWebSocketServerProtocol = Protocol
             assert framing.apply(protocols, writing.directly) is None
-        factory = WampWebSocketServerFactory(
+        factory: Any = WampWebSocketServerFactory(
             Session, "ws://localhost:9000", serializers=[JsonSerializer()], reactor=object()
         )
         factory.setProtocolOptions(openHandshakeTimeout=0, closeHandshakeTimeout=0, **options)
         factory.protocol = Protocol
-        self.all = [factory.buildProtocol(None) for _ in range(count)]
+        self.all: list[Any] = [factory.buildProtocol(None) for _ in range(count)]
         for one in self.all:
             one.makeConnection(StringTransport())
             one.dataReceived(HANDSHAKE.encode())
@@ -93,8 +93,8 @@ class Listeners:
 
 def event(size: int) -> Event:
     """One whose JSON has so many bytes."""
-    short = len(JsonSerializer().serialize(Event(7, 8, args=[""]))[0])
-    return Event(7, 8, args=["x" * (size - short)])
+    shortest: Any = Event(7, 8, args=[""])
+    return Event(7, 8, args=["x" * (size - len(JsonSerializer().serialize(shortest)[0]))])
 
 
 @pytest.mark.parametrize("size", [100, 125, 126, 65535, 65536])
@@ -124,7 +124,7 @@ def deflate(offers: Any) -> PerMessageDeflateOfferAccept:
     ],
 )
 def test_what_is_more_than_one_frame_is_autobahns(name: str, value: object) -> None:
-    options = {name: value} if name == "perMessageCompressionAccept" else {}
+    options: dict[str, Any] = {name: value} if name == "perMessageCompressionAccept" else {}
     tuned, plain = Listeners(tuned=True, **options), Listeners(tuned=False, **options)
     if not options:
         for one in (*tuned.all, *plain.all):

@@ -72,7 +72,10 @@ class Connection:
         own, self.client = socket.socketpair()
         own.setblocking(False)
         self.client.setblocking(False)
-        self.server: Any = Server(own, Protocol(), ("client", 1), SimpleNamespace(_realPortNumber=1), 1, self.loop)  # type: ignore[no-untyped-call]  # Twisted's
+        port: Any = SimpleNamespace(_realPortNumber=1)
+        protocol: Any = Protocol()
+        loop: Any = self.loop
+        self.server: Any = Server(own, protocol, ("client", 1), port, 1, loop)
 
     def received(self) -> bytes:
         """What the client finds."""

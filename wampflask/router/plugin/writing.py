@@ -65,7 +65,7 @@ class Turn:
 
 def _is_idle(transport: Any) -> bool:
     """Whether it is a connection that Twisted has nothing to do with at the moment."""
-    return (
+    return bool(
         type(transport) is Server
         and not transport.TLS
         and transport.connected
