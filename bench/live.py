@@ -1,6 +1,7 @@
 """(f): a card that stays true in open pages, with wampflask and with Turbo-Flask. All: ``python -m bench.live``.
 
-Both serve the same shop (``bench/card``): one item in SQLite, one POST that sells it. Ours runs in two gunicorn workers
+All serve the same shop (``bench/card``): one item in SQLite, one POST that sells it. A third side tells nobody: as many
+commits as its view makes is the most that there can be, whatever pages are told. Ours runs in two gunicorn workers
 of eight threads beside the router. Turbo-Flask runs in one worker, because its sockets stand in one process's
 dictionary, with a thread for each page and twenty for requests. *Stale* is the time from a commit to the arrival of a
 state that contains it, at twenty of the pages.
@@ -28,17 +29,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 from wampflask import Permission
 from wampflask.fragments import FETCH, TOPICS
+from wampflask.live import WORKER_LOST
 from wampflask.permissions import PAGES
-from wampflask.router.wire import wait_until
+from wampflask.router.wire import EVENT, SUBSCRIBE, SUBSCRIBED, Refused, Wire, wait_until
 from wampflask.testing import RouterNode, free_port
 
 from .figures import MissingDeliveryError, Ratio
 from .posters import Sale, post
-from .watchers import Watchers
+from .watchers import LEFT, Watchers
 
 ROOT = Path(__file__).resolve().parents[1]
 PEER = ROOT / "build" / "turbo-flask"
@@ -47,9 +49,13 @@ TURNS = 3
 SECONDS = 6.0
 OPEN = 200
 MANY = 1000
+FULL = 1_000_000
+"""What the shop has at first."""
+KILLS = 20
 PERMISSIONS = (
     Permission.of_library(f"{TOPICS}.card.<!key>", subscribe=PAGES),
     Permission.of_library(FETCH, call=PAGES),
+    Permission.of_library(WORKER_LOST, subscribe=PAGES),
 )
 _ELEMENT = re.compile(r'<live-fragment name="(.*?)" args="(.*?)" key="(.*?)"')
 
@@ -134,6 +140,11 @@ class Site:
                 raise MissingDeliveryError(f"Only {watchers.opened} of {pages} pages could be opened.")
             return self.load_before(watchers, seconds, rate)
 
+    def load_alone(self, seconds: float = SECONDS) -> float:
+        """Commits a second that nobody watches."""
+        sales = post(f"{self.url}/sell", seconds)
+        return len(sales) / (max(sale.at for sale in sales) - min(sale.at for sale in sales))
+
     def load_before(self, watchers: Watchers, seconds: float, rate: float | None = None) -> Figures:
         """One turn with these pages watching."""
         watchers.do("begin")
@@ -172,6 +183,13 @@ def ours(workers: int = 2, threads: int = 8) -> Iterator[Site]:
         site = Site(url, order, workers)
         site.counters()
         yield site
+
+
+@contextmanager
+def bare(workers: int = 2, threads: int = 8) -> Iterator[Site]:
+    """With nothing that tells pages."""
+    with _serve(Path(sys.executable).parent, "bare", workers, threads, {}) as url:
+        yield Site(url, {}, workers)
 
 
 @contextmanager
@@ -223,22 +241,29 @@ def _answers(url: str, timeout: float = 1.0) -> bool:
 
 
 def measure(turns: int = TURNS, rate: float | None = None) -> list[Ratio]:
-    """200 pages and eight posters, in turns; prints both sides' figures.
+    """200 pages and eight posters, in turns; prints all sides' figures.
 
     :param rate: commits a second; None for as many as there can be.
     """
     found: dict[str, list[Figures]] = {"wampflask": [], "Turbo-Flask": []}
+    alone: list[float] = []
     for _ in range(turns):
         for name, site in (("wampflask", ours), ("Turbo-Flask", turbo)):
             with site() as running:
                 found[name].append(running.load(rate=rate))
+        if rate is None:
+            with bare() as running:
+                alone.append(running.load_alone())
     what = "at full speed" if rate is None else f"at {rate:g} commits/s"
     for name, figures in found.items():
         print(f"(f) {OPEN} pages, {what}, {name:<12} {Figures.middle(figures)}", flush=True)
     rates = [[turn.rate for turn in figures] for figures in found.values()]
     if rate is not None:
         return []
-    return [Ratio(f"(f) commits that {OPEN} pages watch, against Turbo-Flask", rates[0], rates[1], 2)]
+    return [
+        Ratio(f"(f) commits that {OPEN} pages watch, against Turbo-Flask", rates[0], rates[1], 2),
+        Ratio("(f) the same, against a view that tells nobody", rates[0], alone, 0.6),
+    ]
 
 
 def many() -> None:
@@ -278,7 +303,7 @@ def lost_connection() -> None:
             left = min(sale.left for sale in sales)
             opened, _ = pages.do("return")
             time.sleep(1)
-            behind = max((shown or 1_000_000) - left for shown in pages.do("report")["shown"])
+            behind = max((shown or FULL) - left for shown in pages.do("report")["shown"])
         print(f"(f) 5 s without a connection, {name}: {opened} pages are back, {behind} sales behind", flush=True)
     print("    Turbo-Flask opens its socket once: such a page shows the old number until it is reloaded.", flush=True)
 
@@ -318,6 +343,44 @@ def _room(name: str, site: Any, open_pages: int) -> None:
     )
 
 
+def killed_workers(times: int = KILLS) -> None:
+    """How soon a page is right again when workers are killed between a commit and saying so.
+
+    This page asks when it is told that a worker was lost; real ones do so within the next 5 s, each at another moment.
+    """
+    took: list[float] = []
+    with ours() as site, _page(site.order) as page:
+        for kills in range(1, times + 1):
+            begin = time.monotonic()
+            with suppress(OSError):
+                urlopen(Request(f"{site.url}/die", method="POST"), timeout=10)
+            while page.receive()[0] != EVENT:
+                pass
+            while _asked(page, site.order) != FULL - kills:
+                if time.monotonic() > begin + 10:
+                    raise MissingDeliveryError(f"The page stays wrong after {kills} kills.")
+            took.append(time.monotonic() - begin)
+            site.counters()
+    middle, most = median(took), max(took)
+    print(f"(f) {times} workers killed after their commits: told and right after {middle:.2f} s, at most {most:.2f} s")
+
+
+def _page(order: dict[str, Any]) -> Wire:
+    """One that hears of lost workers alone."""
+    page = Wire(order["url"]).join(order["realm"], order["ticket"])
+    assert page.ask(SUBSCRIBE, WORKER_LOST)[0] == SUBSCRIBED
+    return page
+
+
+def _asked(page: Wire, order: dict[str, Any]) -> int:
+    """How many are left, as the page is answered now."""
+    with suppress(Refused):  # by a worker that is not there any more
+        found = LEFT.search(str(page.call(FETCH, [[*order["entry"], ""]])))
+        assert found
+        return int(found[1])
+    return -1
+
+
 def main() -> int:
     """All of it."""
     print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores", flush=True)
@@ -327,6 +390,7 @@ def main() -> int:
     lost_connection()
     two_workers()
     room()
+    killed_workers()
     print(*ratios, f"load average {os.getloadavg()[0]:.1f}", sep="\n", flush=True)
     return 0 if all(ratio.kept for ratio in ratios) else 1
 

@@ -426,9 +426,14 @@ class Client:
         self.latest.put(message)
 
     def expect_change(self) -> None:
-        """A transaction is about to change a live thing: see that pages ask if this process dies before saying so."""
+        """A transaction is about to change a live thing: see that pages ask if this process dies before saying so.
+
+        The router is told when it is joined; a change that comes earlier waits for how the first attempt goes.
+        """
         if self._process != os.getpid():
             self.start()
+        if not self._settled.is_set() and not _reactor.is_reactor_thread():
+            self._settled.wait(self.config.connect_timeout)
         if not self._has_testament:
             self._has_testament = True
             _reactor.submit(self._leave_testament)
@@ -550,11 +555,13 @@ class Client:
         """A session was joined."""
         self.counters["joined"] += 1
         self._has_warned = False
+        if any(permission.uri == WORKER_LOST for permission in self.permissions()):
+            self._has_testament = True
+        self._leave_testament()  # before anybody knows of the session: a process may die with its first change
         self._settled.set()
         self.outbox.resume()
         self.latest.resume()
         self.engine.resume()
-        self._leave_testament()
         self.permissions_changed()
         self._send(signals.connected, session=session)
         late, self._on_join = self._on_join, []

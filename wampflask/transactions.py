@@ -36,11 +36,7 @@ def when_committed(session: Session | scoped_session[Any], send: Callable[[], No
     the commit has happened and its caller must learn so.
     """
     real = session() if isinstance(session, scoped_session) else session
-    if _KEY not in real.info:
-        real.info[_KEY] = []
-        event.listen(real, "after_commit", _send)
-        event.listen(real, "after_soft_rollback", _drop)
-    waiting: list[_Waiting] = real.info[_KEY]
+    waiting: list[_Waiting] = real.info.setdefault(_KEY, [])
     waiting.append(_Waiting(send, real.get_nested_transaction() or real.get_transaction(), subject))
 
 
@@ -53,28 +49,27 @@ def when_ended(session: Session, key: Hashable, function: Callable[[], None]) ->
 
     :param key: of several functions with the same key one is called.
     """
-    if _ENDING not in session.info:
-        session.info[_ENDING] = {}
-        event.listen(session, "after_transaction_end", _ended)
-    session.info[_ENDING][key] = function
+    session.info.setdefault(_ENDING, {})[key] = function
     if not session.in_transaction():
         function()
 
 
+# Of all sessions: there is a new one for each request, and to listen to that alone would cost more than all the rest.
+
+
+@event.listens_for(Session, "after_transaction_end")
 def _ended(session: Session, transaction: SessionTransaction) -> None:
-    if transaction.parent is not None:
-        return
-    waiting: dict[Hashable, Callable[[], None]] = session.info[_ENDING]
-    session.info[_ENDING] = {}
-    for function in waiting.values():
-        function()
+    if transaction.parent is None:
+        waiting: dict[Hashable, Callable[[], None]] = session.info.pop(_ENDING, {})
+        for function in waiting.values():
+            function()
 
 
+@event.listens_for(Session, "after_commit")
 def _send(session: Session) -> None:
     if session.in_nested_transaction():
         return
-    waiting: list[_Waiting] = session.info[_KEY]
-    session.info[_KEY] = []
+    waiting: list[_Waiting] = session.info.pop(_KEY, [])
     last = {item.subject: item for item in waiting}
     for item in waiting:
         if item.subject is not None and last[item.subject] is not item:
@@ -85,8 +80,10 @@ def _send(session: Session) -> None:
             current_app.logger.warning("Not published after the commit: %s", error)
 
 
+@event.listens_for(Session, "after_soft_rollback")
 def _drop(session: Session, transaction: SessionTransaction) -> None:
-    session.info[_KEY] = [item for item in session.info[_KEY] if not _within(item.transaction, transaction)]
+    if _KEY in session.info:
+        session.info[_KEY] = [item for item in session.info[_KEY] if not _within(item.transaction, transaction)]
 
 
 def _within(inner: SessionTransaction | None, outer: SessionTransaction) -> bool:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 from typing import Any
 
 from flask import render_template_string
+from sqlalchemy import event
+from sqlalchemy.orm import Session
 
 from wampflask import WAMP
 
@@ -35,6 +38,15 @@ def buy() -> dict[str, Any]:
     moment = now()
     card.changed()
     return sold(left, moment)
+
+
+@app.post("/die")
+def die() -> str:
+    """Sell, and be killed before anybody is told."""
+    event.listen(Session, "after_commit", lambda _: os.kill(os.getpid(), signal.SIGKILL))
+    card.changed()
+    sell()
+    return "It lives."
 
 
 @app.get("/counters")

@@ -50,6 +50,7 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def apply(*, colours: bool = False, join_timeout: float = 0) -> None:
     tuning.apply(
         colours=colours,
+        fan_out=True,
         join_timeout=join_timeout,
         unread={"reader": 10, "backend": 10, "total": 10},
         limit=rate_limit.RateLimit(),
@@ -57,6 +58,8 @@ def apply(*, colours: bool = False, join_timeout: float = 0) -> None:
 
 
 def test_the_real_router_is_tuned_and_says_so(node: RouterNode) -> None:
+    assert node.has_logged("wampflask: tuned: events are written at the end of a turn, to all in a row")
+    assert node.has_logged("wampflask: tuned: an event is framed once for all who get it")
     assert node.has_logged("wampflask: tuned: connections that do not log in are closed after 10 s")
     assert node.has_logged("wampflask: tuned: connections that leave 4194304 bytes unread are closed")
     assert node.has_logged("wampflask: tuned: pages and agents are sent messages of any length")
@@ -90,7 +93,7 @@ def test_a_second_time_changes_nothing(untouched: ModuleType, said: list[str]) -
     for _ in range(2):
         apply(colours=True)
 
-    assert len(said) == len(set(said)) == 7
+    assert len(said) == len(set(said)) == 9
     assert untouched.hl("x") == "x"
 
 
@@ -125,6 +128,7 @@ def test_without_crossbars_session_it_says_so_and_goes_on(
         "session.RouterSession.onOpen is not there",
         "session.RouterSession.leave is not there",
         "session.RouterSession.onOpen and onClose are not",
+        "protocol.WampWebSocketServerProtocol.send is",
         "protocol.WampWebSocketServerProtocol.sendMessage",
         "protocol.WampWebSocketServerProtocol.onMessage",
     ):

@@ -71,6 +71,7 @@ class Node:
     :param max_total_unread: bytes that all untrusted sessions together may leave unread; beyond it, the one furthest
         behind is closed.
     :param tune: replace autobahn's colouring in the router (about twice the deliveries a second).
+    :param fan_out: frame an event once for all who get it, and write it to all in a row (again about twice).
     """
 
     realms: tuple[Realm, ...] = field(default_factory=lambda: (Realm(),))
@@ -95,6 +96,7 @@ class Node:
     max_backend_unread: int = 67108864
     max_total_unread: int = 268435456
     tune: bool = True
+    fan_out: bool = True
 
 
 def render(node: Node) -> Config:
@@ -183,6 +185,7 @@ def _component(node: Node, realm: Realm, number: int) -> Config:
             },
             "tuning": {
                 "colours": node.tune,
+                "fan_out": node.fan_out,
                 "join_timeout": node.join_timeout,
                 "unread": {
                     "reader": node.max_unread,

@@ -83,6 +83,7 @@ class Wire:
         self.requests = count(1)
         self._timeout = timeout
         self._buffer = b""
+        self._begun = b""
         self._socket = _connect(url, timeout, ca)
         try:
             self._open(url, origin)
@@ -158,10 +159,16 @@ class Wire:
     def receive(self, timeout: float | None = None) -> Message:
         """The next message.
 
-        :raises TimeoutError: when none comes.     :raises WireError: when the connection ends.
+        :raises TimeoutError: when none comes; what has come of one is kept.
+        :raises WireError: when the connection ends.
         """
         self._socket.settimeout(self._timeout if timeout is None else timeout)
-        message: Message = json.loads(self._framing.message(self._read, self._socket.sendall))
+        self._begun = b""
+        try:
+            message: Message = json.loads(self._framing.message(self._read, self._socket.sendall))
+        except TimeoutError:
+            self._buffer = self._begun + self._buffer
+            raise
         return message
 
     def close(self) -> None:
@@ -182,6 +189,7 @@ class Wire:
                 raise WireError("the other side closed the connection")
             self._buffer += data
         found, self._buffer = self._buffer[:size], self._buffer[size:]
+        self._begun += found
         return found
 
 

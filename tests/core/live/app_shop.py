@@ -109,10 +109,10 @@ def create_app() -> Flask:
 
     @app.get("/rush")
     def rush() -> dict[str, bool]:
-        """Thirty commits at random, or as many as one likes as fast as they go."""
-        count = request.args.get("count", type=int)
+        """Thirty commits at random, or as many of what one likes as fast as they go."""
+        count, item = request.args.get("count", type=int), request.args.get("item")
         for _ in range(count or 30):
-            _sell(random.choice(ITEMS))
+            _sell(item or random.choice(ITEMS))
             time.sleep(0 if count else random.random() * 0.01)
         return {"sold": True}
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import html
 import json
+import os
 import re
 import shutil
 import signal
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -70,7 +72,10 @@ class Shop:
 
     def await_truth(self, page: Page) -> None:
         """Wait until a page shows what is in the database."""
-        eventually(lambda: page.hear_until_quiet() == self.stock(), "the page stays wrong")
+        eventually(
+            lambda: page.hear_until_quiet().items() == {(item, self.stock()[item]) for item in page.items},
+            lambda: f"the page stays wrong: {page.shown}, but {self.stock()}",
+        )
 
     @contextlib.contextmanager
     def serve(self, workers: int = 1, **env: str) -> Iterator[tuple[Program, str]]:
@@ -112,13 +117,14 @@ def is_ready(url: str) -> bool:
 class Page:
     """What a page does: it asks after it has subscribed, and shows the state with the greatest number."""
 
-    def __init__(self, node: RouterNode) -> None:
+    def __init__(self, node: RouterNode, items: Sequence[str] = ITEMS) -> None:
         self.wire = node.session("visitor", "visitor:1")
+        self.items = items
         self.shown: dict[str, tuple[int, Any]] = {}
         self.heard: list[tuple[int, Any]] = []
         self.losses = 0
         self._topics: dict[int, str] = {}
-        for topic in (*(f"shop.stock.{item}" for item in ITEMS), WORKER_LOST):
+        for topic in (*(f"shop.stock.{item}" for item in items), WORKER_LOST):
             answer = self.wire.ask(wire.SUBSCRIBE, topic)
             assert answer[0] == wire.SUBSCRIBED, answer
             self._topics[answer[2]] = topic
@@ -132,11 +138,16 @@ class Page:
 
     def ask(self) -> None:
         """Ask for every state; events that come in between count, too."""
-        asked = {}
-        for item in ITEMS:
-            number = next(self.wire.requests)
-            asked[number] = item
-            self.wire.send([wire.CALL, number, {}, f"shop.stock.{item}"])
+        self.await_answers(self.begin_to_ask())
+
+    def begin_to_ask(self) -> dict[int, str]:
+        """What is asked for, by the number of the request."""
+        asked = {next(self.wire.requests): item for item in self.items}
+        self.wire.send_many([[wire.CALL, number, {}, f"shop.stock.{item}"] for number, item in asked.items()])
+        return asked
+
+    def await_answers(self, asked: dict[int, str]) -> None:
+        """Show them; what comes in between, too."""
         while asked:
             message = self.wire.receive(60)
             if message[0] == wire.EVENT:
@@ -194,15 +205,23 @@ def test_workers_whose_clocks_differ_end_right(shop: Shop) -> None:
 
 def test_a_worker_killed_between_commit_and_publication_leaves_no_page_old(shop: Shop) -> None:
     with shop.serve(workers=2) as (_, url), Page(shop.node) as page:
-        for _ in range(3):
-            lost = page.losses
+        for kills in range(1, 6):
             with contextlib.suppress(OSError):
                 get(f"{url}/die/tea")
-            while page.losses == lost:
-                page.hear(page.wire.receive(60))
-            eventually(lambda: is_ready(url), "no worker is ready")
+            page.hear_until(lambda: page.losses == kills, "nobody says that a worker was lost")  # noqa: B023 - in this turn
+            page.hear_until(lambda: is_ready(url), "no worker is ready")
             page.ask()
-            eventually(lambda: page.hear_until_quiet() == shop.stock(), "the page stays wrong")
+            shop.await_truth(page)
+        assert shop.stock()["tea"] == 1000 - kills
+
+
+def test_the_first_change_of_a_worker_may_be_its_last(shop: Shop) -> None:
+    """It cannot first tell the router, which takes longer than a commit: it has when it joined."""
+    with shop.serve() as (program, url), Page(shop.node) as page:
+        eventually(lambda: is_ready(url), "the worker is not ready")
+        (worker,) = program.children()
+        os.kill(worker, signal.SIGKILL)
+        page.hear_until(lambda: page.losses == 1, "nobody says that a worker was lost")
 
 
 def test_workers_that_are_replaced_in_order_make_no_page_ask(shop: Shop) -> None:
@@ -234,7 +253,7 @@ def test_what_a_worker_changes_while_it_stops_is_told(shop: Shop) -> None:
         (shop.folder / "go").touch()
         assert program.wait() == 0
         assert shop.stock()["tea"] == 999
-        eventually(lambda: page.hear_until_quiet() == shop.stock(), "the page stays wrong")
+        shop.await_truth(page)
 
 
 def test_what_nobody_hears_is_not_read_and_who_comes_meanwhile_is_right(shop: Shop) -> None:
@@ -248,7 +267,7 @@ def test_what_nobody_hears_is_not_read_and_who_comes_meanwhile_is_right(shop: Sh
         eventually(lambda: shop.stock() != before, "nothing is sold")
         with Page(shop.node) as page:
             rushing.join()
-            eventually(lambda: page.hear_until_quiet() == shop.stock(), "the page stays wrong")
+            shop.await_truth(page)
 
 
 def test_pages_go_on_while_every_handler_sleeps_and_one_thread_answers_all(shop: Shop) -> None:
@@ -261,7 +280,7 @@ def test_pages_go_on_while_every_handler_sleeps_and_one_thread_answers_all(shop:
             raw_call(caller, "shop.wait", "rum")
         eventually(lambda: get(f"{url}/pid")[1]["counters"]["waiting_handlers"] == 2, "the handlers do not wait")
         get(f"{url}/sell/tea")
-        eventually(lambda: page.hear_until_quiet() == shop.stock(), "the page stays wrong")
+        shop.await_truth(page)
         element = fragments(url)["card"]
         with contextlib.ExitStack() as stack:
             askers = [stack.enter_context(shop.node.session("visitor", f"visitor:{nr}")) for nr in range(8)]
@@ -398,37 +417,60 @@ def test_who_came_is_told_to_another_worker_when_one_dies_over_it(node: RouterNo
         assert told(second)[1] == [["shop.floor.here", [], ["user:1"]]], "and what was answered is not told again"
 
 
-def test_a_worker_killed_while_the_router_is_away_leaves_no_page_old(tmp_path: Path) -> None:
-    with RouterNode(PERMISSIONS) as node:
-        shop = Shop(node, tmp_path)
-        with shop.serve(workers=2) as (_, url):
-            with Page(node) as page:
-                get(f"{url}/sell/tea")
-                eventually(lambda: page.hear_until_quiet() == shop.stock(), "the page stays wrong")
-            node.kill9()
-            with contextlib.suppress(OSError):
-                get(f"{url}/die/tea")
-            node.start()
-            eventually(lambda: is_ready(url), "the workers did not come back")
-            with Page(node) as page:
-                eventually(lambda: page.hear_until_quiet() == shop.stock(), "the page stays wrong")
-
-
 def test_a_router_that_dies_under_commits_loses_none(tmp_path: Path) -> None:
+    """Three times; the second time a worker is killed over a commit, too, while nobody can be told of it."""
     with RouterNode(PERMISSIONS) as node:
         shop = Shop(node, tmp_path)
         with shop.serve(workers=2) as (_, url):
-            with Page(node) as page:
-                get(f"{url}/sell/tea")
-                shop.await_truth(page)
-                greatest = max(number for number, _ in page.shown.values())
-            rushing = threading.Thread(target=lambda: [get(f"{url}/rush") for _ in range(4)])
-            rushing.start()
-            node.kill9()
-            node.start()
-            eventually(lambda: is_ready(url), "the workers did not come back")
-            with Page(node) as page:
-                get(f"{url}/sell/tea")
-                rushing.join()
-                shop.await_truth(page)
-                assert min(number for number, _ in page.heard) > greatest, "an event has a number of the old router"
+
+            def rush() -> None:
+                with contextlib.suppress(OSError):
+                    for _ in range(2):
+                        get(f"{url}/rush")
+
+            greatest = 0
+            for turn in range(3):
+                with Page(node) as page:
+                    get(f"{url}/sell/tea")
+                    shop.await_truth(page)
+                    assert min(number for number, _ in page.heard) > greatest, "an event has a number of the old router"
+                    greatest = max(number for number, _ in page.shown.values())
+                rushing = threading.Thread(target=rush)
+                rushing.start()
+                node.kill9()
+                if turn == 1:
+                    with contextlib.suppress(OSError):
+                        get(f"{url}/die/tea")
+                node.start()
+                eventually(lambda: is_ready(url), "the workers did not come back")
+                with Page(node) as page:
+                    page.hear_until(lambda: not rushing.is_alive(), "the commits do not end")  # noqa: B023 - in this turn
+                    shop.await_truth(page)
+
+
+def test_readings_are_as_many_as_the_interval_allows_for_any_number_of_pages(shop: Shop) -> None:
+    """Each worker reads a topic at most each 0.1 s, and once more: whether pages ask all at once or commits rush in."""
+    with shop.serve(workers=2) as (_, url), contextlib.ExitStack() as stack:
+        pages = [stack.enter_context(Page(shop.node, ["tea"])) for _ in range(20)]
+
+        @contextlib.contextmanager
+        def bounded() -> Iterator[None]:
+            before, begin = workers(url, 2), time.monotonic()
+            yield
+            after, seconds = workers(url, 2), time.monotonic() - begin
+            reads = [after[pid]["counters"]["live_read"] - before[pid]["counters"]["live_read"] for pid in before]
+            assert 0 < max(reads) <= seconds / 0.099 + 1, (reads, seconds)
+
+        with bounded():
+            asked = [page.begin_to_ask() for page in pages]
+            for page, questions in zip(pages, asked, strict=True):
+                page.await_answers(questions)
+        with bounded():
+            rushes = [threading.Thread(target=get, args=(f"{url}/rush?count=50&item=tea",)) for _ in range(2)]
+            for rush in rushes:
+                rush.start()
+            for rush in rushes:
+                rush.join()
+            for page in pages:
+                page.hear_until(lambda: page.shown["tea"][1] == 900, "a page stays wrong")  # noqa: B023 - in this turn
+        assert shop.stock()["tea"] == 900

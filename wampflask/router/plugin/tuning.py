@@ -15,6 +15,8 @@ module's own name is replaced by a function that returns the text as it is.
 *Length.* autobahn lets a connection be sent no longer message than it may send itself, and what is longer is lost.
 Here that bound is for what comes; what is sent was bounded when it came.
 
+*Fan-out.* See ``framing`` and ``writing``.
+
 *Backlog, heap, rate limit.* See ``backlog``, ``heap`` and ``rate_limit``.
 
 A Crossbar in which these places are gone goes on untuned. What is said is said at the level of warnings,
@@ -31,7 +33,7 @@ from typing import Any
 import autobahn.util  # noqa: F401 - so that it is there to be replaced
 from txaio.tx import call_later, make_logger
 
-from . import backlog, discretion, guard, heap, rate_limit
+from . import backlog, discretion, framing, guard, heap, rate_limit, writing
 
 log = make_logger()
 
@@ -44,10 +46,17 @@ LEAVE_TIMEOUT = 0.5
 _applied: set[str] = set()
 
 
-def apply(*, colours: bool, join_timeout: float, unread: Mapping[str, int], limit: rate_limit.RateLimit) -> None:
+def apply(
+    *,
+    colours: bool,
+    fan_out: bool,
+    join_timeout: float,
+    unread: Mapping[str, int],
+    limit: rate_limit.RateLimit,
+) -> None:
     """Make the changes once in this process, whichever realm's component comes first.
 
-    :param colours: replace the colouring.
+    :param colours: replace the colouring.      :param fan_out: send an event to all at once.
     :param join_timeout: seconds after which a connection without a session is closed; 0 for never.
     :param unread: bounds of :class:`backlog.Backlog`.      :param limit: what counts the bytes of messages.
     """
@@ -58,6 +67,12 @@ def apply(*, colours: bool, join_timeout: float, unread: Mapping[str, int], limi
         replaced = replace_colours()
         problem = None if replaced else "autobahn.util has no colouring to replace"
         _report(f"{replaced} colouring names replaced", problem)
+    if fan_out:
+        problem = writing.problem()
+        _report("events are written at the end of a turn, to all in a row", problem)
+        write = writing.directly if problem else writing.Turn().write
+        problem = framing.apply(sys.modules.get(framing.PROTOCOLS), write)
+        _report("an event is framed once for all who get it", problem)
     if join_timeout:
         problem = close_silent(sys.modules.get(SESSIONS), join_timeout)
         _report(f"connections that do not log in are closed after {join_timeout:g} s", problem)
