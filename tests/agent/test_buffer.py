@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-
-from agent.agent import BATCH_BYTES, BATCH_SAMPLES, Buffer
+from wampflask_agent.buffer import BATCH_BYTES, BATCH_SAMPLES, Buffer
 
 
 def filled(count: int, **options: Any) -> Buffer:

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from wampflask_agent import services, settings
+from wampflask_agent.errors import AgentError
 
-from agent import agent
 from tests.agent.conftest import StartAgent
 from tests.agent.hub import Hub
 from tests.agent.running import AGENT, run
@@ -135,21 +136,21 @@ def test_a_damaged_identity_is_said(tmp_path: Path, content: str) -> None:
     ],
 )
 def test_a_server_may_be_written_short(given: str, understood: str) -> None:
-    assert agent.normal_server(given) == understood
+    assert settings.normal_server(given) == understood
 
 
 def test_a_setting_from_nearer_by_wins(tmp_path: Path) -> None:
     file = tmp_path / "agent.conf"
     file.write_text("server = file\nname = file\ntoken = file\n")
     env = {"WAMPFLASK_AGENT_NAME": "env", "WAMPFLASK_AGENT_TOKEN": "env"}
-    found = agent.Settings.gather({"config": str(file), "token": "option"}, env)
+    found = settings.Settings.gather({"config": str(file), "token": "option"}, env)
     assert (found.server, found.name, found.token) == ("http://file", "env", "option")
 
 
 @pytest.mark.parametrize("line", ["server http://hub", "colour = red", "= x"])
 def test_a_wrong_line_of_a_file_is_named(line: str) -> None:
-    with pytest.raises(agent.AgentError, match=r"agent\.conf, line 2: write one of server, token"):
-        agent.parse_settings(f"# settings\n{line}\n", "agent.conf")
+    with pytest.raises(AgentError, match=r"agent\.conf, line 2: write one of server, token"):
+        settings.parse_settings(f"# settings\n{line}\n", "agent.conf")
 
 
 def test_the_unit_can_be_parsed_and_holds_no_secret(tmp_path: Path) -> None:
@@ -166,7 +167,7 @@ def test_the_unit_can_be_parsed_and_holds_no_secret(tmp_path: Path) -> None:
 
 
 def test_odd_paths_are_quoted_in_the_unit() -> None:
-    assert agent._quoted('/opt/my "agent" 100%') == '"/opt/my \\"agent\\" 100%%"'
+    assert services._quoted('/opt/my "agent" 100%') == '"/opt/my \\"agent\\" 100%%"'
 
 
 def test_the_compose_file_can_be_parsed_and_holds_no_secret(tmp_path: Path) -> None:
