@@ -1,121 +1,102 @@
-"""The agent: samples, publishes, obeys."""
+"""The agent: reports, and does what the hub and the pages ask."""
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import logging
 import os
-import random
 import time
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any
 
 from . import __version__
 from .buffer import Buffer
 from .config import Config
 from .fields import FieldError, integer
 from .hub import MAX_SKEW, Enrolled
-from .link import Wamp, failed
 from .metrics import METRICS
 from .processes import MAX_PROCESSES, Processes
 from .reports import Reporter
 from .sampler import Values
+from .session import ApplicationError, RouterError, Session, call, describe_failure
 from .text import short
-
-log = logging.getLogger("agent")
+from .threads import in_thread
+from .uploads import INVALID, Setbacks, Uploads
 
 WATCHED_INTERVAL = 1.0
 MAX_WATCH = 120.0
 
-
-BATCH_PAUSE = (0.1, 0.4)
-"""Seconds between two handovers of a backlog, so that many agents at once leave the hub room."""
-
-
-CALL_TIMEOUT = 30.0
-
-
-_random = random.SystemRandom()
-
-
 READY = "monitor.agent.ready"
-APPEND = "monitor.history.append"
-INVALID = "monitor.error.invalid"
 DISABLED = "monitor.error.disabled"
 INTERNAL = "monitor.error.internal"
 
+log = logging.getLogger("agent")
+
 
 class Agent:
-    """Samples, publishes, obeys. Everything in the reactor's thread.
+    """Reports, publishes, and serves the hub. All of it in the running event loop, where it is created.
 
-    :param clock: Twisted's reactor, or a look-alike with ``callLater`` and ``seconds``.
-    :param host: this host's id.        :param config: of the last time; None for a host that is new.
-    :param keep: called with a configuration that shall be there at the next start.
-    :param leave: called to begin a new session.
+    :param host: this host's id.
+    :param config: of the last run; None for a host that is new.
+    :param keep: called with each configuration that the next start is to begin with.
     """
 
     def __init__(
         self,
-        wamp: Wamp,
-        clock: Any,
         *,
         host: str,
-        sampling: Reporter,
+        reporter: Reporter,
         buffer: Buffer,
         config: Config | None,
         keep: Callable[[Config], None],
-        leave: Callable[[], None],
     ) -> None:
-        self._wamp = wamp
-        self._clock = clock
+        self._loop = asyncio.get_running_loop()
         self._host = host
-        self._sampling = sampling
+        self._reporter = reporter
         self._buffer = buffer
+        self._uploads = Uploads(buffer, self._gather)
         self._config = config
         self._keep = keep
-        self._leave = leave
         self._run = os.urandom(8).hex()
-        self._session: Any = None
-        self._ready = False
-        self._timer: Any = None
+        self._session: Session | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._last = 0.0
         self._watched_until = 0.0
-        self._handover: Any = None
-        self._flying = False
-        self._setbacks = 0
         self._processes = Processes()
-        self._listing: Any = None
+        self._listing: asyncio.Future[Values] | None = None
         self._warned_skew = False
 
-    # -- sampling
+    # -- reporting
 
     def start(self) -> None:
         """Begin to sample, by the configuration of the last time until the hub says otherwise."""
         if self._config is not None:
-            self._sampling.prime(self._config)
+            self._reporter.prime(self._config)
             self._pace(first=WATCHED_INTERVAL)
 
     @property
     def interval(self) -> float:
         """Seconds between two samples now."""
         frequency = self._config.frequency if self._config is not None else Config().frequency
-        return min(frequency, WATCHED_INTERVAL) if self._clock.seconds() < self._watched_until else frequency
+        return min(frequency, WATCHED_INTERVAL) if self._loop.time() < self._watched_until else frequency
 
     def _pace(self, first: float | None = None) -> None:
         """Plan the next sample anew.
 
         :param first: seconds until it, when it is not to be counted from the last one.
         """
-        if self._timer is not None and self._timer.active():
+        if self._timer is not None:
             self._timer.cancel()
         self._timer = None
         if self._config is None or self._config.disabled:
             return
-        now = self._clock.seconds()
+        now = self._loop.time()
         due = now + first if first is not None else max(self._last + self.interval, now)
-        self._timer = self._clock.callLater(due - now, self._tick, due)
+        self._timer = self._loop.call_later(due - now, self._tick, due)
 
     def _tick(self, due: float) -> None:
-        now = self._clock.seconds()
+        now = self._loop.time()
         self._last = due if now - due < self.interval else now  # after a standstill, go on from here
         self._report()
         self._pace()
@@ -123,100 +104,84 @@ class Agent:
     def _report(self) -> None:
         if self._config is None or self._config.disabled:
             return
-        sample = self._sampling.take(self._config, self.interval)
+        report = self._reporter.take(self._config, self.interval)
         if self._session is not None:
             try:
-                self._session.publish(f"monitor.clientstats.{self._host}", sample)
+                self._session.publish(f"monitor.clientstats.{self._host}", report)
             except Exception as error:  # a boundary: the connection may end between two lines; the history has it
                 log.debug("Not published: %s", error)
-        self._buffer.append(sample)
-        self._plan_handover()
-
-    # -- the session
+        self._uploads.append(report)
 
     def enrolled(self, answer: Enrolled) -> None:
         """The hub's configuration stands, whatever was before."""
-        self._sampling.facts["ip"] = answer.ip
+        self._reporter.facts["ip"] = answer.ip
         if answer.skew is not None and abs(answer.skew) > MAX_SKEW and not self._warned_skew:
             self._warned_skew = True
             log.warning("This machine's clock and the hub's differ by %.0f s: set it right.", answer.skew)
         if answer.config != self._config:
             self._adopt(answer.config)
 
-    def joined(self, session: Any) -> None:
-        """Offer what the hub may call, then tell it so."""
+    # -- the session
+
+    async def serve(self, session: Session) -> None:
+        """Serve the hub over a session, until cancelled.
+
+        :raises RouterError: when the router refuses what this agent offers.
+        """
         self._session = session
-        offered = {"configure": self.configure, "watch": self.watch, "processes": self.processes}
-        registering = [
-            session.register(
-                self._guarded(function), f"monitor.host.{self._host}.{name}", options=self._wamp.register_options
-            )
-            for name, function in offered.items()
-        ]
-        self._wamp.gather(registering, consumeErrors=True).addCallbacks(
-            lambda _: self._say_ready(session), lambda failure: self._half(session, failure)
-        )
+        try:
+            await self._offer(session)
+            await self._greet(session)
+            await self._uploads.run(session)
+        finally:
+            self._session = None
+            self._watched_until = 0.0
+            self._pace()
 
-    def lost(self) -> None:
-        """The session is gone; samples are kept until there is another."""
-        self._session = None
-        self._ready = False
-        self._watched_until = 0.0
-        self._pace()
+    async def _offer(self, session: Session) -> None:
+        procedures = {"configure": self.configure, "watch": self.watch, "processes": self.processes}
+        try:
+            for name, function in procedures.items():
+                await session.offer(f"monitor.host.{self._host}.{name}", _guarded(function))
+        except ApplicationError as error:
+            raise RouterError(f"the router refuses this agent's procedures: {describe_failure(error)}") from None
 
-    def _half(self, session: Any, failure: Any) -> None:
-        if session is self._session:
-            first = getattr(failure.value, "subFailure", failure)
-            log.warning("The router refuses what this agent offers: %s", failed(first))
-            self._leave()
+    async def _greet(self, session: Session) -> None:
+        """Call the hub until it welcomes this agent."""
+        setbacks = Setbacks()
+        while True:
+            try:
+                welcome = await call(session, READY, self._hello())
+                config, stored = Config.parse(welcome["config"]), integer(welcome, "stored", 0)
+                break
+            except Exception as error:  # a boundary: the answer may be anything
+                await asyncio.sleep(setbacks.after(READY, error))
+        self._buffer.confirm(stored)
+        if config != self._config:
+            self._adopt(config)
+        self.watch(welcome.get("watch", 0))
 
-    def _say_ready(self, session: Any) -> None:
-        if session is not self._session or self._config is None:
-            return
-        hello = {
+    def _hello(self) -> Values:
+        return {
             "agent": __version__,
             "run": self._run,
-            "version": self._config.version,
+            "version": (self._config or Config()).version,
             "metrics": [metric._asdict() for metric in METRICS],
             "pending": len(self._buffer),
             "dropped": self._buffer.dropped,
             "clock": round(time.time(), 3),
         }
-        self._call(session, READY, hello).addCallback(self._welcomed, session).addErrback(self._not_ready, session)
 
-    def _welcomed(self, welcome: Any, session: Any) -> None:
-        if session is not self._session:
-            return
-        config, stored = Config.parse(welcome["config"]), integer(welcome, "stored", 0)
-        self._setbacks = 0
-        self._ready = True
-        self._buffer.confirm(stored)
-        if config != self._config:
-            self._adopt(config)
-        self.watch(welcome.get("watch", 0))
-        self._plan_handover()
+    def _gather(self) -> float:
+        """Return the seconds for which reports are gathered before an upload."""
+        handover = (self._config or Config()).handover
+        return 0.0 if self.interval >= handover else handover
 
-    def _not_ready(self, failure: Any, session: Any) -> None:
-        if session is self._session:
-            delay = self._setback(READY, failure)
-            self._clock.callLater(delay, self._say_ready, session)
-
-    def _call(self, session: Any, procedure: str, *args: Any, **kwargs: Any) -> Any:
-        """A call that ends: by its answer, with the session, or after a while."""
-        try:
-            calling = session.call(procedure, *args, **kwargs)
-        except Exception as error:  # the session may have ended a moment ago
-            calling = self._wamp.Deferred()
-            calling.errback(error)
-            return calling
-        return calling.addTimeout(CALL_TIMEOUT, self._clock)
-
-    def _setback(self, procedure: str, failure: Any) -> float:
-        """Seconds until a call that failed is to be made again."""
-        self._setbacks += 1
-        say = log.warning if self._setbacks == 1 else log.debug
-        say("%s: %s; trying again", procedure, failed(failure))
-        return _random.uniform(0.5, 1.0) * min(2.0**self._setbacks, 30.0)
+    async def stop(self) -> None:
+        """Report no more, and upload what there is if that is quick."""
+        self._config = None
+        self._pace()
+        await self._uploads.finish()
 
     # -- what the hub may call
 
@@ -237,112 +202,49 @@ class Agent:
         self._config = config
         self._keep(config)
         if config.disabled:
-            self._sampling.prime(config._replace(groups=frozenset()))  # when it is enabled, all begin anew
+            self._reporter.prime(config._replace(groups=frozenset()))  # when it is enabled, all begin anew
             self._pace()
-        elif self._sampling.prime(config):
+        elif self._reporter.prime(config):
             self._pace(first=min(WATCHED_INTERVAL, config.frequency))  # what has begun has no rates yet
         else:
-            self._last = self._clock.seconds()
+            self._last = self._loop.time()
             self._report()
             self._pace()
 
     def watch(self, seconds: object) -> Values:
         """Sample each second for so long."""
         if not isinstance(seconds, (int, float)) or isinstance(seconds, bool) or not seconds >= 0:
-            raise self._wamp.ApplicationError(INVALID, f"seconds is {short(seconds)}; it must be a number from 0 on")
+            raise ApplicationError(INVALID, f"seconds is {short(seconds)}; it must be a number from 0 on")
         before = self.interval
-        self._watched_until = self._clock.seconds() + min(float(seconds), MAX_WATCH)
+        self._watched_until = self._loop.time() + min(float(seconds), MAX_WATCH)
         if self.interval != before:
             self._pace()
         return {"interval": self.interval}
 
-    def processes(self, limit: object = 10) -> Any:
-        """The processes that use most, measured now; those who ask at the same time are given the same answer."""
+    async def processes(self, limit: object = 10) -> Values:
+        """Return the processes that use most, measured now; calls at the same time share one measurement."""
         if self._config is not None and self._config.disabled:
-            raise self._wamp.ApplicationError(DISABLED, "This host is disabled: enable it to see its processes.")
+            raise ApplicationError(DISABLED, "This host is disabled: enable it to see its processes.")
         if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= MAX_PROCESSES:
             reason = f"limit is {short(limit)}; it must be a whole number from 1 to {MAX_PROCESSES}"
-            raise self._wamp.ApplicationError(INVALID, reason)
-        answer = self._wamp.Deferred()
-        if self._listing is None:
-            self._listing = []
-            self._wamp.in_thread(self._processes.top, MAX_PROCESSES).addBoth(self._listed)
-        self._listing.append((answer, limit))
-        return answer
+            raise ApplicationError(INVALID, reason)
+        if self._listing is None or self._listing.done():
+            self._listing = in_thread(self._processes.top, MAX_PROCESSES)
+        found = await asyncio.shield(self._listing)
+        return {**found, **{name: value[:limit] for name, value in found.items() if isinstance(value, list)}}
 
-    def _listed(self, result: Any) -> None:
-        asking, self._listing = self._listing, None
-        for answer, limit in asking:
-            if isinstance(result, dict):
-                cut = {name: value[:limit] for name, value in result.items() if isinstance(value, list)}
-                answer.callback({**result, **cut})
-            else:
-                answer.errback(result)
 
-    def _guarded(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """``function`` as a procedure: what is not meant for the caller stays in the log."""
+def _guarded(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return ``function`` as a procedure: what is not meant for the caller stays in the log."""
 
-        def hide(failure: Any) -> NoReturn:
-            if isinstance(failure.value, self._wamp.ApplicationError):
-                raise failure.value
-            log.error("%s failed: %s", function.__name__, failure.getTraceback())
-            raise self._wamp.ApplicationError(INTERNAL, "The agent failed; its log says why.")
+    async def procedure(*args: Any, **kwargs: Any) -> Any:
+        try:
+            answer = function(*args, **kwargs)
+            return await answer if inspect.isawaitable(answer) else answer
+        except ApplicationError:
+            raise
+        except Exception:
+            log.exception("%s failed", function.__name__)
+            raise ApplicationError(INTERNAL, "The agent failed; its log says why.") from None
 
-        def procedure(*args: Any) -> Any:
-            answer = self._wamp.Deferred()
-            answer.addCallback(lambda _: function(*args)).addErrback(hide)
-            answer.callback(None)
-            return answer
-
-        return procedure
-
-    # -- the history
-
-    def _plan_handover(self, delay: float | None = None) -> None:
-        """Hand over soon, unless that is planned or under way."""
-        planned = self._handover is not None and self._handover.active()
-        if self._flying or planned or not self._ready or not len(self._buffer) or self._config is None:
-            return
-        gather = 0.0 if self.interval >= self._config.handover else self._config.handover
-        if self._buffer.full_batch:
-            gather = _random.uniform(*BATCH_PAUSE)
-        self._handover = self._clock.callLater(gather if delay is None else delay, self.hand_over)
-
-    def hand_over(self) -> Any:
-        """Hand over one batch; a Deferred that never fails, and fires when it is settled."""
-        session = self._session
-        if session is None or self._flying or not self._ready or not len(self._buffer):
-            done = self._wamp.Deferred()
-            done.callback(None)
-            return done
-        samples = self._buffer.batch()
-        self._flying = True
-        calling = self._call(session, APPEND, samples, dropped=self._buffer.dropped, clock=round(time.time(), 3))
-        return calling.addCallback(self._appended).addErrback(self._not_appended)
-
-    def _appended(self, answer: Any) -> None:
-        stored = integer(answer, "stored", 0)
-        before = len(self._buffer)
-        self._flying = False
-        self._buffer.confirm(stored)
-        self._setbacks = 0 if len(self._buffer) < before else self._setbacks + 1
-        self._plan_handover()
-
-    def _not_appended(self, failure: Any) -> None:
-        self._flying = False
-        if getattr(failure.value, "error", None) == INVALID:
-            log.warning("The hub cannot take samples: %s", failed(failure))
-            self._buffer.refuse()
-            self._plan_handover(delay=BATCH_PAUSE[0])
-            return
-        self._buffer.again()
-        if self._session is not None:
-            self._plan_handover(delay=self._setback(APPEND, failure))
-
-    def stop(self) -> Any:
-        """Hand over what there is, if that is quick; a Deferred that never fails."""
-        self._config = None
-        self._pace()
-        if self._handover is not None and self._handover.active():
-            self._handover.cancel()
-        return self.hand_over().addTimeout(1.0, self._clock).addErrback(lambda _: None)
+    return procedure

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import ssl
 import sys
 import time
 from collections.abc import Mapping
@@ -93,7 +94,7 @@ class Hub:
         try:
             status, headers, text, ip = self._post(body)
         except OSError as error:
-            raise HubError(f"cannot reach {self._server}: {_network_problem(error)}") from None
+            raise HubError(f"cannot reach {self._server}: {network_problem(error)}") from None
         if status in (301, 302, 303, 307, 308):
             raise HubError(f"{self._server} says to go to {headers.get('Location')}: start with that as --server")
         try:
@@ -165,17 +166,20 @@ def _system() -> str:
     return clean(f"{uname.sysname} {uname.release} {uname.machine}" if uname else sys.platform)
 
 
-def _network_problem(error: OSError) -> str:
-    """In a person's words."""
+def network_problem(error: OSError) -> str:
+    """Return what a person reads of a connection that failed."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        hint = "for a private certificate authority, set SSL_CERT_FILE"
+        return f"its certificate cannot be trusted ({error.verify_message or error}); {hint}"
+    if isinstance(error, ssl.SSLError):
+        return f"no secure connection ({error.reason or error})"
     if isinstance(error, socket.gaierror):
         return f"its name cannot be resolved ({error.strerror})"
-    if isinstance(error, TimeoutError) or isinstance(error, socket.timeout):  # noqa: SIM101 - two before 3.10
+    if isinstance(error, (TimeoutError, socket.timeout)):  # two before Python 3.10
         return f"no answer within {HTTP_TIMEOUT:g} s"
-    return error.strerror or describe(error)
+    return os.strerror(error.errno) if error.errno else describe(error)
 
 
-def tls_context() -> Any:
-    """What certificates are trusted: the system's, or those of ``SSL_CERT_FILE``."""
-    import ssl
-
+def tls_context() -> ssl.SSLContext:
+    """Return a context that trusts the system's certificates, or those of ``SSL_CERT_FILE``."""
     return ssl.create_default_context()

@@ -62,7 +62,7 @@ class Reporter:
             except Exception as error:  # a boundary: no sampler may stop another, or the agent
                 trouble = describe(error)
             if trouble:
-                failed[type(sampler).__name__.lower()] = clean(trouble, 300)
+                failed[sampler.name] = clean(trouble, 300)
         if failed:
             sample["failed"] = failed
         return sample

@@ -23,6 +23,11 @@ class Sampler:
     trouble = ""
 
     @property
+    def name(self) -> str:
+        """The name under which a report says that this sampler failed."""
+        return type(self).__name__.lower()
+
+    @property
     def group(self) -> str:
         """The switch in the configuration."""
         return self.metrics[0].group

@@ -104,6 +104,24 @@ class State:
         except OSError as error:
             log.warning("Cannot keep the configuration in %s: %s", self.folder, error.strerror)
 
+    def take_unsent(self) -> str:
+        """Return the reports that the last run could not upload, and remove their file."""
+        file = self.folder / "unsent"
+        try:
+            text = file.read_text(encoding="utf-8", errors="replace")
+        except FileNotFoundError:
+            return ""
+        file.unlink()
+        return text
+
+    def keep_unsent(self, text: str, count: int) -> None:
+        """Keep reports for the next start."""
+        try:
+            self.write("unsent", text)
+            log.info("Kept %d reports for the next start.", count)
+        except OSError as error:
+            log.warning("%d reports are lost: cannot write to %s: %s", count, self.folder, error.strerror)
+
 
 def _lock(handle: Any) -> None:
     """Lock a file for this process, where the system has such locks (Windows has not).

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Self
 
 AGENT = Path(__file__).resolve().parents[2] / "agent" / "agent.py"
+PYTHON = os.environ.get("AGENT_PYTHON", sys.executable)
+"""The agent's interpreter; set the variable to try another version than that of the tests."""
 PACKAGE = AGENT.with_name("wampflask_agent")
 
 
@@ -23,7 +25,7 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     """Run the agent to its end."""
     return subprocess.run(
-        [sys.executable, str(program), "--state", str(folder / "state"), *arguments],
+        [PYTHON, str(program), "--state", str(folder / "state"), *arguments],
         env=environment(folder, **env),
         capture_output=True,
         text=True,
@@ -40,7 +42,7 @@ class AgentProcess:
         self._log = folder / "agent.log"
         with self._log.open("a") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-W", "error", str(program), "--state", str(self.state), *arguments],
+                [PYTHON, "-W", "error", str(program), "--state", str(self.state), *arguments],
                 env=environment(folder, **env),
                 stdout=log,
                 stderr=log,

@@ -59,10 +59,10 @@ def test_check_disturbs_no_running_agent(hub: Hub, start: StartAgent, tmp_path: 
 @pytest.mark.parametrize(
     ("server", "token", "said"),
     [
-        (None, None, "WRONG  No hub is named: --server"),
+        (None, None, "WRONG  No hub is set: use --server"),
         ("http://127.0.0.1:{free}", None, "cannot reach http://127.0.0.1:{free}: Connection refused"),
         ("http://hub.invalid", None, "name cannot be resolved"),
-        ("{hub}", None, "start with --token, from the hub's admin page"),
+        ("{hub}", None, "start with --token, from the hub's page"),
         ("{hub}", "made up", "There is no such token"),
         ("http://127.0.0.1:{router}", None, "is --server right?"),
     ],
@@ -81,7 +81,7 @@ def test_check_says_that_the_router_cannot_be_reached(hub: Hub, tmp_path: Path) 
     hub.url = f"ws://127.0.0.1:{free_port()}/ws"
     done = run(tmp_path, "--check", "--server", hub.address, "--token", hub.token())
     assert done.returncode == 1
-    assert f"WRONG  The router at {hub.url} cannot be reached" in done.stdout
+    assert f"WRONG  The router: {hub.url} cannot be reached: Connection refused" in done.stdout
 
 
 def test_check_says_why_the_router_refuses(hub: Hub, tmp_path: Path) -> None:

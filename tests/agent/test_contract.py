@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 import pytest
-from wampflask_agent import agent, config
+from wampflask_agent import agent, config, uploads
 from wampflask_agent.config import Config
 from wampflask_agent.metrics import METRICS
 
@@ -23,8 +23,8 @@ ALICE, BOB = "a" * 32, "b" * 32
 
 
 def test_the_names_are_the_same() -> None:
-    assert (agent.READY, agent.APPEND) == (contract.READY, contract.APPEND)
-    assert (agent.INVALID, agent.DISABLED) == (contract.INVALID, contract.DISABLED)
+    assert (agent.READY, uploads.APPEND) == (contract.READY, contract.APPEND)
+    assert (uploads.INVALID, agent.DISABLED) == (contract.INVALID, contract.DISABLED)
     assert (config.FREQUENCY, config.HANDOVER) == (contract.FREQUENCY, contract.HANDOVER)
     assert (agent.WATCHED_INTERVAL, agent.MAX_WATCH) == (contract.WATCHED_INTERVAL, contract.MAX_WATCH)
     source = Path(agent.__file__).read_text()
@@ -65,9 +65,7 @@ def test_the_agent_needs_two_packages_alone() -> None:
         )
     }
     foreign = tops - set(__import__("sys").stdlib_module_names)
-    assert foreign == {"wampflask_agent", "psutil", "autobahn", "twisted", "txaio"}, (
-        "twisted and txaio are autobahn[twisted]'s own"
-    )
+    assert foreign == {"wampflask_agent", "psutil", "autobahn"}
 
 
 def test_permissions_of_a_public_site_show_hosts_but_no_processes() -> None:

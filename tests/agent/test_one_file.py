@@ -6,13 +6,12 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.agent.hub import Hub, wait_for
-from tests.agent.running import PACKAGE, AgentProcess, run
+from tests.agent.running import PACKAGE, PYTHON, AgentProcess, run
 from wampflask.apps.monitor.agent_file import archive, packed
 
 
@@ -35,7 +34,7 @@ def test_it_runs_under_any_name(served: Path, tmp_path: Path, name: str) -> None
     renamed = served.rename(tmp_path / name)
     assert json.loads(run(tmp_path, "--once", program=renamed).stdout)["memory"]["total"] > 0
     unit = run(tmp_path, "--systemd", "--server", "http://hub:8080", program=renamed).stdout
-    assert f"ExecStart={sys.executable} {renamed}\n" in unit
+    assert f"ExecStart={PYTHON} {renamed}\n" in unit
 
 
 def test_its_bytes_depend_on_the_sources_alone(tmp_path: Path) -> None:
@@ -51,7 +50,7 @@ def test_its_bytes_depend_on_the_sources_alone(tmp_path: Path) -> None:
 
 def test_without_its_packages_it_says_how_to_install_them(served: Path, tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-S", "-E", served, "--once"], cwd=tmp_path, capture_output=True, text=True, check=False
+        [PYTHON, "-S", "-E", served, "--once"], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1

@@ -1,0 +1,139 @@
+"""One session with the router, by autobahn on asyncio: the only module that imports autobahn."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from typing import Any
+from urllib.parse import urlsplit
+
+os.environ.setdefault("AUTOBAHN_USE_NVX", "0")  # it would load cffi to mask one message a second
+logging.getLogger("autobahn").setLevel(logging.ERROR)  # why a session ended is logged by the link
+
+from autobahn.asyncio.wamp import ApplicationSession
+from autobahn.asyncio.websocket import WampWebSocketClientFactory
+from autobahn.wamp.exception import ApplicationError
+from autobahn.wamp.serializer import JsonSerializer
+from autobahn.wamp.types import ComponentConfig, RegisterOptions
+
+from .hub import Enrolled, network_problem, tls_context
+from .text import describe
+
+__all__ = ["ApplicationError", "RouterError", "Session", "call", "describe_failure", "join"]
+
+JOIN_TIMEOUT = 15.0
+CALL_TIMEOUT = 30.0
+LEAVE_TIMEOUT = 1.0
+_PINGS = {"autoPingInterval": 10, "autoPingTimeout": 5, "autoPingSize": 12}
+"""Seconds; a connection that died without a word is noticed after 15."""
+_REPLACE = RegisterOptions(force_reregister=True)
+
+log = logging.getLogger("agent")
+
+
+class RouterError(Exception):
+    """The router could not be joined, or a session is of no use; the text says why."""
+
+
+class Session(ApplicationSession):  # type: ignore[misc]  # autobahn's class has no types
+    """A session of this host. It lasts until ``ended`` is set; then ``reason`` says why."""
+
+    def __init__(self, enrolled: Enrolled) -> None:
+        super().__init__(ComponentConfig(realm=enrolled.realm))
+        self._enrolled = enrolled
+        self.joined = asyncio.Event()
+        self.ended = asyncio.Event()
+        self.reason = ""
+
+    async def offer(self, uri: str, procedure: Any) -> None:
+        """Register a procedure, also where the session before this one still has it."""
+        await self.register(procedure, uri, options=_REPLACE)
+
+    async def close(self) -> None:
+        """Say goodbye, and wait until the connection is closed; after a second, cut it."""
+        transport = self._transport
+        if self.is_attached():
+            self.leave()
+        try:
+            await asyncio.wait_for(self.ended.wait(), LEAVE_TIMEOUT)
+        except asyncio.TimeoutError:
+            if transport is not None and transport.transport is not None:
+                transport.transport.abort()
+
+    def onConnect(self) -> None:  # noqa: N802 - autobahn's name
+        self.join(self._enrolled.realm, ["ticket"], "agent")
+
+    def onChallenge(self, challenge: Any) -> str:  # noqa: N802 - same
+        return self._enrolled.ticket
+
+    def onJoin(self, details: Any) -> None:  # noqa: N802 - same
+        self.joined.set()
+
+    def onLeave(self, details: Any) -> Any:  # noqa: N802 - same
+        self.reason = f"{details.message or 'the session ended'} ({details.reason})"
+        return super().onLeave(details)
+
+    def onUserError(self, fail: Any, msg: str) -> None:  # noqa: N802 - same
+        if not isinstance(fail.value, ApplicationError):
+            log.debug("In a session: %s: %s", msg, fail.value)
+
+
+async def join(enrolled: Enrolled) -> Session:
+    """Connect to the router and return a session that has joined.
+
+    :raises RouterError: when that failed, or took longer than ``JOIN_TIMEOUT`` seconds.
+    """
+    session = Session(enrolled)
+    try:
+        await asyncio.wait_for(_join(session, enrolled.url), JOIN_TIMEOUT)
+    except asyncio.TimeoutError:
+        raise RouterError(f"{enrolled.url} did not let this host join within {JOIN_TIMEOUT:g} s") from None
+    except OSError as error:
+        raise RouterError(f"{enrolled.url} cannot be reached: {network_problem(error)}") from None
+    return session
+
+
+async def _join(session: Session, url: str) -> None:
+    loop = asyncio.get_running_loop()
+    parts = urlsplit(url)
+    secure = parts.scheme == "wss"
+    factory = WampWebSocketClientFactory(lambda: session, url=url, serializers=[JsonSerializer()], loop=loop)
+    factory.setProtocolOptions(openHandshakeTimeout=JOIN_TIMEOUT, **_PINGS)
+    transport, protocol = await loop.create_connection(
+        factory,
+        parts.hostname,
+        parts.port or (443 if secure else 80),
+        ssl=tls_context() if secure else None,
+        happy_eyeballs_delay=0.25,
+    )
+    protocol.is_closed.add_done_callback(lambda _: session.ended.set())
+    waiting = [asyncio.ensure_future(event.wait()) for event in (session.joined, session.ended)]
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        if session.ended.is_set():
+            raise RouterError(session.reason or f"{url} closed the connection")
+    finally:
+        for each in waiting:
+            each.cancel()
+        if not session.joined.is_set():
+            transport.abort()
+
+
+def describe_failure(error: BaseException) -> str:
+    """Return what a person reads of an error of ours, or of one that came over WAMP."""
+    if isinstance(error, ApplicationError):
+        return f"{' '.join(map(str, error.args))} ({error.error})".strip()
+    return str(error) if isinstance(error, RouterError) else describe(error)
+
+
+async def call(session: Session, procedure: str, *args: Any, **kwargs: Any) -> Any:
+    """Call a procedure of the hub and return its answer.
+
+    :raises ApplicationError: when the hub or the router answers with an error.
+    :raises RouterError: when there was no answer within ``CALL_TIMEOUT`` seconds.
+    """
+    try:
+        return await asyncio.wait_for(session.call(procedure, *args, **kwargs), CALL_TIMEOUT)
+    except asyncio.TimeoutError:
+        raise RouterError(f"no answer within {CALL_TIMEOUT:g} s") from None
