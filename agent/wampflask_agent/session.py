@@ -12,7 +12,7 @@ os.environ.setdefault("AUTOBAHN_USE_NVX", "0")  # it would load cffi to mask one
 logging.getLogger("autobahn").setLevel(logging.ERROR)  # why a session ended is logged by the link
 
 from autobahn.asyncio.wamp import ApplicationSession
-from autobahn.asyncio.websocket import WampWebSocketClientFactory
+from autobahn.asyncio.websocket import WampWebSocketClientFactory, WampWebSocketClientProtocol
 from autobahn.wamp.exception import ApplicationError
 from autobahn.wamp.serializer import JsonSerializer
 from autobahn.wamp.types import ComponentConfig, RegisterOptions
@@ -79,6 +79,27 @@ class Session(ApplicationSession):  # type: ignore[misc]  # autobahn's class has
             log.debug("In a session: %s: %s", msg, fail.value)
 
 
+class Protocol(WampWebSocketClientProtocol):  # type: ignore[misc]  # no types
+    """A WebSocket that leaves TLS to Python's ``ssl``, which has checked the router's certificate by then."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        super().connection_made(Connection(transport))
+
+
+class Connection:
+    """A transport that does not mention TLS: autobahn would load ``cryptography``, 11 MB, to describe certificates."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """Return what the transport has to say, but for TLS."""
+        return default if name in ("ssl_object", "peercert") else self._transport.get_extra_info(name, default)
+
+
 async def join(enrolled: Enrolled) -> Session:
     """Connect to the router and return a session that has joined.
 
@@ -99,6 +120,7 @@ async def _join(session: Session, url: str) -> None:
     parts = urlsplit(url)
     secure = parts.scheme == "wss"
     factory = WampWebSocketClientFactory(lambda: session, url=url, serializers=[JsonSerializer()], loop=loop)
+    factory.protocol = Protocol
     factory.setProtocolOptions(openHandshakeTimeout=JOIN_TIMEOUT, **_PINGS)
     transport, protocol = await loop.create_connection(
         factory,
