@@ -70,21 +70,21 @@ class Agent:
     # -- reporting
 
     def start(self) -> None:
-        """Begin to sample, by the configuration of the last time until the hub says otherwise."""
+        """Begin to report, by the configuration of the last run until the hub sends another."""
         if self._config is not None:
             self._reporter.prime(self._config)
             self._pace(first=WATCHED_INTERVAL)
 
     @property
     def interval(self) -> float:
-        """Seconds between two samples now."""
+        """Seconds between two reports now."""
         frequency = self._config.frequency if self._config is not None else Config().frequency
         return min(frequency, WATCHED_INTERVAL) if self._loop.time() < self._watched_until else frequency
 
     def _pace(self, first: float | None = None) -> None:
-        """Plan the next sample anew.
+        """Schedule the next report.
 
-        :param first: seconds until it, when it is not to be counted from the last one.
+        :param first: seconds until it, when they do not count from the last one.
         """
         if self._timer is not None:
             self._timer.cancel()
@@ -108,16 +108,16 @@ class Agent:
         if self._session is not None:
             try:
                 self._session.publish(f"monitor.clientstats.{self._host}", report)
-            except Exception as error:  # a boundary: the connection may end between two lines; the history has it
+            except Exception as error:  # a boundary: the connection may end at any moment; the upload has it
                 log.debug("Not published: %s", error)
         self._uploads.append(report)
 
     def enrolled(self, answer: Enrolled) -> None:
-        """The hub's configuration stands, whatever was before."""
+        """Adopt the configuration that the hub sent with its answer."""
         self._reporter.facts["ip"] = answer.ip
         if answer.skew is not None and abs(answer.skew) > MAX_SKEW and not self._warned_skew:
             self._warned_skew = True
-            log.warning("This machine's clock and the hub's differ by %.0f s: set it right.", answer.skew)
+            log.warning("This machine's clock and the hub's differ by %.0f s: set this machine's clock.", answer.skew)
         if answer.config != self._config:
             self._adopt(answer.config)
 
@@ -186,7 +186,7 @@ class Agent:
     # -- what the hub may call
 
     def configure(self, data: object) -> Values:
-        """Take over a configuration: in force when this returns, and on the pages at once or a second later."""
+        """Adopt a configuration: in force when this returns, on the pages within a second."""
         current = self._config or Config()
         try:
             config = Config.parse(data)
@@ -202,7 +202,7 @@ class Agent:
         self._config = config
         self._keep(config)
         if config.disabled:
-            self._reporter.prime(config._replace(groups=frozenset()))  # when it is enabled, all begin anew
+            self._reporter.prime(config._replace(groups=frozenset()))  # when it is enabled, all begin again
             self._pace()
         elif self._reporter.prime(config):
             self._pace(first=min(WATCHED_INTERVAL, config.frequency))  # what has begun has no rates yet
@@ -212,7 +212,7 @@ class Agent:
             self._pace()
 
     def watch(self, seconds: object) -> Values:
-        """Sample each second for so long."""
+        """Report every second for so many seconds."""
         if not isinstance(seconds, (int, float)) or isinstance(seconds, bool) or not seconds >= 0:
             raise ApplicationError(INVALID, f"seconds is {short(seconds)}; it must be a number from 0 on")
         before = self.interval

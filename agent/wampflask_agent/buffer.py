@@ -1,4 +1,4 @@
-"""Reports until the hub has stored them."""
+"""Reports, kept until the hub has stored them, each exactly once."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from typing import NamedTuple
 from .sampler import Values
 
 BUFFER_BYTES = 2 * 1024 * 1024
-"""Of samples kept while the hub is away: of a small machine about an hour at one a second, a week at one in 3 min."""
+"""Of reports kept while the hub is away: of a small machine an hour at one a second, a week at one every 3 minutes."""
 BATCH_BYTES = 40_000
-"""Of one handover; the router takes messages of 64 KiB."""
-BATCH_SAMPLES = 100
+"""Of one upload; the router accepts messages of 64 KiB."""
+BATCH_REPORTS = 100
 
 
 class Entry(NamedTuple):
-    """A sample that the hub has not confirmed: its number, once it has been handed over, and its JSON."""
+    """A report that the hub has not confirmed: its number, once it has been uploaded, and its JSON."""
 
     seq: int | None
     data: bytes
 
 
 class Buffer:
-    """Samples until the hub has stored them, oldest first; each gets one number for good when it is first handed over.
+    """Reports, oldest first. Each gets its number when it is first uploaded, and keeps it.
 
-    ``dropped``: samples lost since the start, because there was no room or the hub could not take them.
+    ``dropped``: reports lost since the start, for want of room or because the hub could not store them.
 
-    :param most: bytes of samples that wait; of more, the oldest are dropped.
+    :param most: bytes of reports that wait; of more, the oldest are dropped.
     """
 
     def __init__(self, most: int = BUFFER_BYTES) -> None:
@@ -36,7 +36,7 @@ class Buffer:
         self._bytes = 0
         self._flight: list[Entry] = []
         self._last = 0
-        self._limit = BATCH_SAMPLES
+        self._limit = BATCH_REPORTS
         self._doubtful: set[int] = set()
         self.dropped = 0
 
@@ -45,16 +45,16 @@ class Buffer:
 
     @property
     def full_batch(self) -> bool:
-        """Whether more waits than goes into one batch."""
-        return self._bytes > BATCH_BYTES or len(self._waiting) > BATCH_SAMPLES
+        """Whether more reports wait than fit into one batch."""
+        return self._bytes > BATCH_BYTES or len(self._waiting) > BATCH_REPORTS
 
-    def append(self, sample: Values) -> None:
-        """Keep a sample."""
-        self._add(Entry(None, json.dumps(sample, separators=(",", ":")).encode("ascii")))
+    def append(self, report: Values) -> None:
+        """Keep a report."""
+        self._add(Entry(None, json.dumps(report, separators=(",", ":")).encode("ascii")))
         self._bound()
 
     def batch(self) -> list[Values]:
-        """The oldest samples, numbered, to be handed over; then :meth:`confirm`, :meth:`again` or :meth:`refuse`."""
+        """Return the oldest reports, numbered, for an upload; then :meth:`confirm`, :meth:`again` or :meth:`refuse`."""
         size = 0
         while self._waiting and len(self._flight) < self._limit:
             size += len(self._waiting[0].data)
@@ -66,9 +66,12 @@ class Buffer:
         return [{**json.loads(entry.data), "seq": entry.seq} for entry in self._flight]
 
     def confirm(self, stored: int) -> None:
-        """The hub has everything up to the number ``stored``; what was under way above it comes again."""
+        """Forget what the hub has stored.
+
+        :param stored: the highest number it has; reports under way above it are uploaded again.
+        """
         self._last = max(self._last, stored)
-        self._limit = BATCH_SAMPLES
+        self._limit = BATCH_REPORTS
         self.again()
         while self._waiting and (seq := self._waiting[0].seq) is not None and seq <= stored:
             self._bytes -= len(self._waiting.popleft().data)
@@ -77,7 +80,7 @@ class Buffer:
         self.dropped -= len(saved)
 
     def again(self) -> None:
-        """What was under way may not have arrived: it comes again, with the same numbers."""
+        """Upload what was under way again, with the same numbers: it may not have arrived."""
         for entry in reversed(self._flight):
             self._waiting.appendleft(entry)
             self._bytes += len(entry.data)
@@ -85,22 +88,22 @@ class Buffer:
         self._bound()
 
     def refuse(self) -> None:
-        """The hub cannot take what was under way: find the sample that it cannot take, and drop that one alone."""
+        """Look, by halves, for the one report under way that the hub cannot store, and drop only that."""
         if len(self._flight) > 1:
             self._limit = len(self._flight) // 2
             self.again()
             return
         self.dropped += len(self._flight)
         self._flight = []
-        self._limit = BATCH_SAMPLES
+        self._limit = BATCH_REPORTS
 
     def dump(self) -> str:
-        """Everything unconfirmed, to be kept in a file over a restart."""
+        """Return everything unconfirmed, to be kept in a file over a restart."""
         self.again()
         return "".join(f"{entry.seq or 0} {entry.data.decode('ascii')}\n" for entry in self._waiting)
 
     def load(self, text: str) -> None:
-        """Add what :meth:`dump` gave; a line that was cut off is left out."""
+        """Add what :meth:`dump` returned; skip damaged lines."""
         for line in text.splitlines():
             number, _, data = line.partition(" ")
             if number.isdigit() and _is_object(data):

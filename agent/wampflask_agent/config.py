@@ -24,7 +24,7 @@ class Config(NamedTuple):
 
     @classmethod
     def parse(cls, data: object) -> Config:
-        """From JSON; fields that are missing have their defaults, unknown ones are left alone.
+        """Return the configuration in JSON; missing fields have their defaults, unknown ones are ignored.
 
         :raises FieldError: naming the first wrong field.
         """

@@ -27,11 +27,11 @@ class Mount(NamedTuple):
 
 
 class Disks(Sampler):
-    """How full the mounted file systems are. Local ones: those of networks hang when their server does, and are its.
+    """How full the mounted local file systems are; network file systems hang when their server does, and belong to it.
 
-    A drive that does not answer stops nothing but itself: sizes are asked for in a thread, which is left behind when a
-    file system takes longer than ``patience`` seconds; that one is named in ``trouble``, and asked again when it has
-    answered at last.
+    A drive that does not answer holds up only itself: sizes are read in a thread, which is left behind when a file
+    system takes longer than ``patience`` seconds. That one is named in ``trouble``, and read again once it has
+    answered.
 
     :param root: where the host's file systems are seen, "" but for containers.
     :param every: seconds between two measurements.
@@ -71,7 +71,7 @@ class Disks(Sampler):
         return {"disks": self._disks} if self._disks else {}
 
     def wait(self, seconds: float) -> None:
-        """Until the measurement that was begun is done."""
+        """Wait until the measurement that was begun is done."""
         if self._round is not None:
             self._round.done.wait(seconds)
 
@@ -110,13 +110,13 @@ class _Round:
                     self.at = mount.name
                     measured |= {mount.device} if self._measure(mount) else set()
             self.disks = dict(sorted(self.disks.items()))
-        except Exception as error:  # a boundary: the thread ends with a word for the sample, not with a traceback
+        except Exception as error:  # a boundary: the thread ends with a reason for the report, not with a traceback
             self.trouble = describe(error)
         finally:
             self.done.set()
 
     def _measure(self, mount: Mount) -> bool:
-        """Whether that was a file system with a size; a container's ``/etc/hosts`` is mounted, too, and is none."""
+        """Return whether it is a file system with a size; a container's ``/etc/hosts`` is mounted, too, and is not."""
         try:
             usage = self._usage(mount.path) if Path(mount.path).is_dir() else None
         except OSError as error:
@@ -134,7 +134,7 @@ class _Round:
 
 
 def mounts(root: str = "") -> list[Mount]:
-    """The mounted file systems of drives, and whatever is at ``/``; short places first. Touches none of them.
+    """Return the mounted file systems of drives, and the one at ``/``; short paths first. Touches none of them.
 
     :param root: where the host's file systems are seen, "" but for containers.
     """
@@ -153,7 +153,7 @@ def mounts(root: str = "") -> list[Mount]:
 
 
 def _drive_kinds(file: Path) -> set[str]:
-    """The kinds of file systems that this kernel keeps on drives; not those that are always full by their nature."""
+    """Return the kinds of file systems that this kernel keeps on drives, without those that are always full."""
     with suppress(OSError):
         lines = file.read_text(encoding="utf-8").splitlines()
         kinds = {line.strip() for line in lines if not line.startswith("nodev")}

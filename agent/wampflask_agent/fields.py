@@ -1,4 +1,4 @@
-"""Values out of JSON that somebody else wrote."""
+"""Values out of JSON from another program, checked. Each function raises :class:`FieldError` for a wrong value."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .text import short
 
 
 class FieldError(ValueError):
-    """A configuration that cannot be; the text names the field and what it may be."""
+    """A field with a wrong value; the text names it and what it may be."""
 
 
 def boolean(data: Mapping[str, Any], name: str, *, default: bool) -> bool:

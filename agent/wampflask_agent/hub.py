@@ -1,4 +1,4 @@
-"""The hub's HTTP side: enrolment, which brings configuration and ticket."""
+"""Enrolment: ask the hub over HTTP for this host's configuration and for a ticket to the router."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from .state import State
 from .text import clean, describe, short
 
 HTTP_TIMEOUT = 10.0
-
-
 REFUSED_DELAY = 60.0
-
-
 MAX_SKEW = 30.0
 """Seconds that this machine's clock and the hub's may differ without a warning."""
 
 
 class HubError(Exception):
-    """The hub could not be asked, or did not answer as one; it may be tried again."""
+    """The hub could not be reached, or its answer makes no sense; it is asked again."""
 
 
 class Refused(HubError):
-    """The hub does not want this host; a person must do something. ``code`` is the hub's word for it."""
+    """The hub refuses this host until somebody does something.
+
+    :param code: the hub's code for the reason.
+    :param wait: seconds until it may be asked again.
+    """
 
     def __init__(self, code: str, reason: str, wait: float = REFUSED_DELAY) -> None:
         super().__init__(reason)
@@ -44,7 +44,11 @@ class Refused(HubError):
 
 
 class Enrolled(NamedTuple):
-    """The hub's answer. ``ip``: this machine's address towards the hub. ``skew``: seconds its clock is ahead."""
+    """The hub's answer.
+
+    ``ip``: the address by which this machine reaches the hub.
+    ``skew``: seconds that the hub's clock is ahead, None when it does not say.
+    """
 
     config: Config
     ticket: str
@@ -55,9 +59,12 @@ class Enrolled(NamedTuple):
 
 
 class Hub:
-    """The hub's HTTP side. Blocks: for a thread.
+    """The hub over HTTP. Its calls block: not for the event loop.
 
-    :param state: knows id and key.     :param token: only sent to a hub that does not know this host.
+    :param server: the hub's address, normalised.
+    :param token: only sent to a hub that does not know this host.
+    :param name: of this host, for people.
+    :param state: keeps id and key.
     """
 
     MAX_ANSWER = 1024 * 1024
@@ -69,9 +76,10 @@ class Hub:
         self._state = state
 
     def enrol(self) -> Enrolled:
-        """Tell the hub who this is, and be given configuration and ticket.
+        """Identify this host to the hub and return its answer.
 
-        :raises Refused: by the hub.     :raises HubError: when it could not be asked.
+        :raises Refused: when the hub refuses this host.
+        :raises HubError: when it could not be reached, or its answer makes no sense.
         """
         first = self._state.read_config() is None
         try:
@@ -92,17 +100,17 @@ class Hub:
             **({"token": token} if token else {}),
         }
         try:
-            status, headers, text, ip = self._post(body)
+            status, headers, content, ip = self._post(body)
         except OSError as error:
             raise HubError(f"cannot reach {self._server}: {network_problem(error)}") from None
         if status in (301, 302, 303, 307, 308):
-            raise HubError(f"{self._server} says to go to {headers.get('Location')}: start with that as --server")
+            raise HubError(f"{self._server} redirects to {headers.get('Location')}: use that address as --server")
         try:
-            answer = json.loads(text)
+            answer = json.loads(content)
         except ValueError:
             answer = None
         if not isinstance(answer, dict):
-            raise HubError(f"{self._server} answered {status}, but not as a hub does: is --server right?")
+            raise HubError(f"{self._server} answered {status}, which is not a hub's answer: is --server right?")
         if status >= 500:  # noqa: PLR2004
             raise HubError(f"{self._server} answered {status}: {_reason(answer)}")
         if status >= 400:  # noqa: PLR2004
@@ -141,7 +149,7 @@ class Hub:
             _check_url(url)
             return Enrolled(Config.parse(answer), ticket, url, realm, ip, _skew(headers.get("Date")))
         except FieldError as error:
-            raise HubError(f"{self._server} answered what this agent cannot use: {error}") from None
+            raise HubError(f"{self._server} sent an answer that this agent cannot use: {error}") from None
 
 
 def _check_url(url: str) -> None:
@@ -150,7 +158,7 @@ def _check_url(url: str) -> None:
 
 
 def _reason(answer: Mapping[str, Any]) -> str:
-    return clean(str(answer.get("reason") or answer.get("error") or "it gave no reason"), 300)
+    return clean(str(answer.get("reason") or answer.get("error") or "no reason given"), 300)
 
 
 def _skew(date: str | None) -> float | None:

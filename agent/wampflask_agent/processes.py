@@ -16,17 +16,17 @@ MAX_PROCESSES = 100
 
 
 class Processes:
-    """The processes that use most. Takes a moment, so for a thread; one call at a time."""
+    """The processes that use most. Blocks: not for the event loop; one call at a time."""
 
     FRESH = 10.0
-    """Seconds that CPU times are good to compare with; older ones are taken anew, with a pause between."""
+    """Seconds for which CPU times are good to compare with; older ones are measured again, with a pause between."""
 
     def __init__(self) -> None:
         self._before: dict[tuple[int, float], float] = {}
         self._then = -math.inf
 
     def top(self, limit: int) -> Values:
-        """The first ``limit`` by CPU and by memory. Blocks for about half a second the first time."""
+        """Return the first ``limit`` by CPU and by memory. Takes half a second the first time."""
         if time.monotonic() - self._then > self.FRESH:
             self._measure()
             time.sleep(0.5)
@@ -60,7 +60,7 @@ class Processes:
 
 
 def _process(cpu: float, memory: int, process: Any, total: int) -> Values | None:
-    """One row of the list; None when the process has ended meanwhile."""
+    """Return one row of the list, None when the process has ended."""
     with suppress(psutil.Error, OSError):
         user = "?"
         with suppress(psutil.Error, OSError, KeyError):

@@ -11,10 +11,11 @@ from .text import clean
 Values = dict[str, Any]
 
 MAX_NAMES = 48
+"""Disks, interfaces and sensors of one kind in a report; the first ones."""
 
 
 class Sampler:
-    """Measures some metrics of one group.
+    """Measures some of the metrics, all in one group.
 
     ``trouble``: what could not be measured the last time, while the rest could.
     """
@@ -33,10 +34,10 @@ class Sampler:
         return self.metrics[0].group
 
     def prime(self, now: float) -> None:
-        """Begin to measure: rates and shares are of the time from here on."""
+        """Begin to measure: rates and shares are of the time from now on."""
 
     def sample(self, now: float) -> Values:
-        """The values now; what this machine has not is left out.
+        """Return the values now, without those that this machine does not have.
 
         :param now: seconds, monotonic.
         """
@@ -51,9 +52,9 @@ class Rates:
         self._then: float | None = None
 
     def of(self, counters: Mapping[str, Sequence[float]], now: float) -> dict[str, list[float]]:
-        """By name, the rise of each counter per second since the last call.
+        """Return by name how much each counter rose per second since the last call.
 
-        Left out are new names, and those of which a counter fell: it was set back or went over its limit.
+        New names are left out, and those with a counter that fell: it was reset or overflowed.
         """
         elapsed = now - self._then if self._then is not None else 0.0
         rates = {}
@@ -66,7 +67,7 @@ class Rates:
 
 
 def named(name: str, things: Mapping[str, Any]) -> Values:
-    """``things`` under ``name``, their own names made to travel, not too many; nothing when there are none."""
+    """Return ``things`` under ``name``, with clean names and not too many; nothing when there are none."""
     some = list(things.items())[:MAX_NAMES]
     return {name: {clean(key): value for key, value in some}} if some else {}
 

@@ -31,7 +31,7 @@ class Cpus(Sampler):
 
 
 class Memory(Sampler):
-    """Memory and swap. Used is what cannot be had: caches that give way count as free."""
+    """Memory and swap. Used is what programs cannot have: caches that give way count as free."""
 
     metrics = metrics.MEMORY
 
@@ -50,7 +50,7 @@ class Memory(Sampler):
 
 
 class Network(Sampler):
-    """What interfaces receive and send; not the loopback, nor the containers' ends of their cables."""
+    """What interfaces receive and send, without the loopback and the containers' own."""
 
     metrics = metrics.NETWORK
     _inner = re.compile(r"lo\d*$|veth|Loopback")
@@ -75,7 +75,7 @@ class Network(Sampler):
 
 
 class Temperatures(Sampler):
-    """What the sensors say, degrees Celsius.
+    """Temperatures of the sensors, degrees Celsius.
 
     :param root: where the host's ``/sys`` is seen, "" but for containers.
     """
@@ -120,7 +120,7 @@ class System(Sampler):
         return {"uptime": round(self._uptime(), 1), "processes": len(psutil.pids())}
 
     def _uptime(self) -> float:
-        """From the kernel where it tells, so that a clock that was set changes nothing."""
+        """Return seconds since the start, from the kernel where it says: a clock that was set changes nothing then."""
         file = Path(psutil.PROCFS_PATH if hasattr(psutil, "PROCFS_PATH") else "/proc") / "uptime"
         if file.exists():
             return float(file.read_text(encoding="ascii").split()[0])
@@ -128,7 +128,10 @@ class System(Sampler):
 
 
 def all_samplers(root: str = "") -> list[Sampler]:
-    """All of them. :param root: where a host's file systems are seen in a container; "" elsewhere."""
+    """Return one of each.
+
+    :param root: where a host's file systems are mounted in a container; "" elsewhere.
+    """
     if root:
         psutil.PROCFS_PATH = f"{root}/proc"
     return [Cpus(), Memory(), Disks(root), DiskIo(root), Network(), Temperatures(root), System()]

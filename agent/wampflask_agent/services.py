@@ -1,4 +1,4 @@
-"""How to run an agent for good: a systemd unit, a compose file."""
+"""Files to install an agent as a service: a systemd unit, a Docker Compose file."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def systemd_unit(settings: Settings) -> str:
     """Return a unit for systemd. The token is not in it, because every user of a machine may read units."""
     start = " ".join(_quoted(part) for part in program())
     return f"""\
-# wampflask's monitoring agent. Put it to work:
+# wampflask's monitoring agent. To install it:
 #   {" ".join(program())} --systemd | sudo tee /etc/systemd/system/wampflask-agent.service
-#   echo WAMPFLASK_AGENT_TOKEN=<from the hub's admin page> | sudo install -m 600 /dev/stdin /etc/wampflask-agent.env
+#   echo WAMPFLASK_AGENT_TOKEN=<from “Add a host”> | sudo install -m 600 /dev/stdin /etc/wampflask-agent.env
 #   sudo systemctl enable --now wampflask-agent
-# The token is needed once; the file may be removed when the host is on the dashboard.
+# The token is only needed the first time: remove the file when the host is on the dashboard.
 [Unit]
 Description=wampflask monitoring agent
 Wants=network-online.target
@@ -61,7 +61,7 @@ WantedBy=multi-user.target
 
 
 def _quoted(text: str) -> str:
-    """A word of a unit file."""
+    """Return a word as a unit file quotes it."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
     return f'"{escaped}"' if re.search(r"[\s\"'\\]", escaped) else escaped
 
@@ -71,10 +71,11 @@ def compose_file(settings: Settings) -> str:
     server = json.dumps(settings.server or "http://hub:8080")
     name = json.dumps(settings.name)
     return f"""\
-# wampflask's monitoring agent in a container. Save this as compose.yaml beside agent.py:
+# wampflask's monitoring agent in a container. Save this as compose.yaml in a folder with agent.py:
 #   curl -fsSO {settings.server or "http://hub:8080"}/agent.py
-#   WAMPFLASK_AGENT_TOKEN=<from the hub's admin page> docker compose up -d
-# The token is needed once. The container sees the host's processes, network and file systems, and can change nothing.
+#   WAMPFLASK_AGENT_TOKEN=<from the hub's page “Add a host”> docker compose up -d
+# The token is only needed the first time. The container sees the host's processes, network and file systems, and can
+# change nothing.
 services:
   wampflask-agent:
     build:

@@ -30,7 +30,10 @@ class Settings(NamedTuple):
 
     @classmethod
     def gather(cls, options: Mapping[str, str | None], env: Mapping[str, str]) -> Settings:
-        """:raises AgentError: for a file that cannot be read, or a value that cannot be."""
+        """Gather the settings.
+
+        :raises AgentError: for a file that cannot be read, or a wrong value.
+        """
         given = {
             **_read_files(options.get("config") or env.get(f"{ENVIRONMENT}CONFIG")),
             **{name: env[key] for name in SETTINGS if (key := ENVIRONMENT + name.upper()) in env},
@@ -47,7 +50,7 @@ class Settings(NamedTuple):
 
 
 def _read_files(chosen: str | None) -> dict[str, str]:
-    """The settings in the chosen file, or in those of :data:`CONFIG_FILES` that are there."""
+    """Return the settings in the chosen file, or in those of :data:`CONFIG_FILES` that exist."""
     found: dict[str, str] = {}
     for name in (chosen,) if chosen else CONFIG_FILES:
         file = Path(name).expanduser()
@@ -81,15 +84,15 @@ def parse_settings(text: str, file: str) -> dict[str, str]:
 
 
 def normal_server(text: str) -> str:
-    """The hub's address with scheme, without a slash at the end; "" stays.
+    """Return the hub's address with a scheme and without a slash at the end; "" stays.
 
-    :raises AgentError: when it cannot be one.
+    :raises AgentError: when it is not an address.
     """
     if not text:
         return ""
     address = text if "://" in text else f"http://{text}"
     if not _is_server(address):
-        raise AgentError(f"--server {text} is no address of a hub; write it like http://hub:8080")
+        raise AgentError(f"--server {text} is not a hub's address; write it like http://hub:8080")
     return address.rstrip("/")
 
 
@@ -110,12 +113,12 @@ def _buffer_bytes(text: str) -> int:
     except ValueError:
         size = 0.0
     if not 0.1 <= size <= 1024:  # noqa: PLR2004 - MiB
-        raise AgentError(f"--buffer {text} is no size; write MiB from 0.1 to 1024.")
+        raise AgentError(f"--buffer {text} is not a size: write MiB, from 0.1 to 1024.")
     return int(size * 1024 * 1024)
 
 
 def default_state(env: Mapping[str, str]) -> str:
-    """The folder for identity and key."""
+    """Return the folder for identity and key where none is set."""
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         return "/var/lib/wampflask-agent"
     return str(Path(env.get("XDG_STATE_HOME") or "~/.local/state") / "wampflask-agent")

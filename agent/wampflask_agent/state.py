@@ -1,4 +1,4 @@
-"""The folder in which an agent keeps who it is."""
+"""The folder in which an agent keeps its identity and what it has not uploaded."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ log = logging.getLogger("agent")
 
 
 class State:
-    """The folder in which an agent keeps who it is: ``host``, ``key``, ``config.json``, ``unsent``. Only its user can
-    read it.
+    """The folder in which an agent keeps its identity: ``host``, ``key``, ``config.json``, ``unsent``.
+
+    Only its user can read it.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -27,40 +28,38 @@ class State:
         self._lock: Any = None
 
     def open(self) -> None:
-        """Make it, and hold it for this process; the kernel frees it however the process ends.
+        """Create the folder and lock it for this process; the kernel unlocks it however the process ends.
 
-        :raises AgentError: when it cannot be used, or another agent does.
+        :raises AgentError: when it cannot be used, or another agent uses it.
         """
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock = open(self.folder / "lock", "a+", encoding="ascii", opener=_private)  # noqa: SIM115 - held
         except OSError as error:
             raise AgentError(
-                f"Cannot write {self.folder}: {error.strerror}. Choose a folder with --state, or run as its owner."
+                f"Cannot write to {self.folder}: {error.strerror}. Choose a folder with --state, or run as its owner."
             ) from None
         try:
             _lock(self._lock)
         except OSError:
-            raise AgentError(
-                f"Another agent runs with {self.folder}. Give this one a folder of its own: --state"
-            ) from None
+            raise AgentError(f"Another agent uses {self.folder}. Choose another folder with --state.") from None
 
     def close(self) -> None:
-        """Free the folder."""
+        """Unlock the folder."""
         if self._lock is not None:
             self._lock.close()
             self._lock = None
 
     def host(self) -> str:
-        """This host's id, made at the first call."""
+        """Return this host's id, created at the first call."""
         return self._secret("host", 16)
 
     def key(self) -> str:
-        """This host's key, made at the first call."""
+        """Return this host's key, created at the first call."""
         return self._secret("key", 32)
 
     def known_host(self) -> str:
-        """The id if there is one yet."""
+        """Return the id, "" when there is none yet."""
         with suppress(OSError, ValueError):
             return (self.folder / "host").read_text(encoding="ascii").strip()
         return ""
@@ -71,7 +70,7 @@ class State:
             if not file.exists():
                 self.write(name, os.urandom(size).hex() + "\n")
             elif stat.S_IMODE(file.stat().st_mode) & 0o077:
-                log.warning("Others on this machine could read %s; now they cannot.", file)
+                log.warning("Other users of this machine could read %s; the file is private now.", file)
                 file.chmod(0o600)
             text = file.read_text(encoding="ascii", errors="replace").strip()
         except OSError as error:
@@ -92,13 +91,13 @@ class State:
         new.replace(self.folder / name)
 
     def read_config(self) -> Config | None:
-        """The configuration of the last time; None when this host was never accepted by a hub."""
+        """Return the configuration of the last run, None when no hub has accepted this host yet."""
         with suppress(OSError, ValueError):
             return Config.parse(json.loads((self.folder / "config.json").read_text(encoding="utf-8")))
         return None
 
     def write_config(self, config: Config) -> None:
-        """Keep it for the next start, in case the hub is away then."""
+        """Keep a configuration for the next start, in case the hub is away then."""
         try:
             self.write("config.json", json.dumps(config.as_json()) + "\n")
         except OSError as error:

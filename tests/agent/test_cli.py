@@ -103,10 +103,10 @@ def test_check_says_that_the_folder_cannot_be_used(hub: Hub, tmp_path: Path) -> 
     ("arguments", "said"),
     [
         ((), "Which hub? Start with --server"),
-        (("--server", "ftp://x"), "is no address of a hub"),
-        (("--server", "http://user:secret@hub"), "is no address of a hub"),
-        (("--server", "http://hub:99999"), "is no address of a hub"),
-        (("--server", "hub", "--buffer", "lots"), "--buffer lots is no size"),
+        (("--server", "ftp://x"), "is not a hub's address"),
+        (("--server", "http://user:secret@hub"), "is not a hub's address"),
+        (("--server", "http://hub:99999"), "is not a hub's address"),
+        (("--server", "hub", "--buffer", "lots"), "--buffer lots is not a size"),
         (("--server", "hub", "--config", "/nowhere/agent.conf"), "There is no file /nowhere/agent.conf"),
     ],
 )

@@ -181,11 +181,11 @@ def test_retry_after_is_obeyed(hub: Hub, start: StartAgent) -> None:
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        ((200, ["not", "an", "object"], {}), "not as a hub does"),
+        ((200, ["not", "an", "object"], {}), "not a hub's answer"),
         ((200, {"ticket": "x"}, {}), "url is None"),
         ((200, {"ticket": "x", "realm": "r", "url": "http://elsewhere"}, {}), "must begin with ws://"),
         ((200, {"ticket": "x", "realm": "r", "url": "ws://h", "frequency": 0}, {}), "frequency is 0"),
-        ((302, {}, {"Location": "https://hub.example"}), "hub.example: start with that as --server"),
+        ((302, {}, {"Location": "https://hub.example"}), "hub.example: use that address as --server"),
         ((500, {}, {}), "answered 500"),
     ],
 )
