@@ -1,7 +1,8 @@
 """What the agent costs its host at one report a second, with TLS and without, beside Glances' at one screen a second.
 
 Each as its own process on this machine, in turn, warmed up; CPU of one core by the kernel's counters, memory as the
-largest resident size seen. ``python -m bench.agent 180`` measures for three minutes each. Glances stands in an environment of its own, ``build/glances``, made when missing.
+largest resident size seen. ``python -m bench.agent 180`` measures for three minutes each.
+Glances stands in an environment of its own, ``build/glances``, made when missing.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -76,7 +78,7 @@ def _agent(folder: Path, *, tls: bool) -> Iterator[tuple[int, Callable[[], int]]
     with ExitStack() as stack:
         node = stack.enter_context(RouterNode(permissions=contract.PERMISSIONS))
         hub = stack.enter_context(Hub(node, frequency=1.0, handover=10.0))
-        server, trusted = hub.address, {}
+        server, trusted = hub.address, dict[str, Any]()
         if tls:
             certificate = make_certificate(folder / "hub.pem")
             http, router = (stack.enter_context(closing(Front(port, certificate))) for port in (hub.port, node.port))

@@ -139,7 +139,11 @@ class Agent:
             self._pace()
 
     async def _offer(self, session: Session) -> None:
-        procedures = {"configure": self.configure, "watch": self.watch, "processes": self.processes}
+        procedures: dict[str, Callable[..., Any]] = {
+            "configure": self.configure,
+            "watch": self.watch,
+            "processes": self.processes,
+        }
         try:
             for name, function in procedures.items():
                 await session.offer(f"monitor.host.{self._host}.{name}", _guarded(function))
@@ -151,11 +155,14 @@ class Agent:
         setbacks = Setbacks()
         while True:
             try:
-                welcome = await call(session, READY, self._hello())
-                config, stored = Config.parse(welcome["config"]), integer(welcome, "stored", 0)
-                break
-            except Exception as error:  # a boundary: the answer may be anything
+                self._welcomed(await call(session, READY, self._hello()))
+            except Exception as error:  # noqa: PERF203 - a boundary in a loop of calls: the answer may be anything
                 await asyncio.sleep(setbacks.after(READY, error))
+            else:
+                return
+
+    def _welcomed(self, welcome: Values) -> None:
+        config, stored = Config.parse(welcome["config"]), integer(welcome, "stored", 0)
         self._buffer.confirm(stored)
         if config != self._config:
             self._adopt(config)

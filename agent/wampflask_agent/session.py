@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -36,7 +37,7 @@ class RouterError(Exception):
     """The router could not be joined, or a session is of no use; the text says why."""
 
 
-class Session(ApplicationSession):  # type: ignore[misc]  # autobahn's class has no types
+class Session(ApplicationSession):
     """A session of this host. It lasts until ``ended`` is set; then ``reason`` says why."""
 
     def __init__(self, enrolled: Enrolled) -> None:
@@ -45,6 +46,8 @@ class Session(ApplicationSession):  # type: ignore[misc]  # autobahn's class has
         self.joined = asyncio.Event()
         self.ended = asyncio.Event()
         self.reason = ""
+        self.cut: Callable[[], None] = lambda: None
+        """Ends the connection at once; there when it is open."""
 
     async def offer(self, uri: str, procedure: Any) -> None:
         """Register a procedure, also where the session before this one still has it."""
@@ -52,14 +55,12 @@ class Session(ApplicationSession):  # type: ignore[misc]  # autobahn's class has
 
     async def close(self) -> None:
         """Say goodbye, and wait until the connection is closed; after a second, cut it."""
-        transport = self._transport
         if self.is_attached():
             self.leave()
         try:
             await asyncio.wait_for(self.ended.wait(), LEAVE_TIMEOUT)
         except asyncio.TimeoutError:
-            if transport is not None and transport.transport is not None:
-                transport.transport.abort()
+            self.cut()
 
     def onConnect(self) -> None:  # noqa: N802 - autobahn's name
         self.join(self._enrolled.realm, ["ticket"], "agent")
@@ -79,17 +80,17 @@ class Session(ApplicationSession):  # type: ignore[misc]  # autobahn's class has
             log.debug("In a session: %s: %s", msg, fail.value)
 
 
-class Protocol(WampWebSocketClientProtocol):  # type: ignore[misc]  # no types
+class Protocol(WampWebSocketClientProtocol):
     """A WebSocket that leaves TLS to Python's ``ssl``, which has checked the router's certificate by then."""
 
-    def connection_made(self, transport: asyncio.Transport) -> None:
-        super().connection_made(Connection(transport))
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(Connection(transport))  # type: ignore[no-untyped-call]
 
 
 class Connection:
     """A transport that does not mention TLS: autobahn would load ``cryptography``, 11 MB, to describe certificates."""
 
-    def __init__(self, transport: asyncio.Transport) -> None:
+    def __init__(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
 
     def __getattr__(self, name: str) -> Any:
@@ -124,11 +125,12 @@ async def _join(session: Session, url: str) -> None:
     factory.setProtocolOptions(openHandshakeTimeout=JOIN_TIMEOUT, **_PINGS)
     transport, protocol = await loop.create_connection(
         factory,
-        parts.hostname,
+        parts.hostname or "",
         parts.port or (443 if secure else 80),
         ssl=tls_context() if secure else None,
         happy_eyeballs_delay=0.25,
     )
+    session.cut = transport.abort
     protocol.is_closed.add_done_callback(lambda _: session.ended.set())
     waiting = [asyncio.ensure_future(event.wait()) for event in (session.joined, session.ended)]
     try:
@@ -139,7 +141,7 @@ async def _join(session: Session, url: str) -> None:
         for each in waiting:
             each.cancel()
         if not session.joined.is_set():
-            transport.abort()
+            session.cut()
 
 
 def describe_failure(error: BaseException) -> str:
