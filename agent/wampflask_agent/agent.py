@@ -8,10 +8,11 @@ import logging
 import os
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import __version__
 from .buffer import Buffer
+from .calls import CallError, RouterError, Setbacks, explain
 from .config import Config
 from .fields import FieldError, integer
 from .hub import MAX_SKEW, Enrolled
@@ -19,10 +20,12 @@ from .metrics import METRICS
 from .processes import MAX_PROCESSES, Processes
 from .reports import Reporter
 from .sampler import Values
-from .session import ApplicationError, RouterError, Session, call, describe_failure
 from .text import short
 from .threads import in_thread
-from .uploads import INVALID, Setbacks, Uploads
+from .uploads import INVALID, Uploads
+
+if TYPE_CHECKING:  # only the link loads autobahn
+    from .session import Session
 
 WATCHED_INTERVAL = 1.0
 MAX_WATCH = 120.0
@@ -147,15 +150,15 @@ class Agent:
         try:
             for name, function in procedures.items():
                 await session.offer(f"monitor.host.{self._host}.{name}", _guarded(function))
-        except ApplicationError as error:
-            raise RouterError(f"the router refuses this agent's procedures: {describe_failure(error)}") from None
+        except CallError as error:
+            raise RouterError(f"the router refuses this agent's procedures: {explain(error)}") from None
 
     async def _greet(self, session: Session) -> None:
         """Call the hub until it welcomes this agent."""
         setbacks = Setbacks()
         while True:
             try:
-                self._welcomed(await call(session, READY, self._hello()))
+                self._welcomed(await session.ask(READY, self._hello()))
             except Exception as error:  # noqa: PERF203 - a boundary in a loop of calls: the answer may be anything
                 await asyncio.sleep(setbacks.after(READY, error))
             else:
@@ -221,7 +224,7 @@ class Agent:
     def watch(self, seconds: object) -> Values:
         """Report every second for so many seconds."""
         if not isinstance(seconds, (int, float)) or isinstance(seconds, bool) or not seconds >= 0:
-            raise ApplicationError(INVALID, f"seconds is {short(seconds)}; it must be a number from 0 on")
+            raise CallError(INVALID, f"seconds is {short(seconds)}; it must be a number from 0 on")
         before = self.interval
         self._watched_until = self._loop.time() + min(float(seconds), MAX_WATCH)
         if self.interval != before:
@@ -231,10 +234,10 @@ class Agent:
     async def processes(self, limit: object = 10) -> Values:
         """Return the processes that use most, measured now; calls at the same time share one measurement."""
         if self._config is not None and self._config.disabled:
-            raise ApplicationError(DISABLED, "This host is disabled: enable it to see its processes.")
+            raise CallError(DISABLED, "This host is disabled: enable it to see its processes.")
         if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= MAX_PROCESSES:
             reason = f"limit is {short(limit)}; it must be a whole number from 1 to {MAX_PROCESSES}"
-            raise ApplicationError(INVALID, reason)
+            raise CallError(INVALID, reason)
         if self._listing is None or self._listing.done():
             self._listing = in_thread(self._processes.top, MAX_PROCESSES)
         found = await asyncio.shield(self._listing)
@@ -248,10 +251,10 @@ def _guarded(function: Callable[..., Any]) -> Callable[..., Any]:
         try:
             answer = function(*args, **kwargs)
             return await answer if inspect.isawaitable(answer) else answer
-        except ApplicationError:
+        except CallError:
             raise
         except Exception:
             log.exception("%s failed", function.__name__)
-            raise ApplicationError(INTERNAL, "The agent failed; its log says why.") from None
+            raise CallError(INTERNAL, "The agent failed; its log says why.") from None
 
     return procedure

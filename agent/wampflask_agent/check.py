@@ -11,11 +11,12 @@ from typing import NamedTuple
 import psutil
 
 from . import __version__
+from .calls import RouterError
 from .errors import AgentError
 from .hub import MAX_SKEW, Enrolled, Hub, HubError, Refused
 from .once import once
 from .samplers import all_samplers
-from .session import RouterError, join
+from .session import join
 from .settings import Settings
 from .state import State
 

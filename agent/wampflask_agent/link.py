@@ -7,9 +7,10 @@ import logging
 import random
 from collections.abc import Awaitable, Callable
 
+from .calls import RouterError, explain
 from .errors import AgentError
 from .hub import Enrolled, HubError, Refused
-from .session import RouterError, Session, describe_failure, join
+from .session import Session, join
 from .threads import in_thread
 
 FIRST_DELAY = 1.0
@@ -58,7 +59,7 @@ class Link:
             except RouterError as error:
                 problem = f"No router: {error}"
             except Exception as error:  # a boundary: whatever it was, the host is to be monitored again
-                problem = f"Unexpected: {describe_failure(error)}"
+                problem = f"Unexpected: {explain(error)}"
                 log.debug("Unexpected", exc_info=True)
             attempts = 1 if loop.time() - began >= STEADY else attempts + 1
             self._log(problem)

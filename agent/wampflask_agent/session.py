@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,10 +19,8 @@ from autobahn.wamp.exception import ApplicationError
 from autobahn.wamp.serializer import JsonSerializer
 from autobahn.wamp.types import ComponentConfig, RegisterOptions
 
+from .calls import CallError, RouterError
 from .hub import Enrolled, network_problem, tls_context
-from .text import describe
-
-__all__ = ["ApplicationError", "RouterError", "Session", "call", "describe_failure", "join"]
 
 JOIN_TIMEOUT = 15.0
 CALL_TIMEOUT = 30.0
@@ -31,10 +30,6 @@ _PINGS = {"autoPingInterval": 10, "autoPingTimeout": 5, "autoPingSize": 12}
 _REPLACE = RegisterOptions(force_reregister=True)
 
 log = logging.getLogger("agent")
-
-
-class RouterError(Exception):
-    """The router could not be joined, or a session is of no use; the text says why."""
 
 
 class Session(ApplicationSession):
@@ -49,9 +44,33 @@ class Session(ApplicationSession):
         self.cut: Callable[[], None] = lambda: None
         """Ends the connection at once; there when it is open."""
 
-    async def offer(self, uri: str, procedure: Any) -> None:
-        """Register a procedure, also where the session before this one still has it."""
-        await self.register(procedure, uri, options=_REPLACE)
+    async def offer(self, uri: str, function: Callable[..., Awaitable[Any]]) -> None:
+        """Register a procedure, also where the session before this one still has it.
+
+        :param function: may raise :class:`CallError`.
+        :raises CallError: when the router refuses.
+        """
+
+        async def procedure(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return await function(*args, **kwargs)
+            except CallError as error:
+                raise ApplicationError(error.uri, *error.args) from None
+
+        with _errors():
+            await self.register(procedure, uri, options=_REPLACE)
+
+    async def ask(self, procedure: str, *args: Any, **kwargs: Any) -> Any:
+        """Call a procedure of the hub and return its answer.
+
+        :raises CallError: when the hub or the router answers with an error.
+        :raises RouterError: when there was no answer within ``CALL_TIMEOUT`` seconds.
+        """
+        try:
+            with _errors():
+                return await asyncio.wait_for(self.call(procedure, *args, **kwargs), CALL_TIMEOUT)
+        except asyncio.TimeoutError:
+            raise RouterError(f"no answer within {CALL_TIMEOUT:g} s") from None
 
     async def close(self) -> None:
         """Say goodbye, and wait until the connection is closed; after a second, cut it."""
@@ -80,6 +99,15 @@ class Session(ApplicationSession):
             log.debug("In a session: %s: %s", msg, fail.value)
 
 
+@contextmanager
+def _errors() -> Iterator[None]:
+    """Turn autobahn's errors into ours."""
+    try:
+        yield
+    except ApplicationError as error:
+        raise CallError(error.error, " ".join(map(str, error.args))) from None
+
+
 class Protocol(WampWebSocketClientProtocol):
     """A WebSocket that leaves TLS to Python's ``ssl``, which has checked the router's certificate by then."""
 
@@ -97,7 +125,7 @@ class Connection:
         return getattr(self._transport, name)
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """Return what the transport has to say, but for TLS."""
+        """Return what the transport knows, except about TLS."""
         return default if name in ("ssl_object", "peercert") else self._transport.get_extra_info(name, default)
 
 
@@ -142,22 +170,3 @@ async def _join(session: Session, url: str) -> None:
             each.cancel()
         if not session.joined.is_set():
             session.cut()
-
-
-def describe_failure(error: BaseException) -> str:
-    """Return what a person reads of an error of ours, or of one that came over WAMP."""
-    if isinstance(error, ApplicationError):
-        return f"{' '.join(map(str, error.args))} ({error.error})".strip()
-    return str(error) if isinstance(error, RouterError) else describe(error)
-
-
-async def call(session: Session, procedure: str, *args: Any, **kwargs: Any) -> Any:
-    """Call a procedure of the hub and return its answer.
-
-    :raises ApplicationError: when the hub or the router answers with an error.
-    :raises RouterError: when there was no answer within ``CALL_TIMEOUT`` seconds.
-    """
-    try:
-        return await asyncio.wait_for(session.call(procedure, *args, **kwargs), CALL_TIMEOUT)
-    except asyncio.TimeoutError:
-        raise RouterError(f"no answer within {CALL_TIMEOUT:g} s") from None

@@ -1,4 +1,4 @@
-"""Uploads: the buffer's reports, handed over to the hub for its history."""
+"""Uploads: the buffer's reports, sent to the hub for its history."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ import logging
 import random
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .buffer import Buffer
+from .calls import CallError, Setbacks, explain
 from .fields import integer
-from .session import ApplicationError, Session, call, describe_failure
+
+if TYPE_CHECKING:  # only the link loads autobahn
+    from .session import Session
 
 APPEND = "monitor.history.append"
 INVALID = "monitor.error.invalid"
 PAUSE = (0.1, 0.4)
 """Seconds between two batches of a backlog, so that many agents at once leave the hub room."""
-MAX_SETBACK = 30.0
 LAST_TIMEOUT = 1.0
 
 log = logging.getLogger("agent")
@@ -46,6 +48,7 @@ class Uploads:
     async def run(self, session: Session) -> None:
         """Upload over a session that the hub has welcomed, until cancelled."""
         self._session = session
+        self._setbacks = Setbacks()
         try:
             delay: float | None = None
             while True:
@@ -75,12 +78,12 @@ class Uploads:
                 return None
             batch = self._buffer.batch()
             try:
-                answer = await call(session, APPEND, batch, dropped=self._buffer.dropped, clock=round(time.time(), 3))
+                answer = await session.ask(APPEND, batch, dropped=self._buffer.dropped, clock=round(time.time(), 3))
                 stored = integer(answer, "stored", 0)
                 self._buffer.confirm(stored)
-            except ApplicationError as error:
-                if error.error == INVALID:
-                    log.warning("The hub cannot store reports: %s", describe_failure(error))
+            except CallError as error:
+                if error.uri == INVALID:
+                    log.warning("The hub cannot store reports: %s", explain(error))
                     self._buffer.refuse()
                     return PAUSE[0]
                 return self._setbacks.after(APPEND, error)
@@ -92,25 +95,3 @@ class Uploads:
                 return self._setbacks.after(APPEND, RuntimeError("the hub stored nothing"))
             self._setbacks.clear()
             return None
-
-
-class Setbacks:
-    """How long to wait before a call that failed is made again: longer each time."""
-
-    def __init__(self) -> None:
-        self._count = 0
-
-    def after(self, procedure: str, error: Exception) -> float:
-        """Log a failure, and return the seconds until the next attempt."""
-        self._count += 1
-        log.log(
-            logging.WARNING if self._count == 1 else logging.DEBUG,
-            "%s failed: %s. Retrying.",
-            procedure,
-            describe_failure(error).rstrip("."),
-        )
-        return _random.uniform(0.5, 1.0) * min(2.0**self._count, MAX_SETBACK)
-
-    def clear(self) -> None:
-        """Start again with short waits: a call succeeded."""
-        self._count = 0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import re
+import sys
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -64,8 +66,17 @@ def test_the_agent_needs_two_packages_alone() -> None:
             else []
         )
     }
-    foreign = tops - set(__import__("sys").stdlib_module_names)
+    foreign = tops - set(sys.stdlib_module_names)
     assert foreign == {"wampflask_agent", "psutil", "autobahn"}
+
+
+def test_autobahn_is_imported_by_the_session_alone() -> None:
+    """It chooses asyncio for the whole process: these tests, with Twisted in theirs, can import all the rest."""
+    importers = {
+        file.name for file in SOURCES if re.search(r"^ *(from|import) autobahn", file.read_text(), re.MULTILINE)
+    }
+    assert importers == {"session.py"}
+    assert "autobahn.asyncio" not in sys.modules
 
 
 def test_permissions_of_a_public_site_show_hosts_but_no_processes() -> None:
