@@ -164,7 +164,8 @@ async def _join(session: Session, url: str) -> None:
     try:
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         if session.ended.is_set():
-            raise RouterError(session.reason or f"{url} closed the connection")
+            why = protocol.wasNotCleanReason
+            raise RouterError(session.reason or f"{url} closed the connection{f' ({why})' if why else ''}")
     finally:
         for each in waiting:
             each.cancel()

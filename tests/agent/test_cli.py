@@ -84,6 +84,13 @@ def test_check_says_that_the_router_cannot_be_reached(hub: Hub, tmp_path: Path) 
     assert f"WRONG  The router: {hub.url} cannot be reached: Connection refused" in done.stdout
 
 
+def test_check_says_why_something_else_is_not_the_router(hub: Hub, tmp_path: Path) -> None:
+    hub.url = f"ws://127.0.0.1:{hub.port}/ws"
+    done = run(tmp_path, "--check", "--server", hub.address, "--token", hub.token())
+    assert done.returncode == 1
+    assert f"WRONG  The router: {hub.url} closed the connection (" in done.stdout
+
+
 def test_check_says_why_the_router_refuses(hub: Hub, tmp_path: Path) -> None:
     enrol = hub.enrol
     hub.enrol = lambda body: (enrol(body)[0], {**enrol(body)[1], "ticket": "forged"})  # type: ignore[method-assign]
