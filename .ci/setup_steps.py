@@ -254,7 +254,8 @@ def ensure_browser() -> None:
         if os.geteuid() != 0 or not shutil.which("apt-get"):
             raise SetupError(
                 "the browser tests need Chromium, and Playwright could not fetch it. "
-                "Install your system's chromium-headless-shell or chromium package, or name one with CHROMIUM=/path/to/it, and try again."
+                "Install your system's package chromium-headless-shell or chromium, "
+                "or name one with CHROMIUM=/path/to/it, and try again."
             ) from refused
         env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
         run(["apt-get", "update", "-q"], log, "reading Debian's package list", env)
