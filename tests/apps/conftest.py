@@ -23,12 +23,15 @@ from wampflask.apps.extensions import db
 from wampflask.memory import MemoryRealm, in_memory
 
 OTHER_DATABASE = os.environ.get("TEST_DATABASE_URL", "")
+CHEAP = {"argon2__time_cost": 1, "argon2__memory_cost": 64, "argon2__parallelism": 1}
+"""A log-in costs a fifth of a second otherwise."""
 
 
 def make(folder: Path, **config: Any) -> Flask:
     """The site in ``folder``; an unexpected error ends the test."""
     database = {"WAMPFLASK_DATABASE_URL": OTHER_DATABASE} if OTHER_DATABASE else {}
-    return create_app({"INSTANCE": folder, "TESTING": True, "PROPAGATE_EXCEPTIONS": True, **database, **config})
+    own = {"TESTING": True, "PROPAGATE_EXCEPTIONS": True, "SECURITY_PASSWORD_HASH_PASSLIB_OPTIONS": CHEAP}
+    return create_app({"INSTANCE": folder, **own, **database, **config})
 
 
 def populate(app: Flask) -> None:
