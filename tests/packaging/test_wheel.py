@@ -22,6 +22,8 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 PROJECTS = {"wampflask": ".", "wampflask_site": "packages/site", "wampflask_agent": "packages/agent"}
 LEFT_BEHIND = (
@@ -62,8 +64,6 @@ from pathlib import Path
 import flask
 import wampflask
 from wampflask.testing import in_memory
-
-pytestmark = pytest.mark.slow
 
 app = flask.Flask(__name__, instance_path=str(Path("instance").absolute()))
 app.secret_key = "of a test, and long enough for it"
