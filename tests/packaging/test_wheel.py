@@ -21,6 +21,8 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 PROJECTS = {"wampflask": ".", "wampflask_site": "packages/site", "wampflask_agent": "packages/agent"}
 LEFT_BEHIND = (

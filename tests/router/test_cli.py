@@ -23,6 +23,8 @@ from wampflask.router.wire import Wire, WireError, wait_until
 from wampflask.testing import RouterNode, free_port
 from wampflask.tickets import ensure_key
 
+pytestmark = pytest.mark.slow
+
 APP = """
 import os
 from pathlib import Path

@@ -27,6 +27,8 @@ from wampflask.router.node import RouterError
 from wampflask.router.wire import Refused, Wire
 from wampflask.testing import free_port
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 APP = """
 from flask import Flask
