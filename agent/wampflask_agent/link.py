@@ -71,7 +71,7 @@ class Link:
         self._on_enrolled(enrolled)
         session = await join(enrolled)
         self._logged = ""
-        log.info("Connected to the hub's router.")
+        log.info("Joined the hub's router.")
         serving = asyncio.ensure_future(self._serve(session))
         ended = asyncio.ensure_future(session.ended.wait())
         try:

@@ -292,16 +292,15 @@ def nasty_program(folder: Path) -> Path:
     program = folder / "nasty.py"
     program.write_text(
         f"""
-import importlib.util, sys, psutil
+import sys
+sys.path.insert(0, {str(AGENT.parent)!r})
+import psutil
+from wampflask_agent import cli, disks
 NASTY = {NASTY!r}
 psutil.Process.name = lambda self: NASTY
-spec = importlib.util.spec_from_file_location("nasty_agent", {str(AGENT)!r})
-agent = importlib.util.module_from_spec(spec)
-sys.modules["nasty_agent"] = agent
-spec.loader.exec_module(agent)
-mounts = agent.mounts
-agent.mounts = lambda root="": [mount._replace(name=NASTY) for mount in mounts(root)[:1]]
-sys.exit(agent.main())
+mounts = disks.mounts
+disks.mounts = lambda root="": [mount._replace(name=NASTY) for mount in mounts(root)[:1]]
+sys.exit(cli.main())
 """,
         encoding="utf-8",
     )
