@@ -33,15 +33,19 @@ def run(settings: Settings) -> None:
     state.key()
     buffer = Buffer(settings.buffer)
     buffer.load(state.take_unsent())
-    try:
-        asyncio.run(_run(settings, state, buffer))
-    finally:
-        if len(buffer):
-            state.keep_unsent(buffer.dump(), len(buffer))
-        state.close()
+    asyncio.run(_run(settings, state, buffer))
+    state.close()
 
 
 async def _run(settings: Settings, state: State, buffer: Buffer) -> None:
+    try:
+        await _report(settings, state, buffer)
+    finally:
+        if len(buffer):  # now, not after the loop's own threads: one may still wait for a name server
+            state.keep_unsent(buffer.dump(), len(buffer))
+
+
+async def _report(settings: Settings, state: State, buffer: Buffer) -> None:
     host, config = state.host(), state.read_config()
     agent = Agent(
         host=host,
