@@ -40,6 +40,8 @@ class Session(ApplicationSession):
         self._enrolled = enrolled
         self.joined = asyncio.Event()
         self.ended = asyncio.Event()
+        self.closed = asyncio.Event()
+        """The connection, which may take longer."""
         self.reason = ""
         self.cut: Callable[[], None] = lambda: None
         """Ends the connection at once; there when it is open."""
@@ -77,7 +79,7 @@ class Session(ApplicationSession):
         if self.is_attached():
             self.leave()
         try:
-            await asyncio.wait_for(self.ended.wait(), LEAVE_TIMEOUT)
+            await asyncio.wait_for(self.closed.wait(), LEAVE_TIMEOUT)
         except asyncio.TimeoutError:
             self.cut()
 
@@ -92,6 +94,7 @@ class Session(ApplicationSession):
 
     def onLeave(self, details: Any) -> Any:  # noqa: N802 - same
         self.reason = f"{details.message or 'the session ended'} ({details.reason})"
+        self.ended.set()
         return super().onLeave(details)
 
     def onUserError(self, fail: Any, msg: str) -> None:  # noqa: N802 - same
@@ -159,7 +162,8 @@ async def _join(session: Session, url: str) -> None:
         happy_eyeballs_delay=0.25,
     )
     session.cut = transport.abort
-    protocol.is_closed.add_done_callback(lambda _: session.ended.set())
+    for event in (session.ended, session.closed):
+        protocol.is_closed.add_done_callback(lambda _, event=event: event.set())
     waiting = [asyncio.ensure_future(event.wait()) for event in (session.joined, session.ended)]
     try:
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
