@@ -17,7 +17,7 @@ from twisted.internet.abstract import FileDescriptor
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.python.failure import Failure
 
-from ._declarations import Declarations, Handlers
+from ._registrations import Registrar, Handlers
 from ._registry import Declaration
 from ._session import Session, transport, why_closed
 from .config import Config
@@ -61,7 +61,7 @@ class Link:
         self._reactor = reactor
         self._config = config
         self._owner = owner
-        self._declarations = Declarations(reactor, owner, self._check_ready)
+        self._registrar = Registrar(reactor, owner, self._check_ready)
         self._session: Session | None = None
         self._protocol: Any = None
         self._again: Any = None
@@ -82,12 +82,12 @@ class Link:
     @property
     def pending(self) -> tuple[str, ...]:
         """Declarations that the router has not confirmed, with the reason if it refused them."""
-        return self._declarations.pending
+        return self._registrar.pending
 
     @property
     def reason(self) -> str:
         """Why there is no session, or why the session is not ready; empty when neither."""
-        return self._declarations.refusal if self._session else self._ended_because
+        return self._registrar.refusal if self._session else self._ended_because
 
     def start(self) -> None:
         """Begin to connect; do nothing if that was done."""
@@ -168,7 +168,7 @@ class Link:
         self.message_max = session.message_max
         self._set_state(State.JOINED)
         log.info("Joined realm %s as session %d", self._config.realm, session.number)
-        self._declarations.begin(session, self._owner.declarations())
+        self._registrar.begin(session, self._owner.declarations())
         self._owner.on_joined(session.number)  # sends what was queued: after our own subscriptions, which hear it so
         self._check_ready()
 
@@ -180,7 +180,7 @@ class Link:
         self._session = None
         if self._reactor.seconds() - self._joined_at >= STEADY:
             self._tries = 0
-        self._declarations.end()
+        self._registrar.end()
         if self.state in (State.STOPPING, State.STOPPED):
             return
         self._set_state(State.CONNECTING)
@@ -188,13 +188,13 @@ class Link:
 
     def declare(self, declaration: Declaration) -> None:
         """Make a declaration known to the router, now if there is a session; it is repeated after each reconnect."""
-        self._declarations.declare(declaration)
+        self._registrar.declare(declaration)
         if self.state is State.READY and self.pending:
             self._set_state(State.JOINED)
 
     def forget(self, declaration: Declaration) -> None:
         """Take a declaration back at the router, for good."""
-        self._declarations.forget(declaration)
+        self._registrar.forget(declaration)
         self._check_ready()
 
     def _check_ready(self) -> None:
@@ -276,7 +276,7 @@ class Link:
         self._set_state(State.STOPPING)
         if self._again is not None and self._again.active():
             self._again.cancel()
-        return self._declarations.take_back()
+        return self._registrar.take_back()
 
     def leave(self) -> Deferred[Any]:
         """Say GOODBYE and close; never fails."""

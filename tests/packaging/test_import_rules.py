@@ -15,7 +15,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "wampflask"
 REACTOR, SESSION = "wampflask._reactor", "wampflask._session"
-IN_THE_REACTOR = {REACTOR, SESSION, "wampflask._declarations", "wampflask._engine", "wampflask._link"}
+IN_THE_REACTOR = {REACTOR, SESSION, "wampflask._registrations", "wampflask._engine", "wampflask._link"}
 PLUGIN_MAY = {"itsdangerous", "autobahn", "txaio", "twisted"}  # txaio and twisted are autobahn's own ground
 
 

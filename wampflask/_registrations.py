@@ -1,4 +1,4 @@
-"""What was declared, on its way to being confirmed by the router: again for each session. Reactor thread."""
+"""Registrations and subscriptions: makes what is declared known to the router, anew in each session. Reactor thread."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Handlers(Protocol):
     ) -> bool: ...
 
 
-class Declarations:
+class Registrar:
     """Registers and subscribes in the current session, and tries again what the router refuses.
 
     :param reactor: its clock.
