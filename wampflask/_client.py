@@ -17,9 +17,9 @@ from weakref import ref
 from flask import Flask
 
 from . import _reactor, payload, signals
+from ._declarations import Declaration, Declarations, Procedure, Subscription
 from ._dispatch import Dispatcher
 from ._pool import Pool
-from ._registry import Declaration, Procedure, Registry, Subscription
 from .caller import Caller, current_caller
 from .config import SOCKET_MESSAGE_MAX, Config
 from .errors import (
@@ -81,7 +81,7 @@ class Client:
         self,
         app: Flask,
         config: Config,
-        registry: Registry,
+        declarations: Declarations,
         *,
         permissions: Callable[[], Iterable[Permission]] = tuple,
         serves: bool = True,
@@ -92,9 +92,9 @@ class Client:
         self._may_serve = may_serve
         self.config = config
         self._app = ref(app)
-        self.registry = registry
+        self.declarations = declarations
         self.tickets = Tickets(
-            config.ticket_secret, config.realm, config.ticket_lifetime, roles=registry.roles.ticketed
+            config.ticket_secret, config.realm, config.ticket_lifetime, roles=declarations.roles.ticketed
         )
         # until the router has said what it takes: what ours takes on its socket
         self._message_max = config.message_max if config.url.startswith("ws") else SOCKET_MESSAGE_MAX
@@ -112,7 +112,7 @@ class Client:
         self._rules_due = False
         self._in_flight = InFlight(self.config.in_flight_max)
         self._pool = Pool(self.config.handler_threads, self.config.handler_queue, f"wamp-{self.app.name}")
-        self._dispatcher = Dispatcher(self.app, self._pool, self.registry, self.claims_of)
+        self._dispatcher = Dispatcher(self.app, self._pool, self.declarations, self.claims_of)
         self._signals = Pool(1, self.config.handler_queue, f"wamp-{self.app.name}-signals")
         self._dropped: Counter[tuple[str, str]] = Counter()
         self._on_join: list[Callable[[], None]] = []
@@ -296,7 +296,7 @@ class Client:
         return Status(state, link.since, link.session_id, link.attempts, link.reason, link.pending, counters)
 
     def _declare_all(self) -> None:
-        for declaration in self.registry:
+        for declaration in self.declarations:
             self.declare(declaration)
 
     def declare(self, declaration: Declaration) -> None:
@@ -346,7 +346,7 @@ class Client:
         if self.links[0].session_id is None:
             self._announced_one()
             return
-        asking = self.links[0].call(HAND_OVER, [rules, list(self.registry.roles.ticketed)], {})
+        asking = self.links[0].call(HAND_OVER, [rules, list(self.declarations.roles.ticketed)], {})
         asking.addTimeout(self.config.call_timeout, self._reactor)
         asking.addCallbacks(self._rules_taken, self._rules_refused).addBoth(lambda _: self._announced_one())
 
@@ -543,9 +543,9 @@ class Client:
         """A ticket for this worker."""
         return self.tickets.mint("backend", "backend")
 
-    def declarations(self) -> Sequence[Declaration]:
+    def declared(self) -> Sequence[Declaration]:
         """What is to be registered and subscribed."""
-        return list(self.registry) if self._serves else []
+        return list(self.declarations) if self._serves else []
 
     def on_failed(self) -> None:
         """An attempt to connect failed."""
@@ -643,4 +643,4 @@ class Client:
         """Send a signal from a thread of its own: in order, and also when the handlers' pool is what is full."""
         if signal.receivers:
             app = self.app
-            Dispatcher(app, self._signals, self.registry, self.claims_of).run(lambda: signal.send(app, **details))
+            Dispatcher(app, self._signals, self.declarations, self.claims_of).run(lambda: signal.send(app, **details))

@@ -15,8 +15,8 @@ from typing import Any, TypeVar
 from flask import Flask
 
 from . import payload
+from ._declarations import Declaration, Declarations, Procedure, Subscription, arrange, place
 from ._pool import Pool
-from ._registry import Declaration, Procedure, Registry, Subscription, arrange, place
 from .caller import AskClaims, Caller, ask_claims, current_caller
 from .errors import INTERNAL, CallFailed, InvalidPayload, NotAuthorized, WampError
 from .logins import has_logins, user_context
@@ -36,16 +36,16 @@ class Dispatcher:
 
     :meth:`invoke` and :meth:`deliver` may be called in any thread and return at once.
 
-    :param registry: whose declarations they are; its ``user_loader`` is the app's own way to find a user.
+    :param declarations: whose declarations they are; its ``user_loader`` is the app's own way to find a user.
     :param claims: asks the router what a session's ticket claims.
     """
 
-    def __init__(self, app: Flask, pool: Pool, registry: Registry, claims: AskClaims) -> None:
+    def __init__(self, app: Flask, pool: Pool, declarations: Declarations, claims: AskClaims) -> None:
         self._claims = claims
         self._app = app
         self._pool = pool
-        self._registry = registry
-        self._roles = registry.roles
+        self._declarations = declarations
+        self._roles = declarations.roles
 
     def invoke(
         self,
@@ -150,7 +150,7 @@ class Dispatcher:
     @contextmanager
     def _handler_context(self, caller: Caller) -> Iterator[None]:
         """The app's context with :data:`wampflask.caller` set, and ``current_user`` where there is Flask-Login."""
-        app, loader = self._app, self._registry.user_loader
+        app, loader = self._app, self._declarations.user_loader
         token, asking = current_caller.set(caller), ask_claims.set(self._claims)
         try:
             with user_context(app, caller, loader) if has_logins(app) else app.app_context():

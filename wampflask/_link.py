@@ -17,8 +17,8 @@ from twisted.internet.abstract import FileDescriptor
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.python.failure import Failure
 
-from ._registrations import Registrar, Handlers
-from ._registry import Declaration
+from ._declarations import Declaration
+from ._registrations import Handlers, Registrar
 from ._session import Session, transport, why_closed
 from .config import Config
 from .errors import NotConnected, WampTimeout, as_sentence
@@ -42,7 +42,7 @@ class Owner(Handlers, Protocol):
     """What a link tells, and asks, the client it works for. Called in the reactor's thread; must not block."""
 
     def mint_ticket(self) -> str: ...
-    def declarations(self) -> Sequence[Declaration]: ...
+    def declared(self) -> Sequence[Declaration]: ...
     def on_failed(self) -> None: ...
     def on_joined(self, session: int) -> None: ...
     def on_ready(self, session: int) -> None: ...
@@ -168,7 +168,7 @@ class Link:
         self.message_max = session.message_max
         self._set_state(State.JOINED)
         log.info("Joined realm %s as session %d", self._config.realm, session.number)
-        self._registrar.begin(session, self._owner.declarations())
+        self._registrar.begin(session, self._owner.declared())
         self._owner.on_joined(session.number)  # sends what was queued: after our own subscriptions, which hear it so
         self._check_ready()
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.python.failure import Failure
 
-from ._registry import Declaration, Procedure, Subscription
+from ._declarations import Declaration, Procedure, Subscription
 from ._session import Answer, Refuse, Session
 from .caller import Caller
 from .errors import CallFailed

@@ -31,7 +31,7 @@ from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint, wrapClientTLS
 from twisted.python.failure import Failure
 
-from ._registry import Procedure, Subscription
+from ._declarations import Procedure, Subscription
 from .caller import Caller
 from .config import Config
 from .errors import (

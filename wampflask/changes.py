@@ -16,7 +16,7 @@ from sqlalchemy import Connection, event, inspect, select
 from sqlalchemy.orm import Mapper, Session, UOWTransaction, object_session
 
 from ._current import KEY
-from ._registry import Registry
+from ._declarations import Declarations
 from .errors import ConfigError
 from .live import LiveThing, Rows
 from .transactions import when_ended
@@ -139,20 +139,20 @@ def _after_flush(session: Session, _context: UOWTransaction) -> None:
 
 Followers = dict[type[Any], list[tuple[LiveThing[..., Any], ArgsOf]]]
 
-_followers: WeakKeyDictionary[Registry, Followers] = WeakKeyDictionary()
+_followers: WeakKeyDictionary[Declarations, Followers] = WeakKeyDictionary()
 
 
-def follow(registry: Registry, thing: LiveThing[..., Any], of: Of) -> None:
+def follow(declarations: Declarations, thing: LiveThing[..., Any], of: Of) -> None:
     """Mark ``thing`` whenever a transaction changed, made or deleted rows of these models.
 
     It is marked once a transaction for each of its arguments, however many rows are written.
 
-    :param registry: of the ``WAMP`` that it was declared on: another app's transactions are none of its business.
+    :param declarations: of the ``WAMP`` that it was declared on: another app's transactions are none of its business.
     :raises ConfigError: when ``of`` is a model that does not say what the thing's arguments are.
     """
     models = of if isinstance(of, Mapping) else {of: _key_as_argument(thing, of)}
     for model, args_of in models.items():
-        _followers.setdefault(registry, {}).setdefault(model, []).append((thing, args_of))
+        _followers.setdefault(declarations, {}).setdefault(model, []).append((thing, args_of))
         if _mark not in _watchers.get(model, ()):
             watch(model, _mark)
 
@@ -205,7 +205,7 @@ def _is_marked(session: Session, change: Change) -> bool:
 
 def _mark_all(session: Session, rows: list[Any], seen_as: Callable[[Any], Any] = lambda row: row) -> None:
     client: Client | None = current_app.extensions.get(KEY)
-    followers = _followers.get(client.registry) if client is not None else None
+    followers = _followers.get(client.declarations) if client is not None else None
     if not followers:
         return
     marked: set[Any] = session.info.setdefault(_SEEN, set())

@@ -15,12 +15,12 @@ from . import _reactor, answers, assets, commands, impersonal, logins, origins, 
 from . import options as _options
 from ._client import Client
 from ._current import KEY, current_client
-from ._registry import (
+from ._declarations import (
     INVOKE_POLICIES,
+    Declarations,
     Handler,
     Invoke,
     Procedure,
-    Registry,
     Subscription,
     check_handler,
     check_names,
@@ -71,7 +71,7 @@ class WAMP(LiveDeclarations):
         self, app: Flask | None = None, *, roles: Iterable[str] = PEOPLE, programs: Iterable[str] = PROGRAMS
     ) -> None:
         super().__init__()
-        self._registry = Registry(Roles.of(roles, programs))
+        self._declarations = Declarations(Roles.of(roles, programs))
         self._permissions: list[Permission] = []
         self._clients: list[Client] = []
         self._identify: Identify | None = None
@@ -101,7 +101,7 @@ class WAMP(LiveDeclarations):
         client = Client(
             app,
             config,
-            self._registry,
+            self._declarations,
             permissions=lambda: self._permissions,
             serves=serves,
             may_serve=serve is not False,
@@ -114,7 +114,7 @@ class WAMP(LiveDeclarations):
             port=config.port,
             public_url=config.public_url,
             pages=origins.Pages(Path(app.instance_path), config),
-            identify=lambda: self._identify() if self._identify else logins.identify(self._registry.roles),
+            identify=lambda: self._identify() if self._identify else logins.identify(self._declarations.roles),
         )
         answers.init_app(app)
         assets.init_app(app, client_url=config.client_url)
@@ -167,8 +167,8 @@ class WAMP(LiveDeclarations):
         pattern = _read_pattern(uri, match)
         if invoke not in INVOKE_POLICIES:
             raise ConfigError(f"invoke={invoke!r} is not one of {', '.join(INVOKE_POLICIES)}.")
-        narrowed = self._registry.roles.read(repr(uri), roles, backend=True)
-        allowed = self._registry.roles.read(repr(uri), allow)
+        narrowed = self._declarations.roles.read(repr(uri), roles, backend=True)
+        allowed = self._declarations.roles.read(repr(uri), allow)
         if allowed and (narrowed or login_required or match != "exact"):
             raise ConfigError(
                 f"allow= of {uri!r} says who may call: leave out roles= and login_required=, and name components as "
@@ -218,7 +218,7 @@ class WAMP(LiveDeclarations):
         check_handler(declaration.handler)
         if declaration.pattern is not None:
             check_names(declaration.handler, declaration.pattern)
-        self._registry.add(declaration)
+        self._declarations.add(declaration)
         for client in self._clients:
             client.declare(declaration)
 
@@ -230,7 +230,7 @@ class WAMP(LiveDeclarations):
         :param uri: as it was declared, such as ``shop.stock.<item>``.
         :raises InvalidURI: nothing is declared so.
         """
-        found = self._registry.remove(uri)
+        found = self._declarations.remove(uri)
         kept = [permission for permission in self._permissions if permission.shape != shape_of(uri)]
         if not found and len(kept) == len(self._permissions):
             raise InvalidURI(f"Nothing is declared as {uri!r}.")
@@ -245,7 +245,7 @@ class WAMP(LiveDeclarations):
 
         :raises ConfigError: for a role that this app does not have.
         """
-        self._permissions.extend(permission.for_roles(self._registry.roles.read) for permission in permissions)
+        self._permissions.extend(permission.for_roles(self._declarations.roles.read) for permission in permissions)
         for client in self._clients:
             client.permissions_changed()
 
@@ -257,7 +257,7 @@ class WAMP(LiveDeclarations):
     @property
     def roles(self) -> Roles:
         """The roles of this app."""
-        return self._registry.roles
+        return self._declarations.roles
 
     def identify(self, who: Identify) -> Identify:
         """Decorator: say who asks for a ticket in the current request; ``None`` for a visitor.
@@ -277,7 +277,7 @@ class WAMP(LiveDeclarations):
 
         :param load: takes what :func:`wampflask.user_authid` was given; returns a user, or ``None`` for nobody.
         """
-        self._registry.user_loader = load
+        self._declarations.user_loader = load
         return load
 
     # -- sending
@@ -383,7 +383,7 @@ class WAMP(LiveDeclarations):
         """
         from .binding import Binding  # SQLAlchemy is there only where this is used
 
-        read = self._registry.roles.read
+        read = self._declarations.roles.read
         reading, writing = read("bind(readers=…)", readers), read("bind(writers=…)", writers)
         bound = Binding(
             self,

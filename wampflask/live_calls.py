@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from flask import current_app
 
 from ._current import current_client
-from ._registry import Procedure
+from ._declarations import Procedure
 from .caller import Caller, current_caller
 from .errors import INTERNAL, CallFailed, InvalidURI, NotAuthorized, NotConnected, QueueFull, WampError
 from .fragments import FETCH, TOPICS, Fragment

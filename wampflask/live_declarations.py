@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from . import live_calls, uris
-from ._registry import Procedure, Registry, Subscription
+from ._declarations import Declarations, Procedure, Subscription
 from .errors import AlreadyDeclared, ConfigError, InvalidURI
 from .fragments import FETCH, Fragment, ListFragment
 from .live import WORKER_LOST, Addressed, LiveThing, Log, P, Per, R, Rows, Value
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class LiveDeclarations:
     """A part of :class:`wampflask.WAMP`."""
 
-    _registry: Registry
+    _declarations: Declarations
 
     def __init__(self) -> None:
         self._live: list[LiveThing[..., Any]] = []
@@ -232,10 +232,10 @@ class LiveDeclarations:
         if of is not None:
             from .changes import follow  # SQLAlchemy is there only where this is used
 
-            follow(self._registry, thing, of)
+            follow(self._declarations, thing, of)
 
     def _roles(self, allow: Iterable[str] | str) -> tuple[str, ...]:
-        return self._registry.roles.read("A live thing", allow)
+        return self._declarations.roles.read("A live thing", allow)
 
     def changed(self, uri: str, *keys: str | int) -> None:
         """Say that a live thing has changed: it is read and sent soon; in a transaction, after its end.

@@ -25,7 +25,7 @@ from flask import Flask
 from . import people
 from ._client import Client
 from ._current import KEY
-from ._registry import Declaration, Direct, Procedure, Registry, Subscription
+from ._declarations import Declaration, Declarations, Direct, Procedure, Subscription
 from .caller import Caller
 from .errors import CallFailed, NoSuchProcedure, NotAuthorized, NotConnected, WampError
 from .live import NO_ROLE, LiveThing
@@ -64,9 +64,9 @@ class MemoryRealm(Client):
     """What :func:`in_memory` gives: everything that was published, and the other side's voice."""
 
     def __init__(self, app: Flask, real: Client) -> None:
-        super().__init__(app, real.config, real.registry, permissions=real.permissions)
+        super().__init__(app, real.config, real.declarations, permissions=real.permissions)
         self._prepare()
-        self._others = Registry()
+        self._others = Declarations()
         self._locks: set[str] = set()
         self.connected = True
         self.published: list[Event] = []
@@ -88,7 +88,7 @@ class MemoryRealm(Client):
         :param claims: what their ticket says besides, such as ``team=1`` or ``team=[1, 2]``.
         :raises ValueError: for what cannot stand in a ticket.
         """
-        visit = Visit.of(self.registry.roles, user, role, authid)
+        visit = Visit.of(self.declarations.roles, user, role, authid)
         opened = MemoryPage(self, next(self._sessions), visit, read_claims(claims))
         self._pages.append(opened)
         return opened
@@ -203,7 +203,7 @@ class MemoryRealm(Client):
         return Status(state, self._since, SESSION if self.connected else None, counters=counters)
 
     def declare(self, declaration: Declaration) -> None:
-        """The registry has it; no router needs to know."""
+        """It is kept; no router needs to know."""
 
     def call(self, procedure: str, args: Sequence[Any], kwargs: Mapping[str, Any], timeout: float | None) -> Any:  # noqa: ARG002 - the client's signature
         """Call a procedure of the app or of :meth:`answer`."""
@@ -226,7 +226,7 @@ class MemoryRealm(Client):
     def hear(self, event: Event, caller: Caller, exclude: MemoryPage | None = None) -> None:
         """Deliver an event to those whom its options let hear it."""
         if is_for(event.options, SESSION, BACKEND, BACKEND):
-            for item in self.declarations():
+            for item in self.declared():
                 if isinstance(item, Subscription) and _matches(item.match, item.uri, event.topic):
                     self._dispatcher.run_subscription(item, event.args, event.kwargs, caller)
         for page in tuple(self._pages):
@@ -304,7 +304,7 @@ class MemoryRealm(Client):
 
     def _invoke(self, procedure: str, args: Sequence[Any], kwargs: Mapping[str, Any], caller: Caller) -> Any:
         answering = [item for page in self._pages for item in page.procedures]
-        for item in [*self.declarations(), *self._others, *answering]:
+        for item in [*self.declared(), *self._others, *answering]:
             if isinstance(item, Procedure) and _matches(item.match, item.uri, procedure):
                 if item.direct is not None:
                     return self._ask_directly(item.direct, args, kwargs, caller)

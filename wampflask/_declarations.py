@@ -66,7 +66,7 @@ class Subscription:
 Declaration = Procedure | Subscription
 
 
-class Registry:
+class Declarations:
     """Declarations of one :class:`~wampflask.WAMP` object. Safe in any thread."""
 
     def __init__(self, roles: Roles = Roles()) -> None:  # noqa: B008 - it is frozen
