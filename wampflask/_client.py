@@ -346,9 +346,9 @@ class Client:
         if self.links[0].session_id is None:
             self._announced_one()
             return
-        asking = self.links[0].call(HAND_OVER, [rules, list(self.declarations.roles.ticketed)], {})
-        asking.addTimeout(self.config.call_timeout, self._reactor)
-        asking.addCallbacks(self._rules_taken, self._rules_refused).addBoth(lambda _: self._announced_one())
+        request = self.links[0].call(HAND_OVER, [rules, list(self.declarations.roles.ticketed)], {})
+        request.addTimeout(self.config.call_timeout, self._reactor)
+        request.addCallbacks(self._rules_taken, self._rules_refused).addBoth(lambda _: self._announced_one())
 
     def _announced_one(self) -> None:
         with self._lock:
@@ -441,8 +441,8 @@ class Client:
     def _leave_testament(self) -> None:
         """In the reactor's thread; the router publishes it when this session ends without having taken it back."""
         if self._has_testament and self.links[0].session_id is not None:
-            asking = self.links[0].call("wamp.session.add_testament", [WORKER_LOST, [], {"lost": True}], {})
-            asking.addErrback(lambda failure: self.app.logger.debug("No testament: %s", failure.getErrorMessage()))
+            request = self.links[0].call("wamp.session.add_testament", [WORKER_LOST, [], {"lost": True}], {})
+            request.addErrback(lambda failure: self.app.logger.debug("No testament: %s", failure.getErrorMessage()))
 
     def _take_back_testament(self) -> Any:
         self._has_testament = False
@@ -496,7 +496,7 @@ class Client:
         :raises CallFailed: ``wamp.error.procedure_already_exists`` when another session has it.
         """
         self._use("wamp.lock()")
-        registration = _reactor.wait(self.links[0].register_lock, uri, timeout=self.config.call_timeout)
+        registration = _reactor.wait(self.links[0].register_exclusively, uri, timeout=self.config.call_timeout)
         return registration, self.links[0].session_id
 
     def holds(self, session: int | None) -> bool:

@@ -151,12 +151,12 @@ class Dispatcher:
     def _handler_context(self, caller: Caller) -> Iterator[None]:
         """The app's context with :data:`wampflask.caller` set, and ``current_user`` where there is Flask-Login."""
         app, loader = self._app, self._declarations.user_loader
-        token, asking = current_caller.set(caller), ask_claims.set(self._claims)
+        token, claims_token = current_caller.set(caller), ask_claims.set(self._claims)
         try:
             with user_context(app, caller, loader) if has_logins(app) else app.app_context():
                 yield
         finally:
-            ask_claims.reset(asking)
+            ask_claims.reset(claims_token)
             current_caller.reset(token)
 
     def _authorize(self, procedure: Procedure, caller: Caller) -> None:

@@ -222,12 +222,12 @@ class Engine:
             return
         taken = [(entry, self._take(entry)) for entry in batch]
         try:
-            asking = self._link.call(STAMP, [[entry.topic for entry in batch], session], {})
+            request = self._link.call(STAMP, [[entry.topic for entry in batch], session], {})
         except NotConnected as error:
-            asking = Deferred()
-            asking.errback(error)
-        asking.addTimeout(PATIENCE, self._reactor)
-        asking.addCallbacks(partial(self._stamped, session, taken), partial(self._not_stamped, taken)).addErrback(
+            request = Deferred()
+            request.errback(error)
+        request.addTimeout(PATIENCE, self._reactor)
+        request.addCallbacks(partial(self._stamped, session, taken), partial(self._not_stamped, taken)).addErrback(
             _log_bug
         )
 

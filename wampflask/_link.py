@@ -251,23 +251,23 @@ class Link:
             return fail(error)
         return publishing.addTimeout(timeout, self._reactor, late)
 
-    def publish_unheard(
+    def publish_unacknowledged(
         self, topic: str, args: Sequence[Any], kwargs: Mapping[str, Any], options: PublishOptions
     ) -> None:
-        """Publish without asking for an acknowledgement.
+        """Publish without request for an acknowledgement.
 
         :raises NotConnected: when there is no session.
         """
-        self._require().publish_unheard(topic, args, kwargs, options)
+        self._require().publish_unacknowledged(topic, args, kwargs, options)
 
-    def register_lock(self, uri: str) -> Deferred[Any]:
+    def register_exclusively(self, uri: str) -> Deferred[Any]:
         """Register ``uri`` exclusively; the Deferred fails when another session has it.
 
         The result's ``unregister()`` frees it, and so does the end of the session.
 
         :raises NotConnected: when there is no session.
         """
-        return self._require().claim(uri)
+        return self._require().register_exclusively(uri)
 
     # -- stopping
 

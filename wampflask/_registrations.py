@@ -52,14 +52,14 @@ class Registrar:
         self._handlers = handlers
         self._on_change = on_change
         self._session: Session | None = None
-        self._asked: set[Declaration] = set()
+        self._requested: set[Declaration] = set()
         self._unconfirmed: dict[Declaration, str] = {}
         self._registrations: dict[Procedure, Any] = {}
         self._forgotten: set[Declaration] = set()
         self._subscribed: dict[Subscription, Any] = {}
         self._turns: dict[Subscription, Any] = {}
         self._retries: set[Any] = set()
-        self._heard: dict[Subscription, int] = {}
+        self._received: dict[Subscription, int] = {}
 
     @property
     def pending(self) -> tuple[str, ...]:
@@ -82,11 +82,11 @@ class Registrar:
 
     def declare(self, declaration: Declaration) -> None:
         """Ask for one more; nothing without a session, which will bring it along."""
-        if self._session is None or declaration in self._asked or not self._is_wanted(declaration):
+        if self._session is None or declaration in self._requested or not self._is_wanted(declaration):
             return
-        self._asked.add(declaration)
+        self._requested.add(declaration)
         self._unconfirmed.setdefault(declaration, "")
-        self._ask(self._session, declaration)
+        self._request(self._session, declaration)
 
     def take_back(self) -> Deferred[Any]:
         """Unregister everything, so that no new invocation comes; ask for nothing any more."""
@@ -112,23 +112,23 @@ class Registrar:
         """The session is gone, and with it what it had."""
         self._session = None
         self._cancel_retries()
-        self._asked.clear()
+        self._requested.clear()
         self._unconfirmed.clear()
         self._registrations.clear()
         self._subscribed.clear()
         self._turns.clear()
 
-    # -- asking
+    # -- requests
 
-    def _ask(self, session: Session, declaration: Declaration) -> None:
+    def _request(self, session: Session, declaration: Declaration) -> None:
         if declaration in self._forgotten:
             return
         if isinstance(declaration, Procedure):
-            asking = session.provide(declaration, self._invoker(declaration))
+            request = session.register_procedure(declaration, self._invocation_receiver(declaration))
         else:
-            asking = session.hear(declaration, self._hearer(declaration))
+            request = session.subscribe_topic(declaration, self._event_receiver(declaration))
         about = (session, declaration)
-        asking.addCallbacks(self._confirmed, self._refused, callbackArgs=about, errbackArgs=about)
+        request.addCallbacks(self._confirmed, self._refused, callbackArgs=about, errbackArgs=about)
 
     def _confirmed(self, result: Any, session: Session, declaration: Declaration) -> None:
         if session is not self._session:
@@ -156,7 +156,7 @@ class Registrar:
             level = logging.DEBUG if self._unconfirmed.get(declaration) == why else logging.ERROR
             log.log(level, "The router refused %s (%s); trying again", declaration.uri, why)
             self._unconfirmed[declaration] = why
-        self._retry(self._ask, session, declaration)
+        self._retry(self._request, session, declaration)
         self._on_change()
 
     def _retry(self, function: Callable[..., None], session: Session, declaration: Any) -> None:
@@ -171,7 +171,7 @@ class Registrar:
 
     # -- what comes in
 
-    def _invoker(self, procedure: Procedure) -> Any:
+    def _invocation_receiver(self, procedure: Procedure) -> Any:
         def on_invocation(
             args: Sequence[Any], kwargs: Mapping[str, Any], caller: Caller, answer: Answer, refuse: Refuse
         ) -> None:
@@ -179,7 +179,7 @@ class Registrar:
 
         return on_invocation
 
-    def _hearer(self, subscription: Subscription) -> Any:
+    def _event_receiver(self, subscription: Subscription) -> Any:
         def on_event(args: Sequence[Any], kwargs: Mapping[str, Any], caller: Caller) -> None:
             if not self._is_wanted(subscription) or (subscription.single and subscription not in self._turns):
                 return
@@ -194,10 +194,10 @@ class Registrar:
     def _is_spent(self, declaration: Declaration) -> bool:
         if isinstance(declaration, Procedure) or declaration.limit_calls is None:
             return False
-        return self._heard.get(declaration, 0) >= declaration.limit_calls
+        return self._received.get(declaration, 0) >= declaration.limit_calls
 
     def _count(self, subscription: Subscription) -> None:
-        self._heard[subscription] = self._heard.get(subscription, 0) + 1
+        self._received[subscription] = self._received.get(subscription, 0) + 1
         handle = self._subscribed.get(subscription)
         if self._is_spent(subscription) and handle is not None:
             handle.unsubscribe().addErrback(lambda _: None)
@@ -207,7 +207,7 @@ class Registrar:
 
         The router frees it when its holder dies, and another takes it within :data:`RETRY`.
         """
-        session.claim(subscription.turn).addCallbacks(
+        session.register_exclusively(subscription.turn).addCallbacks(
             lambda registration: self._has_turn(subscription, registration),
             lambda _: self._take_turn_later(session, subscription),
         )

@@ -99,16 +99,16 @@ class Session(ApplicationSession):
         publishing = _deferred(self.publish, topic, *args, options=_publish_options(options, True), **kwargs)
         return publishing.addErrback(_raise_ours)
 
-    def publish_unheard(
+    def publish_unacknowledged(
         self, topic: str, args: Sequence[Any], kwargs: Mapping[str, Any], options: PublishOptions
     ) -> None:
-        """Publish without asking for an acknowledgement."""
+        """Publish without request for an acknowledgement."""
         try:
             self.publish(topic, *args, options=_publish_options(options, False), **kwargs)
         except Exception as error:
             raise _to_ours(error) from error
 
-    def provide(self, procedure: Procedure, on_invocation: OnInvocation) -> Deferred[Any]:
+    def register_procedure(self, procedure: Procedure, on_invocation: OnInvocation) -> Deferred[Any]:
         """Register; the result is the registration, with ``active`` and ``unregister()``."""
 
         def endpoint(msg: message.Invocation) -> Deferred[Any]:
@@ -122,7 +122,7 @@ class Session(ApplicationSession):
         options = RegisterOptions(match=procedure.match, invoke=procedure.invoke)
         return _deferred(self.register, endpoint, procedure.uri, options=options).addErrback(_raise_ours)
 
-    def hear(self, subscription: Subscription, on_event: OnEvent) -> Deferred[Any]:
+    def subscribe_topic(self, subscription: Subscription, on_event: OnEvent) -> Deferred[Any]:
         """Subscribe; the result is the subscription, with ``unsubscribe()``."""
 
         def handler(msg: message.Event) -> None:
@@ -133,7 +133,7 @@ class Session(ApplicationSession):
         options = SubscribeOptions(match=subscription.match)
         return _deferred(self.subscribe, handler, subscription.uri, options=options).addErrback(_raise_ours)
 
-    def claim(self, uri: str) -> Deferred[Any]:
+    def register_exclusively(self, uri: str) -> Deferred[Any]:
         """Register ``uri`` for this session alone; fails while another has it, and is freed with the session."""
         options = RegisterOptions(invoke="single")
         return _deferred(self.register, lambda _msg: succeed(True), uri, options=options).addErrback(_raise_ours)
@@ -328,7 +328,7 @@ class _WebSocket(_Answering, WampWebSocketClientProtocol):  # type: ignore[misc]
 
 def _publish_options(options: PublishOptions, acknowledge: bool) -> _PublishOptions:
     if options is DEFAULT_PUBLISH:
-        return _ACKNOWLEDGED if acknowledge else _UNHEARD
+        return _ACKNOWLEDGED if acknowledge else _UNACKNOWLEDGED
     return _PublishOptions(
         acknowledge=acknowledge,
         exclude_me=options.exclude_me,
@@ -341,7 +341,7 @@ def _publish_options(options: PublishOptions, acknowledge: bool) -> _PublishOpti
 
 
 _ACKNOWLEDGED = _PublishOptions(acknowledge=True, exclude_me=False)
-_UNHEARD = _PublishOptions(acknowledge=False, exclude_me=False)
+_UNACKNOWLEDGED = _PublishOptions(acknowledge=False, exclude_me=False)
 
 
 def _deferred(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Deferred[Any]:

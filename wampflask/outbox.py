@@ -47,7 +47,7 @@ class Sender(Protocol):
     """What the queues need of a link. Reactor thread."""
 
     def publish_within(self, timeout: float, topic: str, args: Any, kwargs: Any, options: PublishOptions) -> Any: ...
-    def publish_unheard(self, topic: str, args: Any, kwargs: Any, options: PublishOptions) -> None: ...
+    def publish_unacknowledged(self, topic: str, args: Any, kwargs: Any, options: PublishOptions) -> None: ...
 
 
 Submit = Callable[..., None]
@@ -156,7 +156,7 @@ class Outbox:
     def _send(self, batch: list[Message]) -> None:
         for message in batch[:-1]:
             try:
-                self._sender.publish_unheard(message.topic, message.args, message.kwargs, message.options)
+                self._sender.publish_unacknowledged(message.topic, message.args, message.kwargs, message.options)
             except NotConnected:
                 return  # pause() puts the whole batch back
             except WampError as error:

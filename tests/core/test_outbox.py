@@ -28,7 +28,7 @@ class FakeLink:
         self.waiting.append(Deferred())
         return self.waiting[-1]
 
-    def publish_unheard(self, topic: str, args: Any, kwargs: Any, options: PublishOptions) -> None:
+    def publish_unacknowledged(self, topic: str, args: Any, kwargs: Any, options: PublishOptions) -> None:
         self.sent.append((topic, args))
 
     def acknowledge(self) -> None:
