@@ -35,9 +35,9 @@ from .errors import (
 from .live import WORKER_LOST, LiveThing
 from .outbox import LatestBox, Message, Outbox
 from .permissions import Permission, compile_rules, differences
-from .router.plugin.editions import HAND_OVER
-from .router.plugin.rules import CLAIMS, RULES
-from .router.plugin.tickets import Claim
+from .plugin.editions import HAND_OVER
+from .plugin.rules import CLAIMS, RULES
+from .plugin.tickets import Claim
 from .status import COUNTERS, State, Status
 from .tickets import Tickets, desk_of
 

@@ -33,7 +33,7 @@ from ._pool import Pool
 from .errors import INTERNAL, CallFailed, NotConnected, QueueFull, WampError
 from .live import NO_ROLE, LiveThing, States
 from .options import DEFAULT_PUBLISH, PublishOptions
-from .router.plugin.stamps import PROCEDURE as STAMP
+from .plugin.stamps import PROCEDURE as STAMP
 
 PATIENCE = 5.0
 """Seconds for the router's answer."""

@@ -23,7 +23,7 @@ from ._session import Session, transport, why_closed
 from .config import Config
 from .errors import NotConnected, WampTimeout, as_sentence
 from .options import PublishOptions
-from .router.plugin.tuning import replace_colours
+from .plugin.tuning import replace_colours
 from .status import State
 from .tickets import explain_refusal
 

@@ -46,7 +46,7 @@ from .errors import (
     from_wire,
 )
 from .options import DEFAULT_PUBLISH, CallResult, PublishOptions
-from .router.plugin.guard import Refused, StrictSerializer
+from .plugin.guard import Refused, StrictSerializer
 
 _KEEPALIVE = {"autoPingInterval": 10, "autoPingTimeout": 5, "autoPingSize": 12, "openHandshakeTimeout": 5}
 

@@ -10,7 +10,7 @@ from typing import cast
 
 from werkzeug.local import LocalProxy
 
-from .router.plugin.tickets import Claim
+from .plugin.tickets import Claim
 
 USER = "user"
 NAME_MAX = 100

@@ -21,10 +21,10 @@ from .config import Config, environment
 from .errors import WampError
 from .people import REVOKED
 from .permissions import differences
+from .plugin.rules import ROLES, RULES
 from .router import install as installing
 from .router import node as nodes
 from .router.lint import lint
-from .router.plugin.rules import ROLES, RULES
 from .router.render import PLUGIN_PATH, Node, Realm
 from .router.wire import Refused, Wire, WireError
 from .tickets import BLOCKED_FILE, KEY_FILE, REVOKED_FILE, desk_of, ensure_key, explain_refusal, revoke

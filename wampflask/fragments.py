@@ -32,7 +32,7 @@ from ._current import current_client
 from .errors import ConfigError
 from .live import LiveThing, P, Per, R
 from .permissions import Permission
-from .router.plugin.tickets import Tickets
+from .plugin.tickets import Tickets
 
 __all__ = ["Fragment", "ListFragment"]
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from .columns import Field
 from .errors import ConfigError, InvalidURI
-from .router.plugin.tickets import MAX_CLAIM
+from .plugin.tickets import MAX_CLAIM
 
 if TYPE_CHECKING:
     from .caller import Caller

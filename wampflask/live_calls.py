@@ -17,7 +17,7 @@ from .errors import INTERNAL, CallFailed, InvalidURI, NotAuthorized, NotConnecte
 from .fragments import FETCH, TOPICS, Fragment
 from .live import NO_ROLE, Addressed, Log, P
 from .options import CallResult
-from .router.plugin.stamps import PROCEDURE as STAMP
+from .plugin.stamps import PROCEDURE as STAMP
 
 if TYPE_CHECKING:
     from ._client import Client

@@ -14,9 +14,9 @@ from .fragments import FETCH, Fragment, ListFragment
 from .live import WORKER_LOST, Addressed, LiveThing, Log, P, Per, R, Rows, Value
 from .patterns import Pattern
 from .permissions import EVERYONE, Permission
+from .plugin.roster import CHANGED as PEOPLE_CHANGED
+from .plugin.roster import LAST
 from .presence import Describe, Person, Presence, online
-from .router.plugin.roster import CHANGED as PEOPLE_CHANGED
-from .router.plugin.roster import LAST
 
 if TYPE_CHECKING:
     from .changes import Of

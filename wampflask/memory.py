@@ -34,12 +34,12 @@ from .options import DEFAULT_PUBLISH, CallResult, PublishOptions
 from .outbox import Message
 from .page import Event, Page, Visit, first_of, match_of
 from .permissions import BACKEND, compile_rules
-from .router.plugin.roster import CHANGED as PEOPLE_CHANGED
-from .router.plugin.roster import LAST, WHEREABOUTS
-from .router.plugin.roster import PROCEDURE as ROSTER
-from .router.plugin.rules import Decision, Rules, Session
-from .router.plugin.stamps import PROCEDURE as STAMP
-from .router.plugin.tickets import Claim, read_claims
+from .plugin.roster import CHANGED as PEOPLE_CHANGED
+from .plugin.roster import LAST, WHEREABOUTS
+from .plugin.roster import PROCEDURE as ROSTER
+from .plugin.rules import Decision, Rules, Session
+from .plugin.stamps import PROCEDURE as STAMP
+from .plugin.tickets import Claim, read_claims
 from .status import COUNTERS, State, Status
 from .uris import Match
 

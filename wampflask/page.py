@@ -21,9 +21,9 @@ from typing import Any, Self
 from .caller import authid_of
 from .errors import INTERNAL, CallFailed, NotConnected, WampTimeout, from_wire
 from .options import DEFAULT_PUBLISH, PublishOptions
+from .plugin.tickets import VISITOR
 from .roles import Roles
 from .router import wire as w
-from .router.plugin.tickets import VISITOR
 from .uris import Match
 
 __all__ = ["Event", "Page", "RouterPage"]

@@ -14,7 +14,7 @@ from math import isfinite
 from typing import Any
 
 from .errors import InvalidPayload
-from .router.plugin import strict
+from .plugin import strict
 
 MAX_DEPTH = strict.MAX_DEPTH
 MAX_INTEGER = strict.MAX_INTEGER

@@ -17,7 +17,7 @@ from ._current import current_client
 from .caller import authid_of
 from .message import message
 from .options import DEFAULT_CALL, CallOptions, PublishOptions
-from .router.plugin.tickets import VISITOR
+from .plugin.tickets import VISITOR
 
 if TYPE_CHECKING:
     from .extension import WAMP

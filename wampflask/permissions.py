@@ -20,8 +20,8 @@ from collections.abc import Callable, Iterable, Mapping
 from copy import copy
 from typing import Any, cast
 
-from .router.plugin.rules import ACTIONS, RESERVED
-from .router.plugin.tickets import ANONYMOUS, BACKEND, NEVER, PEOPLE, TICKETED, VISITOR
+from .plugin.rules import ACTIONS, RESERVED
+from .plugin.tickets import ANONYMOUS, BACKEND, NEVER, PEOPLE, TICKETED, VISITOR
 
 __all__ = ["ANONYMOUS", "BACKEND", "EVERYONE", "PAGES", "ROLES", "Permission", "compile_rules"]
 
@@ -101,7 +101,7 @@ class Permission:
         return found
 
     def as_rule(self) -> dict[str, Any]:
-        """As plain data for the router's configuration (see ``router/plugin/rules.py``)."""
+        """As plain data for the router's configuration (see ``plugin/rules.py``)."""
         return {
             "uri": self.uri,
             **{action: list(self.roles(action)) for action in ACTIONS if self.roles(action)},

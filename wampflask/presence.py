@@ -32,7 +32,7 @@ from .caller import Caller
 from .errors import WampError
 from .live import Rows
 from .patterns import Pattern
-from .router.plugin.roster import LAST, PROCEDURE, WHEREABOUTS
+from .plugin.roster import LAST, PROCEDURE, WHEREABOUTS
 
 __all__ = ["Person", "Presence"]
 

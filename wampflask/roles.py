@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from .errors import ConfigError
 from .permissions import ANONYMOUS, BACKEND, EVERYONE
-from .router.plugin.tickets import NEVER, PEOPLE, PROGRAMS, VISITOR
+from .plugin.tickets import NEVER, PEOPLE, PROGRAMS, VISITOR
 
 __all__ = ["Roles"]
 

@@ -23,9 +23,9 @@ from typing import Any, Self
 from .memory import MemoryPage, MemoryRealm, in_memory
 from .page import Event, Page, RouterPage, Visit
 from .permissions import BACKEND, Permission
+from .plugin.tickets import Tickets
 from .roles import Roles
 from .router.node import Process, RouterError, check_port, forget_killed, is_free, write_config
-from .router.plugin.tickets import Tickets
 from .router.render import Node, Realm
 from .router.wire import Refused, Wire, WireError, wait_until
 

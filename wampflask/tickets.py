@@ -1,7 +1,7 @@
 """Tickets on Flask's side: the secret, who is asking, ``/wamp/ticket`` for pages, and revocation.
 
 A page fetches a ticket at each connect and joins the router with it; the router's plugin verifies it
-(``router/plugin/tickets.py`` is the one definition for both sides). Everything is safe in any thread.
+(``plugin/tickets.py`` is the one definition for both sides). Everything is safe in any thread.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from ._files import locked, private, replace
 from .caller import authid_of
 from .keys import Keys
 from .permissions import BACKEND
-from .router.plugin import blocked as blocks
-from .router.plugin import revoked as revocations
-from .router.plugin.blocked import Block
-from .router.plugin.tickets import (
+from .plugin import blocked as blocks
+from .plugin import revoked as revocations
+from .plugin.blocked import Block
+from .plugin.tickets import (
     ELSEWHERE,
     FORGED,
     Claim,
@@ -38,7 +38,7 @@ from .router.plugin.tickets import (
     Tickets,
     read_claims,
 )
-from .router.plugin.watched import Watched
+from .plugin.watched import Watched
 
 __all__ = [
     "Identity",

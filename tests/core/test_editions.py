@@ -12,7 +12,7 @@ from flask import Flask
 
 from wampflask import WAMP, InvalidURI, NoSuchProcedure, Permission, caller
 from wampflask.permissions import compile_rules
-from wampflask.router.plugin.editions import HAND_OVER, Editions
+from wampflask.plugin.editions import HAND_OVER, Editions
 from wampflask.router.wire import CALL, ERROR, GOODBYE, RESULT, SUBSCRIBE, SUBSCRIBED, Wire, wait_until
 from wampflask.testing import RouterNode
 

@@ -12,8 +12,8 @@ import pytest
 from flask import Flask
 
 from wampflask import WAMP, Identity, NoSuchProcedure, Permission, PublishOptions
+from wampflask.plugin import blocked
 from wampflask.roles import Roles
-from wampflask.router.plugin import blocked
 from wampflask.router.wire import (
     CALL,
     ERROR,

@@ -64,7 +64,7 @@ def inside(name: str, package: str) -> bool:
 
 
 def is_core(module: str) -> bool:
-    return not inside(module, "wampflask.apps") and not inside(module, "wampflask.router.plugin")
+    return not inside(module, "wampflask.apps") and not inside(module, "wampflask.plugin")
 
 
 def feature(name: str) -> str | None:
@@ -95,7 +95,7 @@ def test_crochet_is_imported_by_the_reactor_module_alone(imports: list[Import]) 
 
 def users_of(imports: list[Import], *packages: str) -> set[str]:
     """Our modules that import one of ``packages``; Crossbar's plugin lives in another process."""
-    return {i.module for i in imports if i.top in packages and not inside(i.module, "wampflask.router.plugin")}
+    return {i.module for i in imports if i.top in packages and not inside(i.module, "wampflask.plugin")}
 
 
 def test_autobahn_is_imported_by_the_session_module_alone(imports: list[Import]) -> None:
@@ -110,9 +110,9 @@ def test_the_router_plugin_imports_only_what_crossbars_environment_has(imports: 
     foreign = [
         i
         for i in imports
-        if inside(i.module, "wampflask.router.plugin")
+        if inside(i.module, "wampflask.plugin")
         and i.top not in PLUGIN_MAY | set(sys.stdlib_module_names)
-        and not inside(i.name, "wampflask.router.plugin")
+        and not inside(i.name, "wampflask.plugin")
     ]
     assert foreign == []
 

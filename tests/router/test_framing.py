@@ -15,8 +15,8 @@ from autobahn.websocket.compress import PerMessageDeflateOfferAccept
 from autobahn.websocket.protocol import Timings, WebSocketProtocol
 from twisted.internet.testing import StringTransport
 
+from wampflask.plugin import framing, writing
 from wampflask.router import wire as w
-from wampflask.router.plugin import framing, writing
 from wampflask.testing import RouterNode
 
 HANDSHAKE = "\r\n".join(  # noqa: FLY002 - one header a line

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from wampflask.plugin.guard import MAX_SUBSCRIPTIONS
+from wampflask.plugin.rules import MAX_LENGTH
+from wampflask.plugin.strict import MAX_DEPTH, RESERVED
 from wampflask.router import wire as w
-from wampflask.router.plugin.guard import MAX_SUBSCRIPTIONS
-from wampflask.router.plugin.rules import MAX_LENGTH
-from wampflask.router.plugin.strict import MAX_DEPTH, RESERVED
 from wampflask.router.wire import Wire, WireError, wait_until
 from wampflask.testing import RouterNode
 

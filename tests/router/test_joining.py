@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from wampflask.plugin.tickets import MAX_LENGTH, Tickets
 from wampflask.router import wire as w
-from wampflask.router.plugin.tickets import MAX_LENGTH, Tickets
 from wampflask.router.wire import Refused, Wire, WireError, wait_until
 from wampflask.testing import RouterNode
 from wampflask.tickets import revoke

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from wampflask.router.plugin import authorizer, revoked
-from wampflask.router.plugin.rate_limit import RateLimit
-from wampflask.router.plugin.rules import Decision, Rules, Session
-from wampflask.router.plugin.tickets import TicketError, TicketExpired, TicketRevoked, Tickets
-from wampflask.router.plugin.watched import Watched
+from wampflask.plugin import authorizer, revoked
+from wampflask.plugin.rate_limit import RateLimit
+from wampflask.plugin.rules import Decision, Rules, Session
+from wampflask.plugin.tickets import TicketError, TicketExpired, TicketRevoked, Tickets
+from wampflask.plugin.watched import Watched
 
 SECRET = "a secret of enough length"
 
@@ -257,7 +257,7 @@ def test_the_rate_limit_counts_bytes(clock: Clock) -> None:
 
 def test_the_rate_limit_forgets_whom_it_has_not_seen_for_long(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its memory has a bound, whatever the number of sessions."""
-    monkeypatch.setattr("wampflask.router.plugin.rate_limit.MAX_SESSIONS", 10)
+    monkeypatch.setattr("wampflask.plugin.rate_limit.MAX_SESSIONS", 10)
     limit = RateLimit(actions=2, actions_burst=3, clock=clock)
 
     for session in range(100):

@@ -11,7 +11,7 @@ import pytest
 from autobahn.wamp import message
 
 from wampflask import payload, uris
-from wampflask.router.plugin import guard, rules, strict
+from wampflask.plugin import guard, rules, strict
 
 
 def value_of(rng: random.Random, depth: int = 0) -> Any:

@@ -15,9 +15,9 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from wampflask import WAMP, tickets, user_authid
-from wampflask.router.plugin import revoked
-from wampflask.router.plugin.rules import Rules, Session
-from wampflask.router.plugin.tickets import Tickets
+from wampflask.plugin import revoked
+from wampflask.plugin.rules import Rules, Session
+from wampflask.plugin.tickets import Tickets
 from wampflask.testing import MemoryRealm
 from wampflask.tickets import VISITOR_COOKIE, Identity, ensure_key, revoke
 

@@ -10,7 +10,7 @@ from typing import Any
 import autobahn.util
 import pytest
 
-from wampflask.router.plugin import discretion, guard, heap, rate_limit, tuning
+from wampflask.plugin import discretion, guard, heap, rate_limit, tuning
 from wampflask.router.wire import wait_until
 from wampflask.testing import RouterNode
 

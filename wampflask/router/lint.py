@@ -13,9 +13,9 @@ from itertools import chain
 from typing import Any
 
 from wampflask.permissions import ANONYMOUS, BACKEND
+from wampflask.plugin.rules import ACTIONS, PROCEDURE, RESERVED
+from wampflask.plugin.tickets import NEVER
 
-from .plugin.rules import ACTIONS, PROCEDURE, RESERVED
-from .plugin.tickets import NEVER
 from .render import LOCAL_HOSTS, MAX_SOCKET_PATH
 
 MAX_BROWSER_MESSAGE = 2**20

@@ -15,11 +15,10 @@ from urllib.parse import urlsplit
 
 from wampflask.config import SOCKET_MESSAGE_MAX
 from wampflask.permissions import ANONYMOUS, BACKEND, Permission, compile_rules
+from wampflask.plugin.rules import ACTIONS, PROCEDURE
+from wampflask.plugin.tickets import TICKETED
 
-from .plugin.rules import ACTIONS, PROCEDURE
-from .plugin.tickets import TICKETED
-
-PLUGIN_PATH = Path(__file__).resolve().parent
+PLUGIN_PATH = Path(__file__).resolve().parent / "pythonpath"
 TITLE = "wampflask router"  # of the worker process, as ps shows it
 MAX_SOCKET_PATH = 107  # bytes, Linux's sun_path
 

@@ -23,8 +23,8 @@ from tests.core.processes.programs import BIN, Probe, Program, configuration, ev
 from wampflask import Permission
 from wampflask.fragments import FETCH, TOPICS
 from wampflask.live import WORKER_LOST
+from wampflask.plugin.roster import CHANGED as PEOPLE_CHANGED
 from wampflask.router import wire
-from wampflask.router.plugin.roster import CHANGED as PEOPLE_CHANGED
 from wampflask.router.wire import Refused, Wire
 from wampflask.testing import RouterNode, free_port
 
