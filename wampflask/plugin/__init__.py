@@ -5,7 +5,7 @@ relative imports, because there it is the top-level package ``plugin``.
 
 ``tickets``   mint and verify tickets (also used by ``wampflask.tickets``)
 ``revoked``, ``blocked`` the files that say whose tickets are refused
-``joining``   Crossbar's ``function`` authenticators: who may join as whom
+``authenticators`` Crossbar's ``function`` authenticators: who may join as whom
 ``rules``     the declared permissions, compiled: who may do what
 ``editions``  whose rules are in force
 ``authorizer`` the component that answers Crossbar's questions with ``rules``

@@ -179,7 +179,7 @@ def _service(where: str, service: Data) -> Iterator[Problem]:
 
 
 def _rawsocket(where: str, transport: Data) -> Iterator[Problem]:
-    yield from _joining(where, transport)
+    yield from _authentication(where, transport)
     yield from _json_only(where, transport)
     if not transport.get("options", {}).get("max_message_size"):
         yield Problem(where, "must have options.max_message_size")
@@ -190,7 +190,7 @@ def _rawsocket(where: str, transport: Data) -> Iterator[Problem]:
 
 def _websocket(where: str, transport: Data) -> Iterator[Problem]:
     options = transport.get("options", {})
-    yield from _joining(where, transport)
+    yield from _authentication(where, transport)
     yield from _json_only(where, transport)
     yield from _origins(where, options)
     yield from _pings(where, options)
@@ -225,7 +225,7 @@ def _json_only(where: str, transport: Data) -> Iterator[Problem]:
         yield Problem(where, 'must have "serializers": ["json"]: values of other serializers stop events')
 
 
-def _joining(where: str, transport: Data) -> Iterator[Problem]:
+def _authentication(where: str, transport: Data) -> Iterator[Problem]:
     auth: Data = transport.get("auth") or {}
     if not auth:
         yield Problem(where, "must have auth: without it anybody joins")
@@ -241,8 +241,8 @@ def _method(where: str, method: str, item: Data) -> Iterator[Problem]:
             yield Problem(where, f"gives {item.get('role')!r}; without a ticket there is only {ANONYMOUS!r}")
     elif method != "ticket":
         yield Problem(where, "is no method of ours: join with tickets")
-    elif item.get("type") != "function" or not str(item.get("create", "")).startswith("plugin.joining."):
-        yield Problem(where, "must be checked by the plugin (type function, create plugin.joining.…)")
+    elif item.get("type") != "function" or not str(item.get("create", "")).startswith("plugin.authenticators."):
+        yield Problem(where, "must be checked by the plugin (type function, create plugin.authenticators.…)")
 
 
 def report(problems: Sequence[Problem]) -> str:

@@ -221,7 +221,7 @@ def _web_transport(node: Node) -> Config:
 
 
 def _websocket(node: Node) -> Config:
-    auth: Config = {"ticket": _ticket_auth("everyone" if node.remote_backend else "guests", node.realms)}
+    auth: Config = {"ticket": _ticket_auth("everyone" if node.remote_backend else "clients", node.realms)}
     if _admits_anonymous(node):
         auth["anonymous"] = {"type": "static", "role": ANONYMOUS}
     return {
@@ -270,7 +270,7 @@ def _ticket_auth(create: str, realms: Iterable[Realm]) -> Config:
         }
         for realm in realms
     }
-    return {"type": "function", "create": f"plugin.joining.{create}", "config": {"realms": gates}}
+    return {"type": "function", "create": f"plugin.authenticators.{create}", "config": {"realms": gates}}
 
 
 def _admits_anonymous(node: Node) -> bool:

@@ -1,7 +1,7 @@
 """Crossbar's ``function`` authenticators: who may join as whom. In the router's reactor thread.
 
 Crossbar keeps one authenticator for each ``create`` name, so each transport has a name of its own:
-:func:`backends` for the workers' socket, :func:`guests` for browsers and agents, :func:`everyone`
+:func:`backends` for the workers' socket, :func:`clients` for browsers and agents, :func:`everyone`
 where workers join over the network too.
 """
 
@@ -100,7 +100,7 @@ def backends(config: Mapping[str, Any], controller: object) -> Authenticator:  #
     return _authenticator(config, lambda _gate, role: role == BACKEND)
 
 
-def guests(config: Mapping[str, Any], controller: object) -> Authenticator:  # noqa: ARG001 - Crossbar's signature
+def clients(config: Mapping[str, Any], controller: object) -> Authenticator:  # noqa: ARG001 - Crossbar's signature
     """Crossbar's ``create`` for browsers and agents: everybody with a ticket but the backend.
 
     A role of Crossbar's own, such as ``trusted``, is never let in, whoever signed the ticket.
