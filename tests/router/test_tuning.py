@@ -10,7 +10,7 @@ from typing import Any
 import autobahn.util
 import pytest
 
-from wampflask.plugin import discretion, guard, heap, rate_limit, tuning
+from wampflask.plugin import guard, heap, rate_limit, redaction, tuning
 from wampflask.router.wire import wait_until
 from wampflask.testing import RouterNode
 
@@ -41,7 +41,7 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     lines: list[str] = []
     log = SimpleNamespace(warn=lambda text, **values: lines.append(text.format(**values)))
     monkeypatch.setattr(tuning, "log", log)
-    monkeypatch.setattr(discretion, "apply", lambda: None)
+    monkeypatch.setattr(redaction, "apply", lambda: None)
     monkeypatch.setattr(guard, "apply", lambda _sessions, _dealers: None)
     monkeypatch.setattr(heap, "freeze", lambda: None)
     return lines
@@ -147,8 +147,8 @@ def test_without_the_messages_fields_it_says_so() -> None:
     made = Welcome.__init__
     messages: Any = SimpleNamespace(Result=Result, Welcome=Welcome)
 
-    assert "Result has not the fields" in str(discretion.apply(messages))
-    assert "Result has not" in str(discretion.apply(ModuleType("nothing")))
+    assert "Result has not the fields" in str(redaction.apply(messages))
+    assert "Result has not" in str(redaction.apply(ModuleType("nothing")))
     assert Welcome.__init__ is made
 
 

@@ -15,6 +15,6 @@ relative imports, because there it is the top-level package ``plugin``.
 ``tuning``    what makes the router faster, and closes connections that never log in
 ``strict``    JSON as every peer can read it
 ``guard``     what happens to messages that are refused
-``discretion`` what Crossbar's messages need not tell
+``redaction`` what Crossbar's messages need not tell
 ``watched``   a file that is read again when it changes
 """

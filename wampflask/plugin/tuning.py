@@ -4,7 +4,7 @@
 reads: about 40 % of a router's time. The modules import the colouring functions by name, so each
 module's own name is replaced by a function that returns the text as it is.
 
-*Discretion.* See ``discretion``.
+*Redaction.* See ``redaction``.
 
 *Guard.* See ``guard``.
 
@@ -33,7 +33,7 @@ from typing import Any
 import autobahn.util  # noqa: F401 - so that it is there to be replaced
 from txaio.tx import call_later, make_logger
 
-from . import backlog, discretion, framing, guard, heap, rate_limit, writing
+from . import backlog, framing, guard, heap, rate_limit, redaction, writing
 
 log = make_logger()
 
@@ -86,7 +86,7 @@ def apply(
     _report("pages and agents are sent messages of any length", problem)
     problem = rate_limit.apply(sys.modules.get(rate_limit.PROTOCOLS), limit)
     _report("the rate limit counts bytes, too", problem)
-    _report("callees and the router's insides are not told to clients", discretion.apply())
+    _report("callees and the router's insides are not told to clients", redaction.apply())
     _report("JSON is read strictly", guard.apply(sys.modules.get(SESSIONS), sys.modules.get(DEALER)))
 
 

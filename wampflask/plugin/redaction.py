@@ -20,7 +20,7 @@ INTERNAL = "x_cb_"
 
 
 def apply(messages: ModuleType = message) -> str | None:
-    """Make ``Result`` and ``Welcome`` discreet.
+    """Redact ``Result`` and ``Welcome``.
 
     :returns: why it is impossible, or None.
     """
