@@ -23,7 +23,6 @@ from ._session import Session, transport, why_closed
 from .config import Config
 from .errors import NotConnected, WampTimeout, as_sentence
 from .options import PublishOptions
-from .plugin.tuning import replace_colours
 from .status import State
 from .tickets import explain_refusal
 
@@ -92,7 +91,6 @@ class Link:
     def start(self) -> None:
         """Begin to connect; do nothing if that was done."""
         if self.state is State.IDLE:
-            replace_colours()
             self._set_state(State.CONNECTING)
             self._attempt()
 

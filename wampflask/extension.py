@@ -36,7 +36,7 @@ from .options import DEFAULT_CALL, DEFAULT_PUBLISH, CallOptions, PublishOptions
 from .patterns import Pattern
 from .people import Audience
 from .permissions import BACKEND, EVERYONE, Permission, shape_of
-from .plugin.blocked import LIFTED, Block
+from .plugin.blocks import LIFTED, Block
 from .plugin.tickets import PEOPLE, PROGRAMS, TicketBlocked
 from .roles import Roles
 from .servers import DEVELOPED, connect_when_served, is_loaded_by_command, is_loaded_by_server

@@ -24,9 +24,9 @@ from ._files import locked, private, replace
 from .caller import authid_of
 from .keys import Keys
 from .permissions import BACKEND
-from .plugin import blocked as blocks
-from .plugin import revoked as revocations
-from .plugin.blocked import Block
+from .plugin import blocks, revocations
+from .plugin.blocks import Block
+from .plugin.file_cache import CachedFile
 from .plugin.tickets import (
     ELSEWHERE,
     FORGED,
@@ -38,7 +38,6 @@ from .plugin.tickets import (
     Tickets,
     read_claims,
 )
-from .plugin.watched import Watched
 
 __all__ = [
     "Identity",
@@ -124,7 +123,7 @@ class TicketDesk:
     pages: Pages | None = None
 
     def __post_init__(self) -> None:
-        self._blocked: Watched[dict[str, Block]] = Watched(self.instance / BLOCKED_FILE, blocks.parse, {})
+        self._blocked: CachedFile[dict[str, Block]] = CachedFile(self.instance / BLOCKED_FILE, blocks.parse, {})
         self._reading = Lock()
         self.keys = Keys(self.instance)
 

@@ -15,7 +15,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from wampflask import WAMP, tickets, user_authid
-from wampflask.plugin import revoked
+from wampflask.plugin import revocations
 from wampflask.plugin.rules import Rules, Session
 from wampflask.plugin.tickets import Tickets
 from wampflask.testing import MemoryRealm
@@ -224,14 +224,14 @@ def test_revocations_are_appended(tmp_path: Path) -> None:
 def test_old_revocations_go_when_the_file_is_large(tmp_path: Path) -> None:
     """A ticket of before then has expired anyway; whatever may still be used stays revoked."""
     file = tmp_path / "revoked"
-    file.write_text("".join(revoked.line(f"user:{number}", 1000.0) for number in range(6000)))
-    recent = revoked.line("user:7", 99_990.0)
+    file.write_text("".join(revocations.line(f"user:{number}", 1000.0) for number in range(6000)))
+    recent = revocations.line("user:7", 99_990.0)
     with file.open("a") as handle:
         handle.write(recent)
 
     revoke(file, "user:1", lifetime=60, now=100_000.0)
 
-    assert revoked.parse(file.read_text()) == {"user:7": 99_990.0, "user:1": 100_000.0}
+    assert revocations.parse(file.read_text()) == {"user:7": 99_990.0, "user:1": 100_000.0}
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
@@ -244,12 +244,12 @@ def _revoke_many(job: tuple[str, int]) -> None:
 def test_processes_that_revoke_together_lose_nothing(tmp_path: Path) -> None:
     """Also while one of them drops old lines."""
     file = tmp_path / "revoked"
-    file.write_text("".join(revoked.line(f"user:old{number}", 1000.0) for number in range(3500)))
+    file.write_text("".join(revocations.line(f"user:old{number}", 1000.0) for number in range(3500)))
 
     with multiprocessing.get_context("spawn").Pool(4) as pool:
         pool.map(_revoke_many, [(str(file), worker) for worker in range(4)])
 
-    found = revoked.parse(file.read_text())
+    found = revocations.parse(file.read_text())
     assert {f"user:{worker}_{number}" for worker in range(4) for number in range(200)} <= set(found)
     assert json.dumps(found)
 

@@ -4,7 +4,7 @@ It runs in Crossbar's own virtual environment: standard library, itsdangerous an
 relative imports, because there it is the top-level package ``plugin``.
 
 ``tickets``   mint and verify tickets (also used by ``wampflask.tickets``)
-``revoked``, ``blocked`` the files that say whose tickets are refused
+``revocations``, ``blocks`` the files that say whose tickets are refused
 ``authenticators`` Crossbar's ``function`` authenticators: who may join as whom
 ``rules``     the declared permissions, compiled: who may do what
 ``editions``  whose rules are in force
@@ -12,9 +12,9 @@ relative imports, because there it is the top-level package ``plugin``.
 ``rate_limit`` how many actions and bytes a second a session may take
 ``backlog``   how much a connection may leave unread
 ``heap``      the router's memory, kept small
-``tuning``    what makes the router faster, and closes connections that never log in
+``patches``    what makes the router faster, and closes connections that never log in
 ``strict``    JSON as every peer can read it
 ``guard``     what happens to messages that are refused
 ``redaction`` what Crossbar's messages need not tell
-``watched``   a file that is read again when it changes
+``file_cache``   a file that is read again when it changes
 """

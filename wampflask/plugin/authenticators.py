@@ -13,10 +13,10 @@ from typing import Any
 from autobahn.wamp.exception import ApplicationError
 from txaio.tx import make_logger
 
-from . import blocked, revoked
-from .blocked import Block
+from . import blocks, revocations
+from .blocks import Block
+from .file_cache import CachedFile
 from .tickets import BACKEND, ELSEWHERE, NEVER, TicketError, Tickets
-from .watched import Watched
 
 log = make_logger()
 
@@ -36,18 +36,18 @@ class Gate:
         self, realm: str, *, secret: str, revoked: str, blocked: str, lifetime: float, roles: Sequence[str]
     ) -> None:
         self.roles = frozenset(roles) - frozenset(NEVER)
-        self._tickets = Watched(secret, lambda text: Tickets(text.strip(), realm, lifetime))
-        self._revoked: Watched[dict[str, float]] = Watched(revoked, _parse_revoked, {})
-        self._blocked: Watched[dict[str, Block]] = Watched(blocked, _parse_blocked, {})
+        self._tickets = CachedFile(secret, lambda text: Tickets(text.strip(), realm, lifetime))
+        self._revoked: CachedFile[dict[str, float]] = CachedFile(revoked, revocations.parse, {})
+        self._blocked: CachedFile[dict[str, Block]] = CachedFile(blocked, blocks.parse, {})
 
     def admit(self, ticket: object, admits: Admits) -> Principal:
         """The principal of a valid ticket for a role that ``admits`` lets in.
 
         :raises TicketError: for every other.
         """
-        revocations, blocks = self._revoked.read(), self._blocked.read()
+        revoked, blocked = self._revoked.read(), self._blocked.read()
         found = self._tickets.read().verify(
-            ticket, revoked_before=lambda authid: revocations.get(authid, 0.0), block_of=blocks.get
+            ticket, revoked_before=lambda authid: revoked.get(authid, 0.0), block_of=blocked.get
         )
         if not admits(self, found.role):
             raise TicketError(ELSEWHERE)
@@ -60,14 +60,6 @@ class Gate:
 
 
 Admits = Callable[[Gate, str], bool]
-
-
-def _parse_revoked(text: str) -> dict[str, float]:
-    return revoked.parse(text)
-
-
-def _parse_blocked(text: str) -> dict[str, Block]:
-    return blocked.parse(text)
 
 
 def _authenticator(config: Mapping[str, Any], admits: Admits) -> Authenticator:

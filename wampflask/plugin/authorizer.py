@@ -14,7 +14,7 @@ from autobahn.twisted.wamp import ApplicationSession
 from autobahn.wamp.types import RegisterOptions
 from txaio.tx import make_logger
 
-from . import guard, rate_limit, tuning
+from . import guard, patches, rate_limit
 from .editions import HAND_OVER, Editions
 from .live import Live
 from .rules import ACTIONS, CLAIMS, DENY, PROCEDURE, ROLES, RULES, Rules, Session
@@ -30,7 +30,7 @@ class Authorizer(ApplicationSession):
     """One for each realm.
 
     ``extra``: ``rules``, ``roles`` (that a session can have here), ``follow_workers`` (whether rules come from workers,
-    too), ``rate_limit`` (of :class:`rate_limit.RateLimit`), ``tuning`` (of ``tuning.apply``).
+    too), ``rate_limit`` (of :class:`rate_limit.RateLimit`), ``patches`` (of ``patches.apply``).
     """
 
     async def onJoin(self, details: object) -> None:  # noqa: ARG002, N802 - autobahn's signature
@@ -39,7 +39,7 @@ class Authorizer(ApplicationSession):
         self._editions = Editions(extra["rules"])
         self._put_in_force()
         self._rate_limit = rate_limit.shared(**extra["rate_limit"])
-        tuning.apply(**extra["tuning"], limit=self._rate_limit)
+        patches.apply(**extra["patches"], limit=self._rate_limit)
         await self.register(self.authorize, PROCEDURE)
         await self.register(lambda: self._editions.rules, RULES)
         await self.register(lambda: self._roles, ROLES)
@@ -49,7 +49,7 @@ class Authorizer(ApplicationSession):
             await self.subscribe(self.left, "wamp.session.on_leave")
         self._live = Live(self, Path(f"people-{self.config.realm}.json"))
         await self._live.begin()
-        log.warn(  # noqa: G010 - txaio has no warning(); see tuning for the level
+        log.warn(  # noqa: G010 - txaio has no warning(); see patches for the level
             "wampflask: {count} permissions guard the realm {realm}",
             count=len(extra["rules"]),
             realm=self.config.realm,

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from itsdangerous import BadData, URLSafeSerializer
 
-from .blocked import Block
+from .blocks import Block
 
 BACKEND = "backend"  # Flask workers
 ANONYMOUS = "anonymous"  # who joins without a ticket

@@ -122,11 +122,11 @@ def _component(where: str, component: Data, roles: Sequence[object]) -> Iterator
     extra = component.get("extra") or {}
     for number, rule in enumerate(extra.get("rules", ())):
         yield from _rule(f"{where}.extra.rules[{number}]", rule, roles)
-    if not extra.get("tuning", {}).get("join_timeout"):
+    if not extra.get("patches", {}).get("join_timeout"):
         yield Problem(where, "must have a join_timeout, or connections that never log in stay for ever")
     if not extra.get("rate_limit", {}).get("actions"):
         yield Problem(where, "must have a rate limit, or one page can keep the router busy alone")
-    if not extra.get("tuning", {}).get("unread", {}).get("reader"):
+    if not extra.get("patches", {}).get("unread", {}).get("reader"):
         yield Problem(where, "must bound what a reader leaves unread, or the router's memory fills up")
 
 

@@ -182,7 +182,7 @@ def _component(node: Node, realm: Realm, number: int) -> Config:
                 "octets": node.byte_rate,
                 "octets_burst": node.byte_burst,
             },
-            "tuning": {
+            "patches": {
                 "colours": node.tune,
                 "fan_out": node.fan_out,
                 "join_timeout": node.join_timeout,

@@ -1,4 +1,4 @@
-"""The router's tuning: that it happens, that it says so, and what happens in a Crossbar where it cannot."""
+"""The router's patches: that it happens, that it says so, and what happens in a Crossbar where it cannot."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import autobahn.util
 import pytest
 
-from wampflask.plugin import guard, heap, rate_limit, redaction, tuning
+from wampflask.plugin import guard, heap, patches, rate_limit, redaction
 from wampflask.router.wire import wait_until
 from wampflask.testing import RouterNode
 
@@ -27,9 +27,9 @@ def untouched(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
         (module, name, value)
         for module in tuple(sys.modules.values())
         for name, value in tuple(getattr(module, "__dict__", {}).items())
-        if any(value is getattr(autobahn.util, colour, None) for colour in tuning.PLAIN)
+        if any(value is getattr(autobahn.util, colour, None) for colour in patches.PLAIN)
     ]
-    monkeypatch.setattr(tuning, "_applied", set())
+    monkeypatch.setattr(patches, "_applied", set())
     yield user
     for module, name, value in before:
         setattr(module, name, value)
@@ -40,7 +40,7 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What was logged at the level that routers run at. The messages of this process stay as they are."""
     lines: list[str] = []
     log = SimpleNamespace(warn=lambda text, **values: lines.append(text.format(**values)))
-    monkeypatch.setattr(tuning, "log", log)
+    monkeypatch.setattr(patches, "log", log)
     monkeypatch.setattr(redaction, "apply", lambda: None)
     monkeypatch.setattr(guard, "apply", lambda _sessions, _dealers: None)
     monkeypatch.setattr(heap, "freeze", lambda: None)
@@ -48,7 +48,7 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def apply(*, colours: bool = False, join_timeout: float = 0) -> None:
-    tuning.apply(
+    patches.apply(
         colours=colours,
         fan_out=True,
         join_timeout=join_timeout,
@@ -80,12 +80,12 @@ def test_names_are_replaced_in_every_module(untouched: ModuleType) -> None:
     """Also where they were imported under another name, and for modules that are imported later."""
     vars(untouched)["colour"] = untouched.hlval
 
-    assert tuning.replace_colours() >= 7
+    assert patches.replace_colours() >= 7
 
     assert untouched.colour("x", color="red") == "x"
     assert untouched.hlid(17) == "17"
     assert untouched.hl("text", bold=True) == "text"
-    assert vars(autobahn.util)["hlval"] is tuning.plain
+    assert vars(autobahn.util)["hlval"] is patches.plain
     assert untouched.hltype(ModuleType.__init__) == ModuleType.__init__.__qualname__
 
 
@@ -107,7 +107,7 @@ def test_it_can_be_switched_off(untouched: ModuleType, said: list[str]) -> None:
 @pytest.mark.usefixtures("untouched")
 def test_without_colouring_it_says_so_and_goes_on(said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """A future autobahn that no longer has these functions."""
-    monkeypatch.setattr(tuning, "COLOURING", ("autobahn.gone",))
+    monkeypatch.setattr(patches, "COLOURING", ("autobahn.gone",))
 
     apply(colours=True)
 
@@ -120,7 +120,7 @@ def test_without_crossbars_session_it_says_so_and_goes_on(
     said: list[str], monkeypatch: pytest.MonkeyPatch, module: ModuleType | None
 ) -> None:
     """A future Crossbar in which the class has another name."""
-    monkeypatch.setitem(sys.modules, tuning.SESSIONS, module)
+    monkeypatch.setitem(sys.modules, patches.SESSIONS, module)
 
     apply(join_timeout=10)
 
@@ -160,8 +160,8 @@ def test_only_the_silent_are_dropped() -> None:
         return SimpleNamespace(abort=lambda: dropped.append(name))
 
     silent, joined, gone = transport("silent"), transport("joined"), transport("gone")
-    tuning.drop_if_silent(SimpleNamespace(_session_id=None, _transport=silent), silent)
-    tuning.drop_if_silent(SimpleNamespace(_session_id=5, _transport=joined), joined)
-    tuning.drop_if_silent(SimpleNamespace(_session_id=None, _transport=None), gone)
+    patches.drop_if_silent(SimpleNamespace(_session_id=None, _transport=silent), silent)
+    patches.drop_if_silent(SimpleNamespace(_session_id=5, _transport=joined), joined)
+    patches.drop_if_silent(SimpleNamespace(_session_id=None, _transport=None), gone)
 
     assert dropped == ["silent"]

@@ -62,7 +62,7 @@ def apply(
     """
     if _applied:
         return
-    _applied.add("tuning")
+    _applied.add("patches")
     if colours:
         replaced = replace_colours()
         problem = None if replaced else "autobahn.util has no colouring to replace"

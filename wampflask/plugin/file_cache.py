@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Watched(Generic[T]):
+class CachedFile(Generic[T]):
     """The parsed content of a file, kept until its inode, time or size changes. For one thread.
 
     :param parse: from the file's text to the value.
