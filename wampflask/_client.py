@@ -35,9 +35,9 @@ from .errors import (
 from .live import WORKER_LOST, LiveThing
 from .outbox import LatestBox, Message, Outbox
 from .permissions import Permission, compile_rules, differences
-from .plugin.editions import HAND_OVER
 from .plugin.rules import CLAIMS, RULES
 from .plugin.tickets import Claim
+from .plugin.worker_rules import HAND_OVER
 from .status import COUNTERS, State, Status
 from .tickets import Tickets, desk_of
 

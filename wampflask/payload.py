@@ -14,10 +14,10 @@ from math import isfinite
 from typing import Any
 
 from .errors import InvalidPayload
-from .plugin import strict
+from .plugin import strict_json
 
-MAX_DEPTH = strict.MAX_DEPTH
-MAX_INTEGER = strict.MAX_INTEGER
+MAX_DEPTH = strict_json.MAX_DEPTH
+MAX_INTEGER = strict_json.MAX_INTEGER
 
 
 def clean(args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:

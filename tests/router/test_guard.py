@@ -9,7 +9,7 @@ import pytest
 
 from wampflask.plugin.guard import MAX_SUBSCRIPTIONS
 from wampflask.plugin.rules import MAX_LENGTH
-from wampflask.plugin.strict import MAX_DEPTH, RESERVED
+from wampflask.plugin.strict_json import MAX_DEPTH, RESERVED
 from wampflask.router import wire as w
 from wampflask.router.wire import Wire, WireError, wait_until
 from wampflask.testing import RouterNode

@@ -57,15 +57,15 @@ def apply(*, colours: bool = False, join_timeout: float = 0) -> None:
     )
 
 
-def test_the_real_router_is_tuned_and_says_so(node: RouterNode) -> None:
-    assert node.has_logged("wampflask: tuned: events are written at the end of a turn, to all in a row")
-    assert node.has_logged("wampflask: tuned: an event is framed once for all who get it")
-    assert node.has_logged("wampflask: tuned: connections that do not log in are closed after 10 s")
-    assert node.has_logged("wampflask: tuned: connections that leave 4194304 bytes unread are closed")
-    assert node.has_logged("wampflask: tuned: pages and agents are sent messages of any length")
-    assert node.has_logged("wampflask: tuned: the rate limit counts bytes, too")
-    assert node.has_logged("wampflask: tuned: callees and the router's insides are not told to clients")
-    assert node.has_logged("wampflask: tuned: JSON is read strictly")
+def test_the_real_router_is_patched_and_says_so(node: RouterNode) -> None:
+    assert node.has_logged("wampflask: patched: events are written at the end of a turn, to all in a row")
+    assert node.has_logged("wampflask: patched: an event is framed once for all who get it")
+    assert node.has_logged("wampflask: patched: connections that do not log in are closed after 10 s")
+    assert node.has_logged("wampflask: patched: connections that leave 4194304 bytes unread are closed")
+    assert node.has_logged("wampflask: patched: pages and agents are sent messages of any length")
+    assert node.has_logged("wampflask: patched: the rate limit counts bytes, too")
+    assert node.has_logged("wampflask: patched: callees and the router's insides are not told to clients")
+    assert node.has_logged("wampflask: patched: JSON is read strictly")
     line = next(line for line in node.log().splitlines() if "colouring names replaced" in line)
     assert int(line.split("tuned: ")[1].split()[0]) > 40
 
@@ -111,7 +111,7 @@ def test_without_colouring_it_says_so_and_goes_on(said: list[str], monkeypatch: 
 
     apply(colours=True)
 
-    assert said[0].startswith("wampflask: untuned, going on without: autobahn.util has no colouring to replace")
+    assert said[0].startswith("wampflask: not patched: autobahn.util has no colouring to replace")
 
 
 @pytest.mark.usefixtures("untouched")

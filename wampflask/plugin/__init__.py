@@ -7,13 +7,13 @@ relative imports, because there it is the top-level package ``plugin``.
 ``revocations``, ``blocks`` the files that say whose tickets are refused
 ``authenticators`` Crossbar's ``function`` authenticators: who may join as whom
 ``rules``     the declared permissions, compiled: who may do what
-``editions``  whose rules are in force
+``worker_rules``  whose rules are in force
 ``authorizer`` the component that answers Crossbar's questions with ``rules``
 ``rate_limit`` how many actions and bytes a second a session may take
 ``backlog``   how much a connection may leave unread
 ``heap``      the router's memory, kept small
 ``patches``    what makes the router faster, and closes connections that never log in
-``strict``    JSON as every peer can read it
+``strict_json``    JSON as every peer can read it
 ``guard``     what happens to messages that are refused
 ``redaction`` what Crossbar's messages need not tell
 ``file_cache``   a file that is read again when it changes

@@ -15,9 +15,9 @@ from autobahn.wamp.types import RegisterOptions
 from txaio.tx import make_logger
 
 from . import guard, patches, rate_limit
-from .editions import HAND_OVER, Editions
 from .live import Live
 from .rules import ACTIONS, CLAIMS, DENY, PROCEDURE, ROLES, RULES, Rules, Session
+from .worker_rules import HAND_OVER, WorkerRules
 
 REFRESH = "wampflask.close.refresh"
 
@@ -36,12 +36,12 @@ class Authorizer(ApplicationSession):
     async def onJoin(self, details: object) -> None:  # noqa: ARG002, N802 - autobahn's signature
         extra: Mapping[str, Any] = self.config.extra
         self._roles = list(extra["roles"])
-        self._editions = Editions(extra["rules"])
+        self._worker_rules = WorkerRules(extra["rules"])
         self._put_in_force()
         self._rate_limit = rate_limit.shared(**extra["rate_limit"])
         patches.apply(**extra["patches"], limit=self._rate_limit)
         await self.register(self.authorize, PROCEDURE)
-        await self.register(lambda: self._editions.rules, RULES)
+        await self.register(lambda: self._worker_rules.rules, RULES)
         await self.register(lambda: self._roles, ROLES)
         await self.register(self.claims_of, CLAIMS)
         if extra["follow_workers"]:
@@ -81,14 +81,14 @@ class Authorizer(ApplicationSession):
     def hand_over(self, rules: Sequence[Mapping[str, Any]], roles: Sequence[str], details: Any) -> list[str]:
         """A worker says what its app permits, and which roles it has; the answer are those that are not known here."""
         Rules(rules)  # raises for what is none
-        if self._editions.take(details.caller, rules):
+        if self._worker_rules.take(details.caller, rules):
             self._changed()
         named = {role for rule in rules for action in ACTIONS for role in rule.get(action, ())}
         return sorted(named.union(roles).difference(self._roles))
 
     def left(self, number: int, *_: object) -> None:
         """A session has ended."""
-        if self._editions.leave(number):
+        if self._worker_rules.leave(number):
             self._changed()
 
     def _changed(self) -> None:
@@ -96,13 +96,13 @@ class Authorizer(ApplicationSession):
         log.warn(  # noqa: G010
             "wampflask: workers have changed the permissions of the realm {realm}: {count} now",
             realm=self.config.realm,
-            count=len(self._editions.rules),
+            count=len(self._worker_rules.rules),
         )
         for session in tuple(self._no_longer_allowed()):
             session.leave(REFRESH, None)
 
     def _put_in_force(self) -> None:
-        self._rules = guard.RULES[self.config.realm or ""] = Rules(self._editions.rules)
+        self._rules = guard.RULES[self.config.realm or ""] = Rules(self._worker_rules.rules)
 
     def _no_longer_allowed(self) -> Iterator[Any]:
         """The sessions that have what they would not get now."""

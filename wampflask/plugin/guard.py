@@ -19,7 +19,7 @@ from autobahn.wamp import message
 from autobahn.wamp.serializer import JsonObjectSerializer, JsonSerializer, Serializer
 from txaio.tx import make_logger
 
-from . import strict
+from . import strict_json
 from .rules import Rules, Session
 
 log = make_logger()
@@ -99,13 +99,13 @@ def _is_acknowledged(data: bytes, start: int) -> bool:
 
 class _Worker(JsonObjectSerializer):
     def unserialize(self, payload: bytes) -> list[Any]:
-        return [strict.read(payload)]
+        return [strict_json.read(payload)]
 
 
 class _Router(JsonObjectSerializer):
     def unserialize(self, payload: bytes) -> list[Any]:
-        raw = strict.read(payload)
-        strict.check_keywords(raw)
+        raw = strict_json.read(payload)
+        strict_json.check_keywords(raw)
         return [raw]
 
 
@@ -123,7 +123,7 @@ def _unserialize(serializer: Serializer, data: bytes, binary: bool | None, refus
     try:
         messages: list[Any] = Serializer.unserialize(serializer, data, binary)
     except Exception as error:  # autobahn turns what the reader raises into its own, and asserts much
-        cause = error.__context__ if isinstance(error.__context__, strict.Refused) else error
+        cause = error.__context__ if isinstance(error.__context__, strict_json.Refused) else error
         stand_in = instead(data, str(cause)[:_MAX_WHY]) if isinstance(cause, refused) else None
         if stand_in is None:
             raise
@@ -156,7 +156,7 @@ def apply(sessions: ModuleType | None, dealers: ModuleType | None) -> str | None
         Serializer.__init__(self, _Router())  # type: ignore[no-untyped-call]
 
     def unserialize(self: Any, payload: bytes, isBinary: bool | None = None) -> list[Any]:  # noqa: N803 - autobahn's
-        return _unserialize(self, payload, isBinary, strict.Refused)
+        return _unserialize(self, payload, isBinary, strict_json.Refused)
 
     def receive(self: Any, msg: Any) -> None:
         refused = msg if isinstance(msg, Refused) else objection(self, msg)

@@ -19,7 +19,7 @@ Here that bound is for what comes; what is sent was bounded when it came.
 
 *Backlog, heap, rate limit.* See ``backlog``, ``heap`` and ``rate_limit``.
 
-A Crossbar in which these places are gone goes on untuned. What is said is said at the level of warnings,
+A Crossbar in which these places are gone goes on unpatched. What is said is said at the level of warnings,
 because routers run at that: Crossbar's information names everybody who joins.
 """
 
@@ -92,9 +92,9 @@ def apply(
 
 def _report(done: str, problem: str | None) -> None:
     if problem is None:
-        log.warn("wampflask: tuned: {done}", done=done)  # noqa: G010 - txaio has no warning()
+        log.warn("wampflask: patched: {done}", done=done)  # noqa: G010 - txaio has no warning()
     else:
-        text = "wampflask: untuned, going on without: {problem} (so not: {done})"
+        text = "wampflask: not patched: {problem} (so not: {done})"
         log.warn(text, problem=problem, done=done)  # noqa: G010
 
 

@@ -12,7 +12,7 @@ from flask import Flask
 
 from wampflask import WAMP, InvalidURI, NoSuchProcedure, Permission, caller
 from wampflask.permissions import compile_rules
-from wampflask.plugin.editions import HAND_OVER, Editions
+from wampflask.plugin.worker_rules import HAND_OVER, WorkerRules
 from wampflask.router.wire import CALL, ERROR, GOODBYE, RESULT, SUBSCRIBE, SUBSCRIBED, Wire, wait_until
 from wampflask.testing import RouterNode
 
@@ -99,20 +99,20 @@ def test_roles_that_the_router_does_not_know_are_named(node: RouterNode) -> None
         assert backend.call("wampflask.router.rules") == rules
 
 
-def test_editions_unite() -> None:
-    editions = Editions([{"uri": "a"}])
-    assert editions.rules == [{"uri": "a"}]
-    assert editions.take(1, [{"uri": "b"}, {"uri": "c"}])
-    assert not editions.take(2, [{"uri": "c"}])
-    assert editions.take(2, [{"uri": "d"}])
-    assert editions.rules == [{"uri": "b"}, {"uri": "c"}, {"uri": "d"}]
-    assert not editions.leave(9)
-    assert editions.leave(1)
-    assert editions.rules == [{"uri": "d"}]
-    assert not editions.leave(2)
-    assert editions.rules == [{"uri": "d"}], "until the next worker comes"
-    assert editions.take(3, [])
-    assert editions.rules == []
+def test_the_rules_of_all_workers_unite() -> None:
+    worker_rules = WorkerRules([{"uri": "a"}])
+    assert worker_rules.rules == [{"uri": "a"}]
+    assert worker_rules.take(1, [{"uri": "b"}, {"uri": "c"}])
+    assert not worker_rules.take(2, [{"uri": "c"}])
+    assert worker_rules.take(2, [{"uri": "d"}])
+    assert worker_rules.rules == [{"uri": "b"}, {"uri": "c"}, {"uri": "d"}]
+    assert not worker_rules.leave(9)
+    assert worker_rules.leave(1)
+    assert worker_rules.rules == [{"uri": "d"}]
+    assert not worker_rules.leave(2)
+    assert worker_rules.rules == [{"uri": "d"}], "until the next worker comes"
+    assert worker_rules.take(3, [])
+    assert worker_rules.rules == []
 
 
 # -- forget

@@ -18,7 +18,7 @@ HAND_OVER = "wampflask.router.hand_over"
 Data = Sequence[Mapping[str, Any]]
 
 
-class Editions:
+class WorkerRules:
     """The rules of one realm.
 
     :param started_with: those of the router's configuration.

@@ -11,7 +11,7 @@ import pytest
 from autobahn.wamp import message
 
 from wampflask import payload, uris
-from wampflask.plugin import guard, rules, strict
+from wampflask.plugin import guard, rules, strict_json
 
 
 def value_of(rng: random.Random, depth: int = 0) -> Any:
@@ -32,8 +32,8 @@ def test_it_reads_what_pythons_own_reads() -> None:
     rng = random.Random(1)
     for _ in range(500):
         value = value_of(rng)
-        assert strict.read(json.dumps(value).encode()) == value
-        assert strict.read(json.dumps(value, ensure_ascii=False).encode()) == value
+        assert strict_json.read(json.dumps(value).encode()) == value
+        assert strict_json.read(json.dumps(value, ensure_ascii=False).encode()) == value
 
 
 @pytest.mark.parametrize(
@@ -41,8 +41,8 @@ def test_it_reads_what_pythons_own_reads() -> None:
 )
 def test_what_is_no_json_is_not_just_refused(data: bytes) -> None:
     with pytest.raises(ValueError) as raised:  # noqa: PT011 - of every kind but ours
-        strict.read(data)
-    assert not isinstance(raised.value, strict.Refused)
+        strict_json.read(data)
+    assert not isinstance(raised.value, strict_json.Refused)
 
 
 @pytest.mark.parametrize(
@@ -60,8 +60,8 @@ def test_what_is_no_json_is_not_just_refused(data: bytes) -> None:
     ],
 )
 def test_what_is_refused(data: bytes, why: str) -> None:
-    with pytest.raises(strict.Refused, match=why):
-        strict.read(data)
+    with pytest.raises(strict_json.Refused, match=why):
+        strict_json.read(data)
 
 
 @pytest.mark.parametrize("shape", [(b"[", b"]"), (b'{"a":', b"}"), (b'[{"a":', b"}]")])
@@ -69,21 +69,21 @@ def test_depth(shape: tuple[bytes, bytes]) -> None:
     """The deepest that we send ourselves is the deepest that is read."""
     opening, closing = shape
     each = opening.count(b"[") + opening.count(b"{")
-    most = (strict.MAX_DEPTH + 2) // each
-    strict.read(opening * most + b"1" + closing * most)
+    most = (strict_json.MAX_DEPTH + 2) // each
+    strict_json.read(opening * most + b"1" + closing * most)
     for too_many in (most + 1, 500, 100_000):
-        with pytest.raises(strict.Refused, match="nested deeper"):
-            strict.read(opening * too_many + b"1" + closing * too_many)
+        with pytest.raises(strict_json.Refused, match="nested deeper"):
+            strict_json.read(opening * too_many + b"1" + closing * too_many)
 
 
 def test_one_place_for_each_bound() -> None:
-    assert (payload.MAX_DEPTH, payload.MAX_INTEGER) == (strict.MAX_DEPTH, strict.MAX_INTEGER)
+    assert (payload.MAX_DEPTH, payload.MAX_INTEGER) == (strict_json.MAX_DEPTH, strict_json.MAX_INTEGER)
     assert uris.MAX_LENGTH == rules.MAX_LENGTH
 
 
 @pytest.mark.parametrize("raw", [17, [], ["x"], [48], [48, 1, {}, "a.b"], [48, 1, {}, "a.b", [], 5], [{}, 1], [True]])
 def test_keywords_of_what_has_none(raw: Any) -> None:
-    strict.check_keywords(raw)
+    strict_json.check_keywords(raw)
 
 
 @pytest.mark.parametrize(
