@@ -21,8 +21,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
+from .autoconnect import DEVELOPED
 from .router.node import Process, RouterError, find_crossbar, is_free, running_node
-from .servers import DEVELOPED
 
 POLL = 0.1
 _PORTS = 100  # tried for the router, when its own is taken and nobody chose it

@@ -26,6 +26,7 @@ from ._declarations import (
     check_names,
 )
 from .after_commit import AfterCommit
+from .autoconnect import DEVELOPED, connect_when_served, is_loaded_by_command, is_loaded_by_server
 from .config import Config, environment
 from .errors import ConfigError, InvalidURI, WampError
 from .live_declarations import LiveDeclarations
@@ -39,7 +40,6 @@ from .permissions import BACKEND, EVERYONE, Permission, shape_of
 from .plugin.blocks import LIFTED, Block
 from .plugin.tickets import PEOPLE, PROGRAMS, TicketBlocked
 from .roles import Roles
-from .servers import DEVELOPED, connect_when_served, is_loaded_by_command, is_loaded_by_server
 from .status import Status
 from .tickets import Identify
 from .uris import Match
