@@ -20,7 +20,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from .memory import MemoryPage, MemoryRealm, in_memory
+from .in_memory import MemoryPage, MemoryRealm, in_memory
 from .page import Event, Page, RouterPage, Visit
 from .permissions import BACKEND, Permission
 from .plugin.tickets import Tickets

@@ -9,7 +9,7 @@ from wampflask.apps.player import procedures
 from wampflask.apps.player.contract import is_player, player_of, procedure, state_topic
 from wampflask.apps.player.procedures import presence
 from wampflask.apps.player.service import Presence
-from wampflask.memory import MemoryRealm
+from wampflask.in_memory import MemoryRealm
 from wampflask.options import DEFAULT_PUBLISH
 from wampflask.outbox import Message
 

@@ -11,7 +11,7 @@ from flask import Flask
 
 from tests.core.live.shop import make_app
 from wampflask import WAMP
-from wampflask.memory import MemoryRealm, in_memory
+from wampflask.in_memory import MemoryRealm, in_memory
 from wampflask.plugin.roster import Roster
 from wampflask.presence import Person, Presence
 
