@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from flask import Flask, current_app
 from flask.logging import default_handler
 
-from . import _reactor, answers, assets, commands, impersonal, logins, origins, payload, people, tickets, uris
+from . import _reactor, assets, commands, http_errors, impersonal, logins, origins, payload, people, tickets, uris
 from . import options as _options
 from ._client import Client
 from ._current import KEY, current_client
@@ -116,7 +116,7 @@ class WAMP(LiveDeclarations):
             pages=origins.Pages(Path(app.instance_path), config),
             identify=lambda: self._identify() if self._identify else logins.identify(self._declarations.roles),
         )
-        answers.init_app(app)
+        http_errors.init_app(app)
         assets.init_app(app, client_url=config.client_url)
         commands.init_app(app, lambda: self.permissions)
         _show_logs()
