@@ -16,10 +16,10 @@ from flask import Flask, current_app
 from flask.cli import with_appcontext
 
 from . import dev, origins
+from .audience import REVOKED
 from .commands import PERMISSIONS, Declared
 from .config import Config, environment
 from .errors import WampError
-from .people import REVOKED
 from .permissions import differences
 from .plugin.rules import ROLES, RULES
 from .router import install as installing

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from flask import Flask, current_app
 from flask.logging import default_handler
 
-from . import _reactor, assets, commands, http_errors, impersonal, logins, origins, payload, people, tickets, uris
+from . import _reactor, assets, audience, commands, http_errors, impersonal, logins, origins, payload, tickets, uris
 from . import options as _options
 from ._client import Client
 from ._current import KEY, current_client
@@ -26,6 +26,7 @@ from ._declarations import (
     check_names,
 )
 from .after_commit import AfterCommit
+from .audience import Audience
 from .autoconnect import DEVELOPED, connect_when_served, is_loaded_by_command, is_loaded_by_server
 from .config import Config, environment
 from .errors import ConfigError, InvalidURI, WampError
@@ -35,7 +36,6 @@ from .locks import Lock
 from .message import message
 from .options import DEFAULT_CALL, DEFAULT_PUBLISH, CallOptions, PublishOptions
 from .patterns import Pattern
-from .people import Audience
 from .permissions import BACKEND, EVERYONE, Permission, shape_of
 from .plugin.blocks import LIFTED, Block
 from .plugin.tickets import PEOPLE, PROGRAMS, TicketBlocked
@@ -351,7 +351,7 @@ class WAMP(LiveDeclarations):
         :param except_user: not to them.   :param except_session: not to these pages.
         :raises TypeError: nobody is named. :raises ValueError: an id that cannot be a user's.
         """
-        return people.audience(self, user, visitor, session, except_user, except_session)
+        return audience.audience(self, user, visitor, session, except_user, except_session)
 
     def after_commit(self, session: Session | scoped_session[Any]) -> AfterCommit:
         """The three publish functions for a transaction: sent when it commits, dropped when it rolls back."""
@@ -449,7 +449,7 @@ class WAMP(LiveDeclarations):
 
         :param authid: such as ``user:17``.
         """
-        self._end(authid, people.REVOKED, "This login has ended.")
+        self._end(authid, audience.REVOKED, "This login has ended.")
 
     def _end(self, authid: str, reason: str, message: str = "") -> None:
         client = current_client()
@@ -465,7 +465,7 @@ class WAMP(LiveDeclarations):
 
         :param user: an id, or a Flask-Login user.   :param visitor: an authid, such as ``caller.authid``.
         """
-        self._end(people.person(user, visitor), people.REFRESH)
+        self._end(audience.person(user, visitor), audience.REFRESH)
 
     def disconnect(
         self, *, user: object = None, visitor: str | None = None, session: int | None = None, reason: str = ""
@@ -475,8 +475,8 @@ class WAMP(LiveDeclarations):
         :param user: an id, or a Flask-Login user.   :param visitor: an authid, such as ``caller.authid``.
         :param session: such as ``caller.session``.   :param reason: for people to read.
         """
-        whose = people.person(user, visitor) if session is None else session
-        current_client().end_sessions(whose, people.DISCONNECTED, reason)
+        whose = audience.person(user, visitor) if session is None else session
+        current_client().end_sessions(whose, audience.DISCONNECTED, reason)
 
     def block(
         self,
@@ -496,14 +496,14 @@ class WAMP(LiveDeclarations):
         :param reason: for that person to read.
         :raises ValueError: for a moment without a time zone, or one that has passed.
         """
-        authid = people.person(user, visitor)
+        authid = audience.person(user, visitor)
         file = Path(current_app.instance_path) / tickets.BLOCKED_FILE
-        tickets.block(file, authid, Block(people.moment(until), reason))
+        tickets.block(file, authid, Block(audience.moment(until), reason))
         current_client().end_sessions(authid, TicketBlocked.uri, reason)
 
     def unblock(self, *, user: object = None, visitor: str | None = None) -> None:
         """Let somebody in again; do nothing to those who are not blocked."""
-        authid = people.person(user, visitor)
+        authid = audience.person(user, visitor)
         tickets.block(Path(current_app.instance_path) / tickets.BLOCKED_FILE, authid, Block(LIFTED, ""))
 
     def lock(self, name: str) -> Lock:

@@ -22,7 +22,7 @@ from typing import Any
 
 from flask import Flask
 
-from . import people
+from . import audience
 from ._client import Client
 from ._current import KEY
 from ._declarations import Declaration, Declarations, Direct, Procedure, Subscription
@@ -119,7 +119,7 @@ class MemoryRealm(Client):
     @property
     def revoked(self) -> list[str]:
         """The authids whose logins have ended."""
-        return [str(whose) for whose, reason, _ in self.ended if reason == people.REVOKED]
+        return [str(whose) for whose, reason, _ in self.ended if reason == audience.REVOKED]
 
     def disconnect(self) -> None:
         """Be away: publish and call raise :class:`NotConnected` from now on."""

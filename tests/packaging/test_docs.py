@@ -16,12 +16,12 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
+from wampflask.people import Audience
 
 from wampflask import WAMP
 from wampflask.after_commit import AfterCommit
 from wampflask.apps import config as site_config
 from wampflask.config import Config, key_of
-from wampflask.people import Audience
 from wampflask.status import COUNTERS
 
 ROOT = Path(__file__).resolve().parents[2]
