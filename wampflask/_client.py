@@ -33,11 +33,12 @@ from .errors import (
     as_sentence,
 )
 from .live import WORKER_LOST, LiveThing
-from .outbox import LatestBox, Message, Outbox
+from .outbox import LatestBox, Outbox
 from .permissions import Permission, compile_rules, differences
 from .plugin.rules import CLAIMS, RULES
 from .plugin.tickets import Claim
 from .plugin.worker_rules import HAND_OVER
+from .publication import Publication
 from .status import COUNTERS, State, Status
 from .tickets import Tickets, desk_of
 
@@ -390,40 +391,37 @@ class Client:
             late = f"{procedure} had not answered"
             return _reactor.wait(self.links[0].call, procedure, args, kwargs, timeout=seconds, late=late)
 
-    def publish(self, message: Message) -> None:
+    def publish(self, publication: Publication) -> None:
         """See :meth:`WAMP.publish`."""
         self._use("wamp.publish()")
-        given = message.options.timeout
+        given = publication.options.timeout
         seconds = self.config.publish_timeout if given is None else given
-        send = self.links[0].publish
         with self._in_flight:
             self.counters["published"] += 1
-            late = f"{message.topic} was not acknowledged"
-            _reactor.wait(
-                send, message.topic, message.args, message.kwargs, message.options, timeout=seconds, late=late
-            )
+            late = f"{publication.topic} was not acknowledged"
+            _reactor.wait(self.links[0].publish, publication, timeout=seconds, late=late)
 
-    def check_size(self, message: Message) -> None:
+    def check_size(self, publication: Publication) -> None:
         """Refuse what is to be queued and could never be sent. Any thread.
 
         :raises InvalidPayload: naming both sizes.
         """
         known = self.links[0].message_max if self._process == os.getpid() else None
-        payload.check_size(message.topic, message.args, message.kwargs, known or self._message_max)
+        payload.check_size(publication.topic, publication.args, publication.kwargs, known or self._message_max)
 
-    def publish_later(self, message: Message) -> None:
+    def publish_later(self, publication: Publication) -> None:
         """See :meth:`WAMP.publish_later`."""
-        self.check_size(message)
+        self.check_size(publication)
         if self._process != os.getpid():
             self.start()
-        self.outbox.put(message)
+        self.outbox.put(publication)
 
-    def publish_latest(self, message: Message) -> None:
+    def publish_latest(self, publication: Publication) -> None:
         """See :meth:`WAMP.publish_latest`."""
-        self.check_size(message)
+        self.check_size(publication)
         if self._process != os.getpid():
             self.start()
-        self.latest.put(message)
+        self.latest.put(publication)
 
     def expect_change(self) -> None:
         """A transaction is about to change a live thing: see that pages ask if this process dies before saying so.

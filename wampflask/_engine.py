@@ -34,6 +34,7 @@ from .errors import INTERNAL, CallFailed, NotConnected, QueueFull, WampError
 from .live import NO_ROLE, LiveThing, States
 from .options import DEFAULT_PUBLISH, PublishOptions
 from .plugin.stamps import PROCEDURE as STAMP
+from .publication import Publication
 
 PATIENCE = 5.0
 """Seconds for the router's answer."""
@@ -55,7 +56,7 @@ class Link(Protocol):
     @property
     def session_id(self) -> int | None: ...
     def call(self, procedure: str, args: Any, kwargs: Any) -> Deferred[Any]: ...
-    def publish(self, topic: str, args: Any, kwargs: Any, options: PublishOptions) -> Deferred[Any]: ...
+    def publish(self, publication: Publication) -> Deferred[Any]: ...
 
 
 @dataclass(slots=True, frozen=True)
@@ -297,7 +298,7 @@ class Engine:
                 asker.answer(state, number)
         for role, event in self._events(entry, marks, states):
             options = PublishOptions(eligible_authrole=[role]) if role else DEFAULT_PUBLISH
-            self._send(entry, [event, number], options)
+            self._send(entry, Publication(entry.topic, [event, number], options=options))
         self._done(entry)
 
     @staticmethod
@@ -308,10 +309,10 @@ class Engine:
             return [(NO_ROLE, None)]  # it says only that each page is to ask
         return entry.thing.events(entry.topic, states, marks.changed_keys)
 
-    def _send(self, entry: Entry, args: list[Any], options: PublishOptions) -> None:
+    def _send(self, entry: Entry, publication: Publication) -> None:
         self._count("live_sent")
         try:
-            sending = self._link.publish(entry.topic, args, {}, options)
+            sending = self._link.publish(publication)
         except WampError as error:
             self._not_sent(entry, Failure(error))
             return

@@ -22,7 +22,7 @@ from ._registrations import Handlers, Registrar
 from ._session import Session, transport, why_closed
 from .config import Config
 from .errors import NotConnected, WampTimeout, as_sentence
-from .options import PublishOptions
+from .publication import Publication
 from .status import State
 from .tickets import explain_refusal
 
@@ -216,14 +216,12 @@ class Link:
         self._write_now()
         return calling
 
-    def publish(
-        self, topic: str, args: Sequence[Any], kwargs: Mapping[str, Any], options: PublishOptions
-    ) -> Deferred[Any]:
+    def publish(self, publication: Publication) -> Deferred[Any]:
         """Publish; the Deferred fires at the router's acknowledgement.
 
         :raises NotConnected: when there is no session.
         """
-        publishing = self._require().publish_event(topic, args, kwargs, options)
+        publishing = self._require().publish_event(publication)
         self._write_now()
         return publishing
 
@@ -233,30 +231,26 @@ class Link:
         if isinstance(transport, FileDescriptor) and not transport.disconnecting:  # TLS writes in its own way
             transport.doWrite()
 
-    def publish_within(
-        self, timeout: float, topic: str, args: Sequence[Any], kwargs: Mapping[str, Any], options: PublishOptions
-    ) -> Deferred[Any]:
-        """:meth:`publish` for those who do not wait in a thread; fails after ``timeout`` seconds."""
+    def publish_within(self, timeout: float, publication: Publication) -> Deferred[Any]:
+        """:meth:`publish` for callers that do not wait in a thread; fails after ``timeout`` seconds."""
 
         def late(result: Any, _seconds: float) -> Any:
             if isinstance(result, Failure) and result.check(CancelledError, WampTimeout):
-                raise WampTimeout(f"{topic} was not acknowledged within {timeout:g} s.")
+                raise WampTimeout(f"{publication.topic} was not acknowledged within {timeout:g} s.")
             return result
 
         try:
-            publishing = self.publish(topic, args, kwargs, options)
+            publishing = self.publish(publication)
         except NotConnected as error:
             return fail(error)
         return publishing.addTimeout(timeout, self._reactor, late)
 
-    def publish_unacknowledged(
-        self, topic: str, args: Sequence[Any], kwargs: Mapping[str, Any], options: PublishOptions
-    ) -> None:
+    def publish_unacknowledged(self, publication: Publication) -> None:
         """Publish without request for an acknowledgement.
 
         :raises NotConnected: when there is no session.
         """
-        self._require().publish_unacknowledged(topic, args, kwargs, options)
+        self._require().publish_unacknowledged(publication)
 
     def register_exclusively(self, uri: str) -> Deferred[Any]:
         """Register ``uri`` exclusively; the Deferred fails when another session has it.

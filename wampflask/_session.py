@@ -47,6 +47,7 @@ from .errors import (
 )
 from .options import DEFAULT_PUBLISH, CallResult, PublishOptions
 from .plugin.guard import Refused, StrictSerializer
+from .publication import Publication
 
 _KEEPALIVE = {"autoPingInterval": 10, "autoPingTimeout": 5, "autoPingSize": 12, "openHandshakeTimeout": 5}
 
@@ -92,21 +93,20 @@ class Session(ApplicationSession):
         """Call; cancelling the Deferred cancels the call."""
         return _deferred(self.call, procedure, *args, options=None, **kwargs).addErrback(_raise_ours)
 
-    def publish_event(
-        self, topic: str, args: Sequence[Any], kwargs: Mapping[str, Any], options: PublishOptions
-    ) -> Deferred[Any]:
+    def publish_event(self, publication: Publication) -> Deferred[Any]:
         """Publish; the Deferred fires at the router's acknowledgement."""
-        publishing = _deferred(self.publish, topic, *args, options=_publish_options(options, True), **kwargs)
-        return publishing.addErrback(_raise_ours)
+        return _deferred(self._publish, publication, acknowledge=True).addErrback(_raise_ours)
 
-    def publish_unacknowledged(
-        self, topic: str, args: Sequence[Any], kwargs: Mapping[str, Any], options: PublishOptions
-    ) -> None:
-        """Publish without request for an acknowledgement."""
+    def publish_unacknowledged(self, publication: Publication) -> None:
+        """Publish without asking for an acknowledgement."""
         try:
-            self.publish(topic, *args, options=_publish_options(options, False), **kwargs)
+            self._publish(publication, acknowledge=False)
         except Exception as error:
             raise _to_ours(error) from error
+
+    def _publish(self, publication: Publication, *, acknowledge: bool) -> Any:
+        options = _publish_options(publication.options, acknowledge)
+        return self.publish(publication.topic, *publication.args, options=options, **publication.kwargs)
 
     def register_procedure(self, procedure: Procedure, on_invocation: OnInvocation) -> Deferred[Any]:
         """Register; the result is the registration, with ``active`` and ``unregister()``."""

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from ._current import current_client
 from .caller import authid_of
-from .message import message
 from .options import DEFAULT_CALL, CallOptions, PublishOptions
 from .plugin.tickets import VISITOR
+from .publication import Publication
 
 if TYPE_CHECKING:
     from .extension import WAMP
@@ -44,7 +44,7 @@ class Audience:
 
     def publish(self, topic: str, *args: Any, **kwargs: Any) -> None:
         """:meth:`WAMP.publish` to them alone: to those of their pages that subscribe ``topic``, as their roles may."""
-        current_client().publish(message("publish", topic, args, kwargs, self._options))
+        current_client().publish(Publication.of("publish", topic, args, kwargs, self._options))
 
     def publish_later(self, topic: str, *args: Any, **kwargs: Any) -> None:
         """:meth:`WAMP.publish_later` to them alone."""

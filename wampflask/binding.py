@@ -38,9 +38,9 @@ from ._current import current_client
 from .caller import Caller, caller
 from .errors import CallFailed, ConfigError, InvalidURI
 from .groups import Groups
-from .message import message
 from .options import DEFAULT_PUBLISH
 from .permissions import BACKEND, PAGES, Permission
+from .publication import Publication
 from .transactions import when_committed
 
 if TYPE_CHECKING:
@@ -224,7 +224,7 @@ class Binding:
         client = current_client()
         client.expect_change()  # should this process die after the commit, pages fetch the table again
         send = client.publish_later if certainly else client.publish_latest
-        queued = message(send.__name__, topic, (state,), {}, DEFAULT_PUBLISH)
+        queued = Publication.of(send.__name__, topic, (state,), {}, DEFAULT_PUBLISH)
         client.check_size(queued)
         when_committed(session, lambda: send(queued), subject=(self._name, subject))
 

@@ -33,12 +33,12 @@ from .errors import ConfigError, InvalidURI, WampError
 from .live_declarations import LiveDeclarations
 from .live_table import live_table
 from .locks import Lock
-from .message import message
 from .options import DEFAULT_CALL, DEFAULT_PUBLISH, CallOptions, PublishOptions
 from .patterns import Pattern
 from .permissions import BACKEND, EVERYONE, Permission, shape_of
 from .plugin.blocks import LIFTED, Block
 from .plugin.tickets import PEOPLE, PROGRAMS, TicketBlocked
+from .publication import Publication
 from .roles import Roles
 from .status import Status
 from .tickets import Identify
@@ -291,7 +291,7 @@ class WAMP(LiveDeclarations):
         :raises QueueFull: ``WAMP_IN_FLIGHT_MAX`` others wait already. :raises WrongThread: in the reactor's thread.
         :raises TypeError: ``options`` are no :class:`PublishOptions`.
         """
-        current_client().publish(message("publish", topic, args, kwargs, options))
+        current_client().publish(Publication.of("publish", topic, args, kwargs, options))
 
     def publish_later(self, topic: str, *args: Any, options: PublishOptions = DEFAULT_PUBLISH, **kwargs: Any) -> None:
         """Queue an event and return at once: sent in order, in batches, and kept through an outage.
@@ -304,7 +304,7 @@ class WAMP(LiveDeclarations):
         :raises QueueFull: the router is there but took nothing for ``WAMP_PUBLISH_TIMEOUT``.
         """
         _reactor.refuse_reactor_thread("wamp.publish_later()")
-        current_client().publish_later(message("publish_later", topic, args, kwargs, options))
+        current_client().publish_later(Publication.of("publish_later", topic, args, kwargs, options))
 
     def publish_latest(self, topic: str, *args: Any, options: PublishOptions = DEFAULT_PUBLISH, **kwargs: Any) -> None:
         """Queue a value of which only the newest matters, and return at once.
@@ -315,7 +315,7 @@ class WAMP(LiveDeclarations):
         :raises InvalidPayload: a value is not JSON, or the payload larger than the router takes.
         :raises InvalidURI: ``topic`` is not strict. :raises QueueFull: ``WAMP_LATEST_MAX`` other topics wait.
         """
-        current_client().publish_latest(message("publish_latest", topic, args, kwargs, options))
+        current_client().publish_latest(Publication.of("publish_latest", topic, args, kwargs, options))
 
     def call(self, procedure: str, *args: Any, options: CallOptions = DEFAULT_CALL, **kwargs: Any) -> Any:
         """Call a procedure, wherever it is registered, and wait for its result.

@@ -29,9 +29,7 @@ from ._declarations import Declaration, Declarations, Direct, Procedure, Subscri
 from .caller import Caller
 from .errors import CallFailed, NoSuchProcedure, NotAuthorized, NotConnected, WampError
 from .live import NO_ROLE, LiveThing
-from .message import message as message_of
 from .options import DEFAULT_PUBLISH, CallResult, PublishOptions
-from .outbox import Message
 from .page import Event, Page, Visit, first_of, match_of
 from .permissions import BACKEND, compile_rules
 from .plugin.roster import CHANGED as PEOPLE_CHANGED
@@ -40,6 +38,7 @@ from .plugin.roster import PROCEDURE as ROSTER
 from .plugin.rules import Decision, Rules, Session
 from .plugin.stamps import PROCEDURE as STAMP
 from .plugin.tickets import Claim, read_claims
+from .publication import Publication
 from .status import COUNTERS, State, Status
 from .uris import Match
 
@@ -137,7 +136,7 @@ class MemoryRealm(Client):
         number = self._number()
         for role, event in events:
             options = PublishOptions(eligible_authrole=[role]) if role else DEFAULT_PUBLISH
-            self.publish(Message(topic, [event, number], {}, options))
+            self.publish(Publication(topic, [event, number], options=options))
 
     def ask(
         self,
@@ -216,12 +215,12 @@ class MemoryRealm(Client):
             return [topic for topic, people in self.people.items() if args[0] in [authid for authid, *_ in people]]
         return self._invoke(procedure, args, kwargs, Caller(SESSION, "backend", "backend", procedure))
 
-    def publish(self, message: Message) -> None:
+    def publish(self, publication: Publication) -> None:
         """Keep the event and deliver it to the app's own handlers."""
         self._require()
-        event = Event(message.topic, message.args, message.kwargs, message.options)
+        event = Event(publication.topic, list(publication.args), dict(publication.kwargs), publication.options)
         self.published.append(event)
-        self.hear(event, Caller(SESSION, BACKEND, BACKEND, message.topic))
+        self.hear(event, Caller(SESSION, BACKEND, BACKEND, publication.topic))
 
     def hear(self, event: Event, caller: Caller, exclude: MemoryPage | None = None) -> None:
         """Deliver an event to those whom its options let hear it."""
@@ -234,11 +233,11 @@ class MemoryRealm(Client):
             if wanted and is_for(event.options, page.session, page.authid, page.role):
                 page.heard.append(event)
 
-    def publish_later(self, message: Message) -> None:
+    def publish_later(self, publication: Publication) -> None:
         """Publish at once; an outage drops it."""
-        self.check_size(message)
+        self.check_size(publication)
         if self.connected:
-            self.publish(message)
+            self.publish(publication)
 
     publish_latest = publish_later
 
@@ -351,9 +350,9 @@ class MemoryPage(Page):
 
     def publish(self, topic: str, *args: Any, **kwargs: Any) -> None:
         decision = self._realm.decide(self, "publish", topic, {})
-        sent = message_of("publish", topic, args, kwargs, DEFAULT_PUBLISH)
+        sent = Publication.of("publish", topic, args, kwargs, DEFAULT_PUBLISH)
         caller = Caller(self.session, self.authid, self.role, topic) if decision.disclose else Caller(uri=topic)
-        self._realm.hear(Event(topic, sent.args, sent.kwargs), caller, exclude=self)
+        self._realm.hear(Event(topic, list(sent.args), dict(sent.kwargs)), caller, exclude=self)
 
     def register(self, procedure: str, answer: Callable[..., Any]) -> None:
         self._realm.decide(self, "register", procedure, {})

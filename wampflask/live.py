@@ -24,10 +24,9 @@ from werkzeug.exceptions import NotFound
 from . import impersonal, payload
 from ._current import current_client
 from .errors import CallFailed, ConfigError, NotAuthorized, WampError
-from .options import DEFAULT_PUBLISH
-from .outbox import Message
 from .patterns import Pattern
 from .permissions import Permission
+from .publication import Publication
 from .reading import reading
 
 if TYPE_CHECKING:
@@ -312,15 +311,15 @@ class Log(Addressed[P, R]):
         :param args: the values of the names in the URI.
         """
         client = current_client()
-        message = Message(self.topic(args), [payload.clean_value(item, self.label)], {}, DEFAULT_PUBLISH)
+        publication = Publication(self.topic(args), [payload.clean_value(item, self.label)])
         client.expect_change()
         database = current_app.extensions.get("sqlalchemy")
         if database is None or not database.session.registry.has() or not database.session().in_transaction():
-            client.publish_later(message)
+            client.publish_later(publication)
             return
         from .transactions import when_committed  # SQLAlchemy is there only where this is used
 
-        when_committed(database.session(), lambda: client.publish_later(message))
+        when_committed(database.session(), lambda: client.publish_later(publication))
 
     def items(self, args: Mapping[str, Any], since: object) -> list[Any]:
         """The items after ``since``; None for the newest page."""
