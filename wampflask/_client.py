@@ -19,6 +19,7 @@ from flask import Flask
 from . import _reactor, payload, signals
 from ._declarations import Declaration, Declarations, Procedure, Subscription
 from ._dispatch import Dispatcher
+from ._incoming import Incoming, Invocation
 from ._pool import Pool
 from .caller import Caller, current_caller
 from .config import SOCKET_MESSAGE_MAX, Config
@@ -590,32 +591,22 @@ class Client:
         self.counters["lost"] += 1
         self._send(signals.lost, reason=reason)
 
-    def on_invocation(
-        self,
-        procedure: Procedure,
-        args: Sequence[Any],
-        kwargs: Mapping[str, Any],
-        caller: Caller,
-        answer: Callable[[Any], None],
-        refuse: Callable[[WampError], None],
-    ) -> None:
+    def on_invocation(self, procedure: Procedure, invocation: Invocation) -> None:
         """A procedure of ours is called."""
         self.counters["invoked"] += 1
-        if procedure.direct is not None:
-            try:
-                procedure.direct(self, args, kwargs, caller, answer, refuse)
-            except Exception as error:  # a boundary: what gets past here ends the session for everybody
-                refuse(self._dispatcher.internal(procedure.uri, procedure.direct, error))
+        if procedure.direct is None:
+            self._dispatcher.invoke(procedure, invocation)
             return
-        self._dispatcher.invoke(procedure, args, kwargs, caller, answer, refuse)
+        try:
+            procedure.direct(self, invocation)
+        except Exception as error:  # a boundary: what gets past here ends the session for everybody
+            invocation.refuse(self._dispatcher.internal(procedure.uri, procedure.direct, error))
 
-    def on_event(
-        self, subscription: Subscription, args: Sequence[Any], kwargs: Mapping[str, Any], caller: Caller
-    ) -> bool:
+    def on_event(self, subscription: Subscription, event: Incoming) -> bool:
         """An event arrived; whether a handler will run."""
         self.counters["events"] += 1
         try:
-            self._dispatcher.deliver(subscription, args, kwargs, caller)
+            self._dispatcher.deliver(subscription, event)
         except QueueFull as error:
             self.on_dropped(1, str(error), subscription.uri)
             return False

@@ -9,6 +9,7 @@ from threading import Lock
 from typing import Any, Literal
 
 from . import uris
+from ._incoming import Invocation
 from .errors import AlreadyDeclared, ConfigError
 from .patterns import Pattern
 from .roles import Roles
@@ -17,8 +18,8 @@ from .uris import Match
 Invoke = Literal["single", "first", "last", "roundrobin", "random"]
 Handler = Callable[..., Any]
 
-Direct = Callable[..., None]
-"""``(client, args, kwargs, caller, answer, refuse)``: exactly one of the last two is called, there or later."""
+Direct = Callable[[Any, Invocation], None]
+"""``(client, invocation)``: answers or refuses it, there or later."""
 
 _BY_PLACE = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 _NO_NAME = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.python.failure import Failure
 
 from ._declarations import Declaration, Procedure, Subscription
-from ._session import Answer, Refuse, Session
-from .caller import Caller
+from ._incoming import Incoming, Invocation
+from ._session import Session
 from .errors import CallFailed
 
 RETRY = 0.5
@@ -25,18 +25,8 @@ log = logging.getLogger(__name__)
 class Handlers(Protocol):
     """Where invocations and events go; must not block."""
 
-    def on_invocation(
-        self,
-        procedure: Procedure,
-        args: Sequence[Any],
-        kwargs: Mapping[str, Any],
-        caller: Caller,
-        answer: Answer,
-        refuse: Refuse,
-    ) -> None: ...
-    def on_event(
-        self, subscription: Subscription, args: Sequence[Any], kwargs: Mapping[str, Any], caller: Caller
-    ) -> bool: ...
+    def on_invocation(self, procedure: Procedure, invocation: Invocation) -> None: ...
+    def on_event(self, subscription: Subscription, event: Incoming) -> bool: ...
 
 
 class Registrar:
@@ -172,18 +162,16 @@ class Registrar:
     # -- what comes in
 
     def _invocation_receiver(self, procedure: Procedure) -> Any:
-        def on_invocation(
-            args: Sequence[Any], kwargs: Mapping[str, Any], caller: Caller, answer: Answer, refuse: Refuse
-        ) -> None:
-            self._handlers.on_invocation(procedure, args, kwargs, caller, answer, refuse)
+        def on_invocation(invocation: Invocation) -> None:
+            self._handlers.on_invocation(procedure, invocation)
 
         return on_invocation
 
     def _event_receiver(self, subscription: Subscription) -> Any:
-        def on_event(args: Sequence[Any], kwargs: Mapping[str, Any], caller: Caller) -> None:
+        def on_event(event: Incoming) -> None:
             if not self._is_wanted(subscription) or (subscription.single and subscription not in self._turns):
                 return
-            if self._handlers.on_event(subscription, args, kwargs, caller):
+            if self._handlers.on_event(subscription, event):
                 self._count(subscription)
 
         return on_event

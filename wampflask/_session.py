@@ -32,6 +32,7 @@ from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint, wra
 from twisted.python.failure import Failure
 
 from ._declarations import Procedure, Subscription
+from ._incoming import Incoming, Invocation
 from .caller import Caller
 from .config import Config
 from .errors import (
@@ -51,10 +52,8 @@ from .publication import Publication
 
 _KEEPALIVE = {"autoPingInterval": 10, "autoPingTimeout": 5, "autoPingSize": 12, "openHandshakeTimeout": 5}
 
-Answer = Callable[[Any], None]
-Refuse = Callable[[WampError], None]
-OnInvocation = Callable[[Sequence[Any], Mapping[str, Any], Caller, Answer, Refuse], None]
-OnEvent = Callable[[Sequence[Any], Mapping[str, Any], Caller], None]
+OnInvocation = Callable[[Invocation], None]
+OnEvent = Callable[[Incoming], None]
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +115,7 @@ class Session(ApplicationSession):
             caller = Caller(msg.caller, msg.caller_authid, msg.caller_authrole, uri)
             done: Deferred[Any] = Deferred()
             answer, refuse = partial(self._soon, done.callback), partial(self._soon, done.errback)
-            on_invocation(msg.args or (), msg.kwargs or {}, caller, answer, refuse)
+            on_invocation(Invocation(msg.args or (), msg.kwargs or {}, caller, answer, refuse))
             return done
 
         options = RegisterOptions(match=procedure.match, invoke=procedure.invoke)
@@ -128,7 +127,7 @@ class Session(ApplicationSession):
         def handler(msg: message.Event) -> None:
             topic = msg.topic or subscription.uri
             caller = Caller(msg.publisher, msg.publisher_authid, msg.publisher_authrole, topic)
-            on_event(msg.args or (), msg.kwargs or {}, caller)
+            on_event(Incoming(msg.args or (), msg.kwargs or {}, caller))
 
         options = SubscribeOptions(match=subscription.match)
         return _deferred(self.subscribe, handler, subscription.uri, options=options).addErrback(_raise_ours)

@@ -26,6 +26,7 @@ from . import audience
 from ._client import Client
 from ._current import KEY
 from ._declarations import Declaration, Declarations, Direct, Procedure, Subscription
+from ._incoming import Incoming, Invocation
 from .caller import Caller
 from .errors import CallFailed, NoSuchProcedure, NotAuthorized, NotConnected, WampError
 from .live import NO_ROLE, LiveThing
@@ -227,7 +228,7 @@ class MemoryRealm(Client):
         if is_for(event.options, SESSION, BACKEND, BACKEND):
             for item in self.declared():
                 if isinstance(item, Subscription) and _matches(item.match, item.uri, event.topic):
-                    self._dispatcher.run_subscription(item, event.args, event.kwargs, caller)
+                    self._dispatcher.run_subscription(item, Incoming(event.args, event.kwargs, caller))
         for page in tuple(self._pages):
             wanted = page is not exclude and page.hears(event.topic)
             if wanted and is_for(event.options, page.session, page.authid, page.role):
@@ -306,13 +307,13 @@ class MemoryRealm(Client):
         for item in [*self.declared(), *self._others, *answering]:
             if isinstance(item, Procedure) and _matches(item.match, item.uri, procedure):
                 if item.direct is not None:
-                    return self._ask_directly(item.direct, args, kwargs, caller)
-                return self._dispatcher.run_procedure(item, args, kwargs, caller)
+                    return self._ask_directly(item.direct, Incoming(args, kwargs, caller))
+                return self._dispatcher.run_procedure(item, Incoming(args, kwargs, caller))
         raise NoSuchProcedure(f"no callee registered for procedure <{procedure}>")
 
-    def _ask_directly(self, direct: Direct, args: Sequence[Any], kwargs: Mapping[str, Any], caller: Caller) -> Any:
+    def _ask_directly(self, direct: Direct, call: Incoming) -> Any:
         answers: list[Any] = []
-        direct(self, args, kwargs, caller, answers.append, answers.append)
+        direct(self, Invocation(call.args, call.kwargs, call.caller, answers.append, answers.append))
         if isinstance(answers[0], WampError):
             raise answers[0]
         return answers[0]

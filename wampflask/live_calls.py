@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from flask import current_app
 
 from ._current import current_client
-from ._declarations import Procedure
+from ._declarations import Direct, Procedure
+from ._incoming import Answer, Invocation
 from .caller import Caller, current_caller
 from .errors import INTERNAL, CallFailed, InvalidURI, NotAuthorized, NotConnected, QueueFull, WampError
 from .fragments import FETCH, TOPICS, Fragment
@@ -26,9 +27,6 @@ FETCH_MAX = 100
 GONE, NOT_NOW = 0, -1
 """Answers about a fragment that there is none of, and one that cannot be had now."""
 _PASSING = (INTERNAL, NotConnected.uri, QueueFull.uri)
-
-Answer = Callable[[Any], None]
-Refuse = Callable[[WampError], None]
 
 
 def procedures(thing: Addressed[..., Any], procedure: str | None) -> list[Procedure]:
@@ -58,18 +56,18 @@ def history(log: Log[..., Any]) -> Procedure:
     return Procedure(log.pattern.uri, items, match=log.pattern.match)
 
 
-def _asker(thing: Addressed[..., Any], topic_of: TopicOf) -> Callable[..., None]:
+def _asker(thing: Addressed[..., Any], topic_of: TopicOf) -> Direct:
     """For the reactor's thread: nobody waits in a thread for a reading that serves everybody."""
 
-    def ask(
-        client: Client, args: Sequence[Any], _kwargs: Mapping[str, Any], caller: Caller, answer: Answer, refuse: Refuse
-    ) -> None:
+    def ask(client: Client, call: Invocation) -> None:
+        def answer(state: Any, number: int) -> None:
+            call.answer(CallResult([state, number]))
+
         try:
-            topic = topic_of(caller, args)
-            role = caller.role or NO_ROLE
-            client.ask(thing, topic, _read(thing, topic), role, lambda *result: answer(CallResult([*result])), refuse)
+            topic = topic_of(call.caller, call.args)
+            client.ask(thing, topic, _read(thing, topic), call.caller.role or NO_ROLE, answer, call.refuse)
         except WampError as error:
-            refuse(error)
+            call.refuse(error)
 
     return ask
 
@@ -139,14 +137,13 @@ def fetch_procedure(fragments: Mapping[str, Fragment[..., Any]]) -> Procedure:
     for this caller; -1 for one that cannot be had now.
     """
 
-    def fetch(
-        client: Client, args: Sequence[Any], _kwargs: Mapping[str, Any], caller: Caller, answer: Answer, refuse: Refuse
-    ) -> None:
-        asked = args[0] if args else None
+    def fetch(client: Client, call: Invocation) -> None:
+        asked = call.args[0] if call.args else None
         if not isinstance(asked, list) or len(asked) > FETCH_MAX:
-            refuse(CallFailed("wamp.error.invalid_argument", f"Ask for a list of at most {FETCH_MAX} fragments."))
+            call.refuse(CallFailed("wamp.error.invalid_argument", f"Ask for a list of at most {FETCH_MAX} fragments."))
             return
-        _Fetch(client, caller, answer, [_find(client, fragments, caller, item) for item in asked]).begin()
+        wanted = [_find(client, fragments, call.caller, item) for item in asked]
+        _Fetch(client, call.caller, call.answer, wanted).begin()
 
     return Procedure(FETCH, fetch, direct=fetch)
 
