@@ -20,6 +20,7 @@ from . import _reactor, payload, signals
 from ._declarations import Declaration, Declarations, Procedure, Subscription
 from ._dispatch import Dispatcher
 from ._incoming import Incoming, Invocation
+from ._live_protocol import WORKER_LOST, Asker, Readable
 from ._pool import Pool
 from .caller import Caller, current_caller
 from .config import SOCKET_MESSAGE_MAX, Config
@@ -33,7 +34,6 @@ from .errors import (
     WampTimeout,
     as_sentence,
 )
-from .live import WORKER_LOST, LiveThing
 from .outbox import LatestBox, Outbox
 from .permissions import Permission, compile_rules, differences
 from .plugin.rules import CLAIMS, RULES
@@ -143,7 +143,7 @@ class Client:
             self._start(_reactor.start())
             self._process = os.getpid()
         _reactor.on_stop(self.stop)
-        _reactor.submit(self.links[0].start)
+        _reactor.submit(self.link.start)
 
     def _start(self, reactor: Any) -> None:
         from ._engine import Engine
@@ -152,8 +152,7 @@ class Client:
         config = self.config
         self._prepare()
         self._reactor = reactor
-        link = Link(reactor, config, self)
-        self.links = (link,)
+        link = self.link = Link(reactor, config, self)
         timeout = config.publish_timeout
         submit = _reactor.submit
         self.outbox = Outbox(link, reactor, submit, config.outbox_max, timeout, self.counters, self.on_dropped)
@@ -225,15 +224,15 @@ class Client:
         deadline = time.monotonic() + self.config.stop_timeout
         self._wait_until_sent(deadline, self._is_hopeless)
         try:
-            _reactor.wait(self.links[0].withdraw, timeout=1)
+            _reactor.wait(self.link.withdraw, timeout=1)
             self._pool.drain(max(0.0, deadline - time.monotonic()))
             all_told = self._wait_until_sent(deadline, self._is_hopeless)  # what the last handlers have changed, too
             self._pool.close()
             self._signals.close()
             self.engine.close()
-            if self._has_testament and all_told and self.links[0].session_id is not None:
+            if self._has_testament and all_told and self.link.session_id is not None:
                 _reactor.wait(self._take_back_testament, timeout=1)
-            _reactor.wait(self.links[0].leave, timeout=1)
+            _reactor.wait(self.link.leave, timeout=1)
         except WampError as error:
             self.app.logger.warning("The session was not closed cleanly: %s", error)
 
@@ -243,8 +242,8 @@ class Client:
         if self._process != os.getpid() or self._wait_until_sent(time.monotonic() + timeout):
             return
         left = f"After {timeout:g} s, publications that still wait: {len(self.outbox) + len(self.latest)}"
-        if self.links[0].session_id is None:
-            why = as_sentence(self.links[0].reason or "still connecting")
+        if self.link.session_id is None:
+            why = as_sentence(self.link.reason or "still connecting")
             raise NotConnected(f"{left}. No session with the router: {why}")
         raise WampTimeout(f"{left}. The router has not acknowledged them.")
 
@@ -262,7 +261,7 @@ class Client:
             self._has_warned = True
             self.app.logger.warning(
                 "Publications still wait at the end of an app context (%s); they are lost if this process ends now.",
-                self.links[0].reason or "the router has not acknowledged them",
+                self.link.reason or "the router has not acknowledged them",
             )
 
     def _is_waiting(self) -> bool:
@@ -279,7 +278,7 @@ class Client:
         return True
 
     def _is_hopeless(self) -> bool:
-        return self._settled.is_set() and self.links[0].session_id is None
+        return self._settled.is_set() and self.link.session_id is None
 
     # -- what everybody asks
 
@@ -288,7 +287,7 @@ class Client:
         """See :class:`~wampflask.status.Status`. Any thread."""
         if self._process != os.getpid():
             return Status(State.IDLE, self._since)
-        link = self.links[0]
+        link = self.link
         counters = dict.fromkeys(COUNTERS, 0) | self.counters
         counters["waiting_later"] = len(self.outbox)
         counters["waiting_latest"] = len(self.latest)
@@ -310,8 +309,7 @@ class Client:
             _reactor.submit(self._declare, declaration)
 
     def _declare(self, declaration: Declaration) -> None:
-        for link in self.links:
-            link.declare(declaration)
+        self.link.declare(declaration)
         self._announced_one()
 
     def forget(self, declarations: Sequence[Declaration]) -> None:
@@ -320,9 +318,8 @@ class Client:
             _reactor.submit(self._forget, declarations)
 
     def _forget(self, declarations: Sequence[Declaration]) -> None:
-        for link in self.links:
-            for declaration in declarations:
-                link.forget(declaration)
+        for declaration in declarations:
+            self.link.forget(declaration)
 
     def permissions_changed(self) -> None:
         """Hand over to the router what is permitted by now; a session that is to come brings it along. Any thread."""
@@ -345,10 +342,10 @@ class Client:
             self.app.logger.error("The router keeps the permissions it has: %s", error)  # noqa: TRY400 - no stack of the app's
             self._announced_one()
             return
-        if self.links[0].session_id is None:
+        if self.link.session_id is None:
             self._announced_one()
             return
-        request = self.links[0].call(HAND_OVER, [rules, list(self.declarations.roles.ticketed)], {})
+        request = self.link.call(HAND_OVER, [rules, list(self.declarations.roles.ticketed)], {})
         request.addTimeout(self.config.call_timeout, self._reactor)
         request.addCallbacks(self._rules_taken, self._rules_refused).addBoth(lambda _: self._announced_one())
 
@@ -370,7 +367,7 @@ class Client:
 
     def _check_ready(self) -> None:
         with self._lock:
-            if not self._announced and self.links[0].state is State.READY:
+            if not self._announced and self.link.state is State.READY:
                 self._ready.set()
 
     def _use(self, what: str) -> None:
@@ -380,7 +377,7 @@ class Client:
             self.start()
         if not self._settled.is_set():
             self._settled.wait(self.config.connect_timeout)
-        if self.links[0].state is State.STOPPED:
+        if self.link.state is State.STOPPED:
             raise NotConnected("This process is ending; its session is closed.")
 
     def call(self, procedure: str, args: Sequence[Any], kwargs: Mapping[str, Any], timeout: float | None) -> Any:
@@ -390,7 +387,7 @@ class Client:
         with self._in_flight, self._pool.calling(procedure):
             self.counters["called"] += 1
             late = f"{procedure} had not answered"
-            return _reactor.wait(self.links[0].call, procedure, args, kwargs, timeout=seconds, late=late)
+            return _reactor.wait(self.link.call, procedure, args, kwargs, timeout=seconds, late=late)
 
     def publish(self, publication: Publication) -> None:
         """See :meth:`WAMP.publish`."""
@@ -400,14 +397,14 @@ class Client:
         with self._in_flight:
             self.counters["published"] += 1
             late = f"{publication.topic} was not acknowledged"
-            _reactor.wait(self.links[0].publish, publication, timeout=seconds, late=late)
+            _reactor.wait(self.link.publish, publication, timeout=seconds, late=late)
 
     def check_size(self, publication: Publication) -> None:
         """Refuse what is to be queued and could never be sent. Any thread.
 
         :raises InvalidPayload: naming both sizes.
         """
-        known = self.links[0].message_max if self._process == os.getpid() else None
+        known = self.link.message_max if self._process == os.getpid() else None
         payload.check_size(publication.topic, publication.args, publication.kwargs, known or self._message_max)
 
     def publish_later(self, publication: Publication) -> None:
@@ -439,36 +436,26 @@ class Client:
 
     def _leave_testament(self) -> None:
         """In the reactor's thread; the router publishes it when this session ends without having taken it back."""
-        if self._has_testament and self.links[0].session_id is not None:
-            request = self.links[0].call("wamp.session.add_testament", [WORKER_LOST, [], {"lost": True}], {})
+        if self._has_testament and self.link.session_id is not None:
+            request = self.link.call("wamp.session.add_testament", [WORKER_LOST, [], {"lost": True}], {})
             request.addErrback(lambda failure: self.app.logger.debug("No testament: %s", failure.getErrorMessage()))
 
     def _take_back_testament(self) -> Any:
         self._has_testament = False
-        return self.links[0].call("wamp.session.flush_testaments", [], {})
+        return self.link.call("wamp.session.flush_testaments", [], {})
 
-    def changed(self, thing: LiveThing[..., Any], topic: str, args: Mapping[str, Any], keys: Iterable[str]) -> None:
+    def changed(self, thing: Readable, topic: str, args: Mapping[str, Any], keys: Iterable[str]) -> None:
         """See :meth:`WAMP.changed`."""
         if self._process != os.getpid():
             self.start()
         self.engine.changed(thing, topic, args, keys)
 
-    def ask(
-        self,
-        thing: LiveThing[..., Any],
-        topic: str,
-        args: Mapping[str, Any],
-        role: str,
-        answer: Callable[[Any, int], None],
-        refuse: Callable[[WampError], None],
-    ) -> None:
+    def ask(self, thing: Readable, topic: str, args: Mapping[str, Any], asker: Asker) -> None:
         """Answer with a live thing's state as it is from now on, and its number. Reactor thread.
 
         :raises QueueFull: when too many wait.
         """
-        from ._engine import Asker
-
-        self.engine.ask(thing, topic, args, Asker(role, answer, refuse))
+        self.engine.ask(thing, topic, args, asker)
 
     def run_for(self, caller: Caller, function: Callable[[], Callable[[], None]], failed: Callable[[], None]) -> None:
         """Run something for a caller in a handler's thread and context; what it returns is run in the reactor's.
@@ -495,12 +482,12 @@ class Client:
         :raises CallFailed: ``wamp.error.procedure_already_exists`` when another session has it.
         """
         self._use("wamp.lock()")
-        registration = _reactor.wait(self.links[0].register_exclusively, uri, timeout=self.config.call_timeout)
-        return registration, self.links[0].session_id
+        registration = _reactor.wait(self.link.register_exclusively, uri, timeout=self.config.call_timeout)
+        return registration, self.link.session_id
 
     def holds(self, session: int | None) -> bool:
         """Whether ``session`` is still this process's session."""
-        return session is not None and session == self.links[0].session_id
+        return session is not None and session == self.link.session_id
 
     def release(self, registration: Any) -> None:
         """Free what :meth:`acquire` returned; do nothing if the session is gone, and the registration with it."""

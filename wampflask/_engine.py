@@ -29,9 +29,9 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from ._live_protocol import NO_ROLE, Asker, Readable, States
 from ._pool import Pool
 from .errors import INTERNAL, CallFailed, NotConnected, QueueFull, WampError
-from .live import NO_ROLE, LiveThing, States
 from .options import DEFAULT_PUBLISH, PublishOptions
 from .plugin.stamps import PROCEDURE as STAMP
 from .publication import Publication
@@ -46,9 +46,6 @@ AT_ONCE = 1000
 
 log = Logger()
 
-Answer = Callable[[Any, int], None]
-Refuse = Callable[[WampError], None]
-
 
 class Link(Protocol):
     """What the engine needs of a link. Reactor thread."""
@@ -57,15 +54,6 @@ class Link(Protocol):
     def session_id(self) -> int | None: ...
     def call(self, procedure: str, args: Any, kwargs: Any) -> Deferred[Any]: ...
     def publish(self, publication: Publication) -> Deferred[Any]: ...
-
-
-@dataclass(slots=True, frozen=True)
-class Asker:
-    """Somebody who called a live thing: exactly one of both is called, in the reactor's thread."""
-
-    role: str
-    answer: Answer
-    refuse: Refuse
 
 
 @dataclass(slots=True)
@@ -105,7 +93,7 @@ class Marks:
 class Entry:
     """One topic of a live thing in this process. ``busy`` from the first mark until nothing is marked any more."""
 
-    thing: LiveThing[..., Any]
+    thing: Readable
     topic: str
     args: Mapping[str, Any]
     marks: Marks = field(default_factory=Marks)
@@ -161,7 +149,7 @@ class Engine:
 
     # -- what makes a topic due
 
-    def changed(self, thing: LiveThing[..., Any], topic: str, args: Mapping[str, Any], keys: Iterable[str]) -> None:
+    def changed(self, thing: Readable, topic: str, args: Mapping[str, Any], keys: Iterable[str]) -> None:
         """The state of ``topic`` has changed. Any thread."""
         with self._lock:
             entry = self._entry(thing, topic, args)
@@ -180,7 +168,7 @@ class Engine:
         for entry in woken:
             self._due(entry)
 
-    def ask(self, thing: LiveThing[..., Any], topic: str, args: Mapping[str, Any], asker: Asker) -> None:
+    def ask(self, thing: Readable, topic: str, args: Mapping[str, Any], asker: Asker) -> None:
         """Answer with the state as it is from now on.
 
         :raises QueueFull: when too many wait.
@@ -195,7 +183,7 @@ class Engine:
         if wake:
             self._due(entry)
 
-    def _entry(self, thing: LiveThing[..., Any], topic: str, args: Mapping[str, Any]) -> Entry:
+    def _entry(self, thing: Readable, topic: str, args: Mapping[str, Any]) -> Entry:
         entry = self._entries.get(topic)
         if entry is None:
             entry = self._entries[topic] = Entry(thing, topic, args)

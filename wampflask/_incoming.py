@@ -24,7 +24,7 @@ class Incoming:
 
 @dataclass(frozen=True, slots=True)
 class Invocation(Incoming):
-    """A call of one of our procedures. Exactly one of ``answer`` and ``refuse`` follows, at once or later. Any thread."""
+    """A call of one of our procedures: exactly one of ``answer`` and ``refuse`` follows, at once or later."""
 
     answer: Answer
     refuse: Refuse

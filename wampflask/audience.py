@@ -11,16 +11,13 @@ import time
 from collections.abc import Iterable
 from datetime import datetime
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from ._current import current_client
 from .caller import authid_of
 from .options import DEFAULT_CALL, CallOptions, PublishOptions
 from .plugin.tickets import VISITOR
 from .publication import Publication
-
-if TYPE_CHECKING:
-    from .extension import WAMP
 
 __all__ = ["Audience"]
 
@@ -34,10 +31,18 @@ REFRESH = "wampflask.close.refresh"
 _MANY = (list, tuple, set, frozenset)
 
 
+class Verbs(Protocol):
+    """What an audience needs of :class:`wampflask.WAMP`."""
+
+    def publish_later(self, topic: str, *args: Any, options: PublishOptions, **kwargs: Any) -> None: ...
+    def publish_latest(self, topic: str, *args: Any, options: PublishOptions, **kwargs: Any) -> None: ...
+    def call(self, procedure: str, *args: Any, options: CallOptions, **kwargs: Any) -> Any: ...
+
+
 class Audience:
     """What :meth:`wampflask.WAMP.to` returns: sends to some alone. The router sees to it."""
 
-    def __init__(self, wamp: WAMP, session: int | None, options: PublishOptions) -> None:
+    def __init__(self, wamp: Verbs, session: int | None, options: PublishOptions) -> None:
         self._wamp = wamp
         self._session = session
         self._options = options
@@ -65,7 +70,7 @@ class Audience:
 
 
 def audience(
-    wamp: WAMP,
+    wamp: Verbs,
     user: Users,
     visitor: str | None,
     session: int | Iterable[int] | None,

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, Protocol, cast
 
 from flask import current_app, has_app_context
 from markupsafe import Markup
@@ -42,9 +42,6 @@ from .options import DEFAULT_PUBLISH
 from .permissions import BACKEND, PAGES, Permission
 from .publication import Publication
 from .transactions import when_committed
-
-if TYPE_CHECKING:
-    from .extension import WAMP
 
 __all__ = ["Binding", "permissions_for"]
 
@@ -80,6 +77,13 @@ def permissions_for(
     )
 
 
+class Declares(Protocol):
+    """What a binding needs of :class:`wampflask.WAMP`."""
+
+    def permit(self, *permissions: Permission) -> None: ...
+    def register(self, uri: str) -> Callable[[Callable[..., Any]], object]: ...
+
+
 class Binding:
     """What :meth:`wampflask.WAMP.bind` returns.
 
@@ -99,7 +103,7 @@ class Binding:
 
     def __init__(
         self,
-        wamp: WAMP,
+        wamp: Declares,
         model: type[Any],
         *,
         fields: Iterable[str],

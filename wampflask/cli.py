@@ -16,8 +16,8 @@ from flask import Flask, current_app
 from flask.cli import with_appcontext
 
 from . import dev, origins
+from ._current import KEY
 from .audience import REVOKED
-from .commands import PERMISSIONS, Declared
 from .config import Config, environment
 from .errors import WampError
 from .permissions import differences
@@ -36,12 +36,11 @@ def node_of(app: Flask, config: Config, folder: Path) -> Node:
     :param config: the app's ``WAMP_*`` values.    :param folder: of the node; the instance's ``crossbar`` as a rule.
     """
     instance = Path(app.instance_path)
-    declared: Declared = app.extensions[PERMISSIONS]
     remote = not config.url.startswith("unix:")
     socket = instance / "crossbar" / "backend.sock" if remote else Path(config.url.removeprefix("unix:"))
     realm = Realm(
         name=config.realm,
-        permissions=tuple(declared()),
+        permissions=tuple(app.extensions[KEY].permissions()),
         secret=_relative(instance / KEY_FILE, folder),
         revoked=_relative(instance / REVOKED_FILE, folder),
         blocked=_relative(instance / BLOCKED_FILE, folder),
@@ -87,7 +86,7 @@ def _write(app: Flask, config: Config, folder: Path) -> Path:
 def _render(folder: Path, config: Config | None = None) -> Path:
     app = current_app
     try:
-        return _write(app, config or app.extensions["wamp"].config, folder)
+        return _write(app, config or app.extensions[KEY].config, folder)
     except (nodes.RouterError, ValueError) as error:
         raise click.ClickException(str(error)) from None
     except OSError as error:
@@ -167,7 +166,7 @@ def run_command(folder: Path | None, loglevel: str) -> None:
 @with_appcontext
 def dev_command(port: int) -> None:
     """Start the router and the pages on this machine; what the code declares is in force when it has reloaded."""
-    config: Config = current_app.extensions["wamp"].config
+    config: Config = current_app.extensions[KEY].config
     if not config.url.startswith("unix:"):
         raise click.ClickException(f"WAMP_URL says that the router is at {config.url}: use 'flask run --debug'.")
     _offer_router()
@@ -263,11 +262,10 @@ def check_command(config: Path | None, crossbar: bool) -> None:
 
 def _unknown_to_router(app: Flask) -> list[str]:
     """What the running router does not know of the app's roles and permissions; nothing when none can be asked."""
-    config = app.extensions["wamp"].config
-    declared: Declared = app.extensions[PERMISSIONS]
+    config = app.extensions[KEY].config
     try:
         with _backend(config) as wire:
-            found = differences(declared(), wire.call(RULES))
+            found = differences(app.extensions[KEY].permissions(), wire.call(RULES))
             roles = set(desk_of(app).tickets.roles).difference(wire.call(ROLES))
     except (OSError, WireError) as error:
         click.echo(f"Not compared with a running router: {error}")
@@ -316,7 +314,7 @@ def list_keys_command() -> None:
 @with_appcontext
 def revoke_key_command(name: str) -> None:
     """Forget a key, and end the sessions of its program."""
-    desk, config = desk_of(), current_app.extensions["wamp"].config
+    desk, config = desk_of(), current_app.extensions[KEY].config
     try:
         authid = desk.keys.revoke(name).authid
     except WampError as error:
@@ -336,7 +334,7 @@ def revoke_key_command(name: str) -> None:
 @with_appcontext
 def status_command(as_json: bool) -> None:
     """Join the router as a worker does, and say what is there; exit code 1 when that fails."""
-    config = current_app.extensions["wamp"].config
+    config = current_app.extensions[KEY].config
     found: dict[str, Any] = {"url": config.url, "realm": config.realm}
     try:
         found |= _look(config)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import WeakSet
 
 from flask import Flask, current_app
 from flask.logging import default_handler
@@ -73,7 +74,7 @@ class WAMP(LiveDeclarations):
         super().__init__()
         self._declarations = Declarations(Roles.of(roles, programs))
         self._permissions: list[Permission] = []
-        self._clients: list[Client] = []
+        self._clients: WeakSet[Client] = WeakSet()  # an app has its client, and ends with it
         self._identify: Identify | None = None
         if app is not None:
             self.init_app(app)
@@ -107,7 +108,7 @@ class WAMP(LiveDeclarations):
             may_serve=serve is not False,
         )
         app.extensions[KEY] = client
-        self._clients.append(client)
+        self._clients.add(client)
         tickets.init_app(
             app,
             tickets=client.tickets,
@@ -118,7 +119,7 @@ class WAMP(LiveDeclarations):
         )
         http_errors.init_app(app)
         assets.init_app(app, client_url=config.client_url)
-        commands.init_app(app, lambda: self.permissions)
+        commands.init_app(app)
         _show_logs()
         app.jinja_env.globals["fragment"] = self.render_fragment
         app.jinja_env.globals["live_table"] = live_table
@@ -219,7 +220,7 @@ class WAMP(LiveDeclarations):
         if declaration.pattern is not None:
             check_names(declaration.handler, declaration.pattern)
         self._declarations.add(declaration)
-        for client in self._clients:
+        for client in tuple(self._clients):
             client.declare(declaration)
 
     def forget(self, uri: str) -> None:
@@ -236,7 +237,7 @@ class WAMP(LiveDeclarations):
             raise InvalidURI(f"Nothing is declared as {uri!r}.")
         self._forget_live(uri)
         self._permissions = kept
-        for client in self._clients:
+        for client in tuple(self._clients):
             client.forget(found)
             client.permissions_changed()
 
@@ -246,7 +247,7 @@ class WAMP(LiveDeclarations):
         :raises ConfigError: for a role that this app does not have.
         """
         self._permissions.extend(permission.for_roles(self._declarations.roles.read) for permission in permissions)
-        for client in self._clients:
+        for client in tuple(self._clients):
             client.permissions_changed()
 
     @property

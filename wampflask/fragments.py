@@ -29,8 +29,9 @@ from markupsafe import Markup, escape
 
 from . import impersonal, payload
 from ._current import current_client
+from ._live_protocol import Per
 from .errors import ConfigError
-from .live import LiveThing, P, Per, R
+from .live import LiveThing, P, R
 from .permissions import Permission
 from .plugin.tickets import Tickets
 

@@ -27,9 +27,9 @@ from ._client import Client
 from ._current import KEY
 from ._declarations import Declaration, Declarations, Direct, Procedure, Subscription
 from ._incoming import Incoming, Invocation
+from ._live_protocol import NO_ROLE, Asker, Readable
 from .caller import Caller
 from .errors import CallFailed, NoSuchProcedure, NotAuthorized, NotConnected, WampError
-from .live import NO_ROLE, LiveThing
 from .options import DEFAULT_PUBLISH, CallResult, PublishOptions
 from .page import Event, Page, Visit, first_of, match_of
 from .permissions import BACKEND, compile_rules
@@ -127,7 +127,7 @@ class MemoryRealm(Client):
 
     # -- live things: read at once, in the calling thread
 
-    def changed(self, thing: LiveThing[..., Any], topic: str, args: Mapping[str, Any], keys: Iterable[str]) -> None:
+    def changed(self, thing: Readable, topic: str, args: Mapping[str, Any], keys: Iterable[str]) -> None:
         """Read and publish it for every role that may see it, as if all of them listened."""
         if not self.connected:
             return
@@ -139,24 +139,16 @@ class MemoryRealm(Client):
             options = PublishOptions(eligible_authrole=[role]) if role else DEFAULT_PUBLISH
             self.publish(Publication(topic, [event, number], options=options))
 
-    def ask(
-        self,
-        thing: LiveThing[..., Any],
-        topic: str,  # noqa: ARG002 - the client's signature
-        args: Mapping[str, Any],
-        role: str,
-        answer: Callable[[Any, int], None],
-        refuse: Callable[[WampError], None],
-    ) -> None:
+    def ask(self, thing: Readable, topic: str, args: Mapping[str, Any], asker: Asker) -> None:  # noqa: ARG002 - the client's signature
         """Answer at once."""
         try:
-            state = thing.states(self.app, args, [role], None)[role if thing.per == "role" else NO_ROLE]
+            state = thing.states(self.app, args, [asker.role], None)[asker.role if thing.per == "role" else NO_ROLE]
         except WampError as error:
             state = error
         if isinstance(state, WampError):
-            refuse(state)
+            asker.refuse(state)
         else:
-            answer(state, self._number())
+            asker.answer(state, self._number())
 
     def expect_change(self) -> None:
         """Nobody outlives this realm."""

@@ -16,13 +16,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from inspect import signature
-from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, TypeVar, cast, get_args
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast, get_args
 
 from flask import Flask, current_app
 from werkzeug.exceptions import NotFound
 
 from . import impersonal, payload
 from ._current import current_client
+from ._live_protocol import NO_ROLE, Per, States
 from .errors import CallFailed, ConfigError, NotAuthorized, WampError
 from .patterns import Pattern
 from .permissions import Permission
@@ -36,18 +37,8 @@ if TYPE_CHECKING:
 
 __all__ = ["LiveThing", "Log", "Per", "Rows", "Value"]
 
-Per = Literal["all", "role", "person"]
 P = ParamSpec("P")
 R = TypeVar("R")
-
-WORKER_LOST = "wampflask.live.worker_lost"
-"""The topic that tells pages to ask again: a worker has died, perhaps between a commit and saying so."""
-
-NO_ROLE = ""
-"""Stands for the role where one state is for all."""
-
-States = dict[str, Any]
-"""For each role that is asked for, or for :data:`NO_ROLE`: the state, or the error that says why there is none."""
 
 NOT_FOUND = "wampflask.error.not_found"
 """The error of a reading that ended with ``abort(404)`` or ``get_or_404``."""

@@ -13,10 +13,11 @@ from flask import current_app
 from ._current import current_client
 from ._declarations import Direct, Procedure
 from ._incoming import Answer, Invocation
+from ._live_protocol import NO_ROLE, Asker
 from .caller import Caller, current_caller
 from .errors import INTERNAL, CallFailed, InvalidURI, NotAuthorized, NotConnected, QueueFull, WampError
 from .fragments import FETCH, TOPICS, Fragment
-from .live import NO_ROLE, Addressed, Log, P
+from .live import Addressed, Log, P
 from .options import CallResult
 from .plugin.stamps import PROCEDURE as STAMP
 
@@ -65,7 +66,8 @@ def _asker(thing: Addressed[..., Any], topic_of: TopicOf) -> Direct:
 
         try:
             topic = topic_of(call.caller, call.args)
-            client.ask(thing, topic, _read(thing, topic), call.caller.role or NO_ROLE, answer, call.refuse)
+            asker = Asker(call.caller.role or NO_ROLE, answer, call.refuse)
+            client.ask(thing, topic, _read(thing, topic), asker)
         except WampError as error:
             call.refuse(error)
 
@@ -199,9 +201,9 @@ class _Fetch:
             self._found[number] = NOT_NOW if error.uri in _PASSING else GONE
             self._end(1)
 
-        asker = (self._caller.role or NO_ROLE, answered, refused)
         try:
-            self._client.ask(item.fragment, topic, item.args, *asker)
+            asker = Asker(self._caller.role or NO_ROLE, answered, refused)
+            self._client.ask(item.fragment, topic, item.args, asker)
         except WampError as error:
             refused(error)
 

@@ -9,9 +9,10 @@ from markupsafe import Markup
 
 from . import live_calls, uris
 from ._declarations import Declarations, Procedure, Subscription
+from ._live_protocol import WORKER_LOST, Per
 from .errors import AlreadyDeclared, ConfigError, InvalidURI
 from .fragments import FETCH, Fragment, ListFragment
-from .live import WORKER_LOST, Addressed, LiveThing, Log, P, Per, R, Rows, Value
+from .live import Addressed, LiveThing, Log, P, R, Rows, Value
 from .patterns import Pattern
 from .permissions import EVERYONE, Permission
 from .plugin.roster import CHANGED as PEOPLE_CHANGED

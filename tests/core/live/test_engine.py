@@ -11,7 +11,8 @@ from flask import Flask
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
-from wampflask._engine import Asker, Engine
+from wampflask._engine import Engine
+from wampflask._live_protocol import Asker
 from wampflask.errors import CallFailed, NotAuthorized, NotConnected, QueueFull, WampError
 from wampflask.live import Rows, Value
 from wampflask.options import PublishOptions
