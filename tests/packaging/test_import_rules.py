@@ -118,6 +118,14 @@ def test_the_router_plugin_imports_only_what_crossbars_environment_has(imports: 
     assert foreign == []
 
 
+def test_nothing_outside_crossbar_patches_autobahn(imports: list[Import]) -> None:
+    """What changes Crossbar and autobahn in place is for the router's process: a Flask worker has them as they are."""
+    patching = {f"{PLUGIN}.{name}" for name in ("backlog", "framing", "heap", "patches", "redaction", "writing")}
+    assert all((ROOT / f"{name.replace('.', '/')}.py").is_file() for name in patching)
+    users = {i.module for i in imports if any(inside(i.name, name) for name in patching)}
+    assert [user for user in users if not inside(user, PLUGIN)] == []
+
+
 def test_a_feature_uses_only_contract_and_service_of_another(imports: list[Import]) -> None:
     wrong = [
         i
