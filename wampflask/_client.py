@@ -37,11 +37,11 @@ from .errors import (
 from .outbox import LatestBox, Outbox
 from .permissions import Permission, compile_rules, differences
 from .plugin.rules import CLAIMS, RULES
-from .plugin.tickets import Claim
+from .plugin.tickets import Claim, Tickets
 from .plugin.worker_rules import HAND_OVER
 from .publication import Publication
 from .status import COUNTERS, State, Status
-from .tickets import Tickets, desk_of
+from .tickets import issuer_of
 
 _GONE = "wamp.error.no_such_session"
 
@@ -473,7 +473,7 @@ class Client:
         known = current_caller.get(None)
         if known is not None:
             return known
-        who = desk_of(self.app).whoever_asks()
+        who = issuer_of(self.app).current_identity()
         return Caller(authid=who.authid, role=who.role, known_claims=who.claims)
 
     def acquire(self, uri: str) -> Any:

@@ -22,12 +22,14 @@ from .config import Config, environment
 from .errors import WampError
 from .permissions import differences
 from .plugin.rules import ROLES, RULES
+from .revocations import BLOCKED_FILE, REVOKED_FILE, revoke
 from .router import install as installing
 from .router import node as nodes
 from .router.lint import lint
 from .router.render import PLUGIN_PATH, Node, Realm
 from .router.wire import Refused, Wire, WireError
-from .tickets import BLOCKED_FILE, KEY_FILE, REVOKED_FILE, desk_of, ensure_key, explain_refusal, revoke
+from .ticket_key import KEY_FILE, ensure_key
+from .tickets import explain_refusal, issuer_of
 
 
 def node_of(app: Flask, config: Config, folder: Path) -> Node:
@@ -45,7 +47,7 @@ def node_of(app: Flask, config: Config, folder: Path) -> Node:
         revoked=_relative(instance / REVOKED_FILE, folder),
         blocked=_relative(instance / BLOCKED_FILE, folder),
         ticket_lifetime=config.ticket_lifetime,
-        roles=desk_of(app).tickets.roles,
+        roles=issuer_of(app).tickets.roles,
         follow_workers=True,
     )
     return Node(
@@ -228,7 +230,7 @@ def _backend(config: Config) -> Wire:
     """A session of this command's own. Close it."""
     wire = Wire(config.url, timeout=config.connect_timeout, ca=config.ca)
     try:
-        return wire.join(config.realm, desk_of().mint_backend())
+        return wire.join(config.realm, issuer_of().mint_backend())
     except BaseException:
         wire.close()
         raise
@@ -266,7 +268,7 @@ def _unknown_to_router(app: Flask) -> list[str]:
     try:
         with _backend(config) as wire:
             found = differences(app.extensions[KEY].permissions(), wire.call(RULES))
-            roles = set(desk_of(app).tickets.roles).difference(wire.call(ROLES))
+            roles = set(issuer_of(app).tickets.roles).difference(wire.call(ROLES))
     except (OSError, WireError) as error:
         click.echo(f"Not compared with a running router: {error}")
         return []
@@ -293,9 +295,9 @@ def key() -> None:
 @with_appcontext
 def create_key_command(name: str, role: str, below: tuple[str, ...]) -> None:
     """Make a key, and show it once."""
-    desk = desk_of()
+    issuer = issuer_of()
     try:
-        made = desk.keys.create(name, role, below, roles=desk.tickets.roles)
+        made = issuer.keys.create(name, role, below, roles=issuer.tickets.roles)
     except WampError as error:
         raise click.ClickException(str(error)) from None
     click.echo(made)
@@ -305,7 +307,7 @@ def create_key_command(name: str, role: str, below: tuple[str, ...]) -> None:
 @with_appcontext
 def list_keys_command() -> None:
     """Names, roles and URIs; the keys themselves are not kept."""
-    for found in desk_of().keys.all():
+    for found in issuer_of().keys.all():
         click.echo(f"{found.name:<24} {found.role:<12} {' '.join(found.uris) or 'all that its role may'}")
 
 
@@ -314,12 +316,12 @@ def list_keys_command() -> None:
 @with_appcontext
 def revoke_key_command(name: str) -> None:
     """Forget a key, and end the sessions of its program."""
-    desk, config = desk_of(), current_app.extensions[KEY].config
+    issuer, config = issuer_of(), current_app.extensions[KEY].config
     try:
-        authid = desk.keys.revoke(name).authid
+        authid = issuer.keys.revoke(name).authid
     except WampError as error:
         raise click.ClickException(str(error)) from None
-    revoke(desk.instance / REVOKED_FILE, authid, lifetime=config.ticket_lifetime)
+    revoke(issuer.instance / REVOKED_FILE, authid, lifetime=config.ticket_lifetime)
     try:
         with _backend(config) as wire:
             wire.call("wamp.session.kill_by_authid", authid, REVOKED)

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from . import uris
 from .errors import ConfigError, InvalidURI
-from .tickets import ensure_key
+from .ticket_key import ensure_key
 
 MIN_SECRET = 16
 """Characters of a ticket secret, at least."""

@@ -12,7 +12,20 @@ from weakref import WeakSet
 from flask import Flask, current_app
 from flask.logging import default_handler
 
-from . import _reactor, assets, audience, commands, http_errors, impersonal, logins, origins, payload, tickets, uris
+from . import (
+    _reactor,
+    assets,
+    audience,
+    commands,
+    http_errors,
+    impersonal,
+    logins,
+    origins,
+    payload,
+    revocations,
+    ticket_endpoint,
+    uris,
+)
 from . import options as _options
 from ._client import Client
 from ._current import KEY, current_client
@@ -31,6 +44,7 @@ from .audience import Audience
 from .autoconnect import DEVELOPED, connect_when_served, is_loaded_by_command, is_loaded_by_server
 from .config import Config, environment
 from .errors import ConfigError, InvalidURI, WampError
+from .identity import Identify
 from .live_declarations import LiveDeclarations
 from .live_table import live_table
 from .locks import Lock
@@ -42,7 +56,6 @@ from .plugin.tickets import PEOPLE, PROGRAMS, TicketBlocked
 from .publication import Publication
 from .roles import Roles
 from .status import Status
-from .tickets import Identify
 from .uris import Match
 
 if TYPE_CHECKING:
@@ -109,7 +122,7 @@ class WAMP(LiveDeclarations):
         )
         app.extensions[KEY] = client
         self._clients.add(client)
-        tickets.init_app(
+        ticket_endpoint.init_app(
             app,
             tickets=client.tickets,
             port=config.port,
@@ -454,8 +467,8 @@ class WAMP(LiveDeclarations):
 
     def _end(self, authid: str, reason: str, message: str = "") -> None:
         client = current_client()
-        file = Path(current_app.instance_path) / tickets.REVOKED_FILE
-        tickets.revoke(file, authid, lifetime=client.config.ticket_lifetime)
+        file = Path(current_app.instance_path) / revocations.REVOKED_FILE
+        revocations.revoke(file, authid, lifetime=client.config.ticket_lifetime)
         client.end_sessions(authid, reason, message)
 
     def refresh(self, *, user: object = None, visitor: str | None = None) -> None:
@@ -498,14 +511,14 @@ class WAMP(LiveDeclarations):
         :raises ValueError: for a moment without a time zone, or one that has passed.
         """
         authid = audience.person(user, visitor)
-        file = Path(current_app.instance_path) / tickets.BLOCKED_FILE
-        tickets.block(file, authid, Block(audience.moment(until), reason))
+        file = Path(current_app.instance_path) / revocations.BLOCKED_FILE
+        revocations.block(file, authid, Block(audience.moment(until), reason))
         current_client().end_sessions(authid, TicketBlocked.uri, reason)
 
     def unblock(self, *, user: object = None, visitor: str | None = None) -> None:
         """Let somebody in again; do nothing to those who are not blocked."""
         authid = audience.person(user, visitor)
-        tickets.block(Path(current_app.instance_path) / tickets.BLOCKED_FILE, authid, Block(LIFTED, ""))
+        revocations.block(Path(current_app.instance_path) / revocations.BLOCKED_FILE, authid, Block(LIFTED, ""))
 
     def lock(self, name: str) -> Lock:
         """A lock over all processes of the realm; use it with ``with``, which raises :class:`LockTaken` if it is held.

@@ -15,8 +15,8 @@ from flask import Flask, current_app
 
 from .caller import USER, Caller, user_authid
 from .errors import ConfigError, WampError
+from .identity import Identity
 from .roles import Roles
-from .tickets import Identity
 
 UserLoader = Callable[[str], Any]
 

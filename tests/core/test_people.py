@@ -13,6 +13,7 @@ from flask import Flask
 
 from wampflask import WAMP, Identity, NoSuchProcedure, Permission, PublishOptions
 from wampflask.plugin import blocks
+from wampflask.revocations import block
 from wampflask.roles import Roles
 from wampflask.router.wire import (
     CALL,
@@ -31,7 +32,6 @@ from wampflask.router.wire import (
     wait_until,
 )
 from wampflask.testing import RouterNode
-from wampflask.tickets import block
 
 PERMISSIONS = (
     Permission("who.notice", subscribe="everyone"),

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from wampflask.plugin.tickets import MAX_LENGTH, Tickets
+from wampflask.revocations import revoke
 from wampflask.router import wire as w
 from wampflask.router.wire import Refused, Wire, WireError, wait_until
 from wampflask.testing import RouterNode
-from wampflask.tickets import revoke
 
 INVALID = "wampflask.error.ticket_invalid"
 EXPIRED = "wampflask.error.ticket_expired"

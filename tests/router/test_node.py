@@ -14,13 +14,13 @@ import psutil
 import pytest
 
 from wampflask.permissions import PAGES, Permission
+from wampflask.revocations import revoke
 from wampflask.router import node as nodes
 from wampflask.router import wire as w
 from wampflask.router.node import RouterError, find_crossbar, forget_killed, write_config
 from wampflask.router.render import Node
 from wampflask.router.wire import Refused, Wire, wait_until
 from wampflask.testing import RouterNode
-from wampflask.tickets import revoke
 
 
 def processes_of(folder: Path) -> list[int]:

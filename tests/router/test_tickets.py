@@ -14,12 +14,14 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from wampflask import WAMP, tickets, user_authid
+from wampflask import WAMP, Identity, prove, ticket_endpoint, tickets, user_authid
 from wampflask.plugin import revocations
 from wampflask.plugin.rules import Rules, Session
 from wampflask.plugin.tickets import Tickets
+from wampflask.revocations import revoke
 from wampflask.testing import MemoryRealm
-from wampflask.tickets import VISITOR_COOKIE, Identity, ensure_key, revoke
+from wampflask.ticket_key import ensure_key
+from wampflask.visitor_cookie import VISITOR_COOKIE
 
 SECRET = "a secret of enough length"
 
@@ -27,7 +29,7 @@ SECRET = "a secret of enough length"
 @pytest.fixture
 def app(tmp_path: Path) -> Flask:
     app = Flask("tickets_app", instance_path=str(tmp_path))
-    tickets.init_app(app, tickets=Tickets(SECRET, "realm", 60))
+    ticket_endpoint.init_app(app, tickets=Tickets(SECRET, "realm", 60))
 
     @app.get("/who")
     def who() -> str:
@@ -97,7 +99,7 @@ def test_a_forged_cookie_is_a_new_visitor(client: FlaskClient, value: str) -> No
 def test_another_instances_cookie_is_a_new_visitor(client: FlaskClient, tmp_path: Path) -> None:
     """Cookies know no ports: two copies of a site on one host share them, and each has a key of its own."""
     other = Flask("other_app", instance_path=str(tmp_path))
-    tickets.init_app(other, tickets=Tickets(SECRET + "!", "realm", 60))
+    ticket_endpoint.init_app(other, tickets=Tickets(SECRET + "!", "realm", 60))
     guest = other.test_client()
     name = fetch(guest)["authid"]
     cookie = guest.get_cookie(VISITOR_COOKIE)
@@ -117,7 +119,7 @@ def test_a_view_learns_the_same_name(client: FlaskClient) -> None:
 def test_the_site_says_who_is_logged_in(app: Flask, client: FlaskClient) -> None:
     """Its hook may claim, and says None for visitors."""
     asks: list[Identity | None] = [Identity("admin", 1, team="red"), None]
-    tickets.desk_of(app).identify = lambda: asks.pop(0)
+    tickets.issuer_of(app).identify = lambda: asks.pop(0)
 
     found = Tickets(SECRET, "realm").verify(fetch(client)["ticket"])
     assert (found.role, found.authid, found.claims) == ("admin", "user:1", {"team": "red"})
@@ -167,7 +169,7 @@ def test_a_form_gets_no_ticket(client: FlaskClient) -> None:
 )
 def test_the_page_is_told_where_the_router_is(app: Flask, base: str, configured: str, expected: str) -> None:
     """Under the name by which the page itself was reached, unless it is configured."""
-    tickets.desk_of(app).public_url = configured
+    tickets.issuer_of(app).public_url = configured
 
     assert app.test_client().get("/wamp/ticket", base_url=base).get_json()["url"] == expected
 
@@ -323,7 +325,7 @@ def test_a_page_that_the_router_will_refuse_is_named_with_the_remedy(
 
 def test_a_proof_of_what_matches_nothing_is_refused(app: Flask) -> None:
     with app.test_request_context("/"), pytest.raises(ValueError, match="tab='a-b' would match nothing"):
-        tickets.prove(tab="a-b")
+        prove(tab="a-b")
 
 
 # -- claims of several values

@@ -1,6 +1,6 @@
 """The file of blocks: a line for each, as JSON: the authid, until when (seconds since the epoch; null: for good), why.
 
-Flask appends (``wampflask.tickets``); Flask and the plugin read it when it has changed. Of an authid's lines the last
+Flask appends (``wampflask.revocations.block``); both sides read it when it has changed. Of an authid's lines the last
 counts, so a block that is lifted is one that has ended.
 """
 

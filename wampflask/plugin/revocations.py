@@ -1,6 +1,6 @@
 """The file of revocations: a line for each, the authid and the moment (seconds since the epoch).
 
-Flask appends (``wampflask.tickets.revoke``), the plugin reads it when it has changed. A ticket of
+Flask appends (``wampflask.revocations.revoke``), the plugin reads it when it has changed. A ticket of
 that authid which was issued up to that moment is refused, also after a restart of either side.
 """
 
