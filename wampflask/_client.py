@@ -50,7 +50,7 @@ REPORT_INTERVAL = 1.0
 
 
 class InFlight:
-    """Those who wait for the router's answer: ``with`` it, any thread.
+    """Bounds how many wait for the router's answer: use it with ``with``. Any thread.
 
     :param most: how many may wait at a time; for the next one it raises :class:`QueueFull`.
     """
@@ -183,7 +183,7 @@ class Client:
     def begin(self, *, serve: bool) -> None:
         """Begin to connect, and to serve, in the background of what this process is there for.
 
-        Where that cannot be the log says so, once, and pages that need no connection are served without it.
+        Where that is impossible, log it once; pages that need no connection are served all the same.
         """
         try:
             if serve:
@@ -226,11 +226,11 @@ class Client:
         try:
             _reactor.wait(self.link.withdraw, timeout=1)
             self._pool.drain(max(0.0, deadline - time.monotonic()))
-            all_told = self._wait_until_sent(deadline, self._is_hopeless)  # what the last handlers have changed, too
+            all_sent = self._wait_until_sent(deadline, self._is_hopeless)  # what the last handlers have changed, too
             self._pool.close()
             self._signals.close()
             self.engine.close()
-            if self._has_testament and all_told and self.link.session_id is not None:
+            if self._has_testament and all_sent and self.link.session_id is not None:
                 _reactor.wait(self._take_back_testament, timeout=1)
             _reactor.wait(self.link.leave, timeout=1)
         except WampError as error:
@@ -322,7 +322,7 @@ class Client:
             self.link.forget(declaration)
 
     def permissions_changed(self) -> None:
-        """Hand over to the router what is permitted by now; a session that is to come brings it along. Any thread."""
+        """Send the router the permissions as they are now; without a session, the next one does. Any thread."""
         if self._process != os.getpid() or not self._serves:
             return
         with self._lock:
@@ -422,9 +422,9 @@ class Client:
         self.latest.put(publication)
 
     def expect_change(self) -> None:
-        """A transaction is about to change a live thing: see that pages ask if this process dies before saying so.
+        """Prepare for a change of a live thing: pages ask again if this process dies before it publishes.
 
-        The router is told when it is joined; a change that comes earlier waits for how the first attempt goes.
+        The router learns of it when it is joined; a change that comes earlier waits for the first attempt to connect.
         """
         if self._process != os.getpid():
             self.start()
@@ -451,7 +451,7 @@ class Client:
         self.engine.changed(thing, topic, args, keys)
 
     def ask(self, thing: Readable, topic: str, args: Mapping[str, Any], asker: Asker) -> None:
-        """Answer with a live thing's state as it is from now on, and its number. Reactor thread.
+        """Answer with a live thing's present state and its number. Reactor thread.
 
         :raises QueueFull: when too many wait.
         """
@@ -499,15 +499,17 @@ class Client:
     def claims_of(self, session: int) -> Mapping[str, Claim]:
         """What the ticket of a session claims; nothing when it has ended.
 
-        :raises NotConnected: there is no session. :raises WampTimeout: the router did not answer.
+        :raises NotConnected: there is no session.
+        :raises WampTimeout: the router did not answer.
         """
         return self.call(CLAIMS, [session], {}, None) or {}
 
     def end_sessions(self, whose: str | int, reason: str, message: str = "") -> None:
-        """End sessions, now or, if there is no session to say it by, after the next join.
+        """End sessions: now or, while this worker has no session itself, after the next join.
 
         :param whose: an authid, for all of its sessions; or the id of one.
-        :param reason: a URI.   :param message: for people to read.
+        :param reason: a URI.
+        :param message: for people to read.
         """
 
         def kill() -> None:
@@ -523,7 +525,7 @@ class Client:
         except (NotConnected, WampTimeout):
             self._on_join.append(kill)
 
-    # -- what the link tells, in the reactor's thread
+    # -- called by the link, in the reactor's thread
 
     def mint_ticket(self) -> str:
         """A ticket for this worker."""

@@ -58,7 +58,7 @@ class Link(Protocol):
 
 @dataclass(slots=True)
 class Marks:
-    """Why a topic is due. ``keys`` of rows that have changed; ``all`` when it is not known which, or it is no rows."""
+    """Why a topic is due: ``keys`` of rows that have changed; ``all`` when they are not known, or there are no rows."""
 
     all: bool = False
     keys: set[str] = field(default_factory=set)
@@ -103,15 +103,16 @@ class Entry:
 
 
 class Engine:
-    """The live things of one app in one process. Its methods are for the reactor's thread but where they say so.
+    """The live things of one app in one process. Reactor thread, except where a method names another.
 
-    :param link: the connection.        :param reactor: its clock.
+    :param link: the connection.
+    :param reactor: its clock.
     :param submit: runs a function in the reactor's thread, from any thread.
     :param interval: seconds between two readings of a topic, ``WAMP_LATEST_INTERVAL``.
     :param threads: readings at a time, ``WAMP_LIVE_THREADS``; they have threads of their own, so that slow handlers
         do not stop pages, nor many readings the handlers.
     :param most: pages that may wait for an answer at a time, ``WAMP_HANDLER_QUEUE``.
-    :param count: is told ``reads``, ``sent`` of live things.
+    :param count: called with ``live_read`` and ``live_sent``, to count them.
     """
 
     def __init__(
@@ -169,7 +170,7 @@ class Engine:
             self._due(entry)
 
     def ask(self, thing: Readable, topic: str, args: Mapping[str, Any], asker: Asker) -> None:
-        """Answer with the state as it is from now on.
+        """Answer with the present state.
 
         :raises QueueFull: when too many wait.
         """
@@ -339,7 +340,7 @@ class Engine:
         self._fail(entry, marks, error)
 
     def _fail(self, entry: Entry, marks: Marks, error: WampError) -> None:
-        """Refuse those who ask, and keep in mind what has changed."""
+        """Refuse the askers, and keep what has changed for the next turn."""
         for asker in marks.askers:
             asker.refuse(error)
         with self._lock:
@@ -348,7 +349,7 @@ class Engine:
         self._done(entry)
 
     def _strand(self, batch: list[Entry]) -> None:
-        """There is no session: those who asked are gone, what has changed is read when there is one again."""
+        """Without a session: refuse the askers, and read what has changed when there is a session again."""
         for entry in batch:
             marks = self._take(entry)
             for asker in marks.askers:

@@ -1,4 +1,4 @@
-"""The way to one router: connect, join, and again, for ever. Reactor thread.
+"""The connection to one router: connect, join, and reconnect, without end. Reactor thread.
 
 autobahn's ``Component`` would do part of this, but it ends for good when a session is killed without a reason or
 the connection closes between HELLO and WELCOME, never resets its back-off, and its default session lets pending
@@ -38,7 +38,7 @@ _jitter = random.SystemRandom()
 
 
 class Owner(Handlers, Protocol):
-    """What a link tells, and asks, the client it works for. Called in the reactor's thread; must not block."""
+    """What a link needs of its client. Called in the reactor's thread; must not block."""
 
     def mint_ticket(self) -> str: ...
     def declared(self) -> Sequence[Declaration]: ...
@@ -152,7 +152,7 @@ class Link:
         ceiling = min(FIRST_DELAY * GROWTH ** min(self._tries, 64), self._config.reconnect_max)
         self._again = self._reactor.callLater(_jitter.uniform(ceiling / 2, ceiling), self._attempt)
 
-    # -- what a session tells
+    # -- called by the session
 
     def ticket(self) -> str:
         """A fresh ticket to join with."""

@@ -1,6 +1,6 @@
 """One session with one router, and the transports it goes over. The only importer of autobahn.
 
-What autobahn says in its own types and errors is said here in ours; everything above knows neither. Everything runs
+autobahn's types and errors are translated into ours here; everything above knows only ours. Everything runs
 in the reactor's thread, and every Deferred fails with one of our errors.
 """
 
@@ -59,7 +59,7 @@ log = logging.getLogger(__name__)
 
 
 class Listener(Protocol):
-    """What a session tells, and asks, the link it works for."""
+    """What a session needs of its link."""
 
     def ticket(self) -> str: ...
     def joined(self, session: Session) -> None: ...
@@ -137,7 +137,7 @@ class Session(ApplicationSession):
         options = RegisterOptions(invoke="single")
         return _deferred(self.register, lambda _msg: succeed(True), uri, options=options).addErrback(_raise_ours)
 
-    # -- what autobahn tells
+    # -- called by autobahn
 
     def onConnect(self) -> None:
         self.join(self.config.realm, ["ticket"], "backend")
@@ -290,7 +290,7 @@ def _rawsocket(new_session: Callable[[], Session]) -> WampRawSocketClientFactory
 
 
 class _Answering:
-    """For a transport: an answer that cannot be sent is replaced by an error that can, or its caller waits for ever.
+    """For a transport: an answer that cannot be sent is replaced by an error that can. Its caller would wait otherwise.
 
     autobahn tries that too, but puts the unsendable result into the error's text. And it keeps why it ended.
     """

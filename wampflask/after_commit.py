@@ -1,4 +1,4 @@
-"""``wamp.after_commit(session)``: what is said when a transaction commits, and not when it rolls back."""
+"""``wamp.after_commit(session)``: what is sent when a transaction commits, and dropped when it rolls back."""
 
 from __future__ import annotations
 

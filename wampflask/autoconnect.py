@@ -2,7 +2,7 @@
 
 A worker must register its procedures without waiting for a first request, yet nothing may connect while the app is
 still being made, in gunicorn's master before it forks, in the reloader's parent, or for ``flask db upgrade``. The
-function that loads the app tells all that apart, so :func:`connect_when_served` looks for it on the stack.
+function that loads the app distinguishes all of these, so :func:`connect_when_served` looks for it on the stack.
 """
 
 from __future__ import annotations

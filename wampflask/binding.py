@@ -13,7 +13,7 @@
     values = wamp.bind(IntegerValue, fields=("name", "value"))
 
 Changes are seen where the ORM writes them, in any session of the process: a view, Flask-Admin, a command. They leave
-after the commit. What goes around the ORM's units of work is told by :meth:`Binding.announce`; statements such as
+after the commit. Publish what goes around the ORM's units of work with :meth:`Binding.announce`; statements such as
 ``session.execute(update(Model)…)`` are noticed by themselves.
 
 With ``group="team_id"`` each team's rows have URIs of their own, ``tables.<table>.<team>.…``: see
@@ -46,7 +46,7 @@ from .transactions import when_committed
 __all__ = ["Binding", "permissions_for"]
 
 MANY = 500
-"""Rows of one flush above which pages are told to fetch the table again, not each row."""
+"""Rows of one flush above which pages fetch the whole table again instead of each row."""
 PAGE = 500
 """Rows in one answer of a snapshot."""
 
@@ -63,7 +63,7 @@ Sessions = Callable[[], Any]
 def permissions_for(
     table: str, *, readers: Iterable[str] = PAGES, writers: Iterable[str] = PAGES, group: str = ""
 ) -> tuple[Permission, ...]:
-    """What the router is told of a bound table: the roles that may hear and write it at all.
+    """Return the permissions of a bound table: the roles that may read and write it at all.
 
     :param group: what stands for a group of rows in URIs, such as ``{team}``; empty for a table without groups.
     """
@@ -89,13 +89,14 @@ class Binding:
 
     :param model: mapped, with one primary key (an integer or UUID) and a ``version_id_col``.
     :param fields: the attributes that pages see and write; columns only.
-    :param can_read: ``(caller, row)``; without it, whoever has a role of ``readers``. With it, events say only that a
+    :param can_read: ``(caller, row)``; without it, every role of ``readers``. With it, events say only that a
         row has changed, and each page asks for it and gets it or not.
     :param can_write: ``(caller, action, row)``, the action being create, update or delete; an update is asked about
         before and after the values are set.
     :param table: the component in the URIs; by default the table's name.
     :param session: where the handlers' sessions come from; by default Flask-SQLAlchemy's.
-    :param readers: roles that may read at all.   :param writers: roles that may write at all.
+    :param readers: roles that may read at all.
+    :param writers: roles that may write at all.
     :param group: the attribute that says what group a row is in.
     :param claim: the claim of tickets that names the groups somebody may see; None: every reader may see every group.
     :raises ConfigError: saying what the model lacks.
@@ -153,12 +154,12 @@ class Binding:
     def announce(self, session: Session | scoped_session[Any]) -> None:
         """Have pages fetch the table again when this transaction commits: after statements that went around the ORM.
 
-        Raise the version column in such statements, too: it is what tells a page that its edit is of an older row.
+        Raise the version column in such statements, too: by it a page sees that its edit was made on an older row.
         """
         real: Session = session() if isinstance(session, scoped_session) else session
         if not real.in_transaction():
-            real.begin()  # what is told belongs to a transaction, and goes with it
-        for pk in self._told(real):  # rows may be others' by now: pages fetch what is theirs
+            real.begin()  # what is published belongs to a transaction, and ends with it
+        for pk in self._announced(real):  # rows may be others' by now: pages fetch what is theirs
             when_committed(real, _say_nothing, subject=(self._name, pk))
         self._send(real, f"tables.{self.table}.reset", {"reset": True}, "reset")
 
@@ -184,7 +185,7 @@ class Binding:
             self._tell(session, change)
 
     def _tell(self, session: Session, change: changes.Change) -> None:
-        """Of a row that was written several times, its last state in the transaction is told, and no other."""
+        """Publish only the last state that a row has in the transaction, however often it was written."""
         kind, row, _ = change
         here, before = self._group_of(row), self._group_before(change)
         if kind == "deleted":
@@ -234,17 +235,17 @@ class Binding:
 
     def _kind(self, session: Session, kind: str, pk: Any) -> str:
         """A row that was made and then changed in one transaction is a created one."""
-        return self._told(session).setdefault(pk, kind)
+        return self._announced(session).setdefault(pk, kind)
 
-    def _told(self, session: Session) -> dict[Any, str]:
+    def _announced(self, session: Session) -> dict[Any, str]:
         """The rows that were made or changed in the present transaction, and which of the two."""
         transaction = session.get_transaction()
-        told: dict[Any, str]
-        of, told = session.info.get(self._name, (None, {}))
+        announced: dict[Any, str]
+        of, announced = session.info.get(self._name, (None, {}))
         if of is not transaction:
-            told = {}
-            session.info[self._name] = (transaction, told)
-        return told
+            announced = {}
+            session.info[self._name] = (transaction, announced)
+        return announced
 
     def _before_statement(self, state: ORMExecuteState) -> None:
         if not (state.is_insert or state.is_update or state.is_delete) or not has_app_context():
@@ -263,9 +264,10 @@ class Binding:
     def page(
         self, session: Session, who: Caller, after: Any = None, group: str = "", limit: int = PAGE
     ) -> tuple[list[Any], Any]:
-        """The rows that somebody may read, in the order of their keys, of so many rows at once.
+        """The rows that somebody may read, in the order of their keys, a page of them at a time.
 
-        :param after: a key; rows after it.   :param group: the word of the group whose rows are meant.
+        :param after: a key; rows after it.
+        :param group: the word of the group whose rows are meant.
         :returns: the rows, and the last key that was looked at, None when there are no more.
         :raises CallFailed: ``tables.error.invalid``: for no group where there are groups, and the other way round.
         """
@@ -282,7 +284,8 @@ class Binding:
     def snapshot(self, after: object = None, limit: object = PAGE, *, group: str = "") -> dict[str, Any]:
         """The rows that the caller may read: see :meth:`page`.
 
-        :param after: ``after`` of the answer before.   :param limit: rows to look at, up to ``PAGE``.
+        :param after: ``after`` of the answer before.
+        :param limit: rows to look at, up to ``PAGE``.
         """
         self._check_group(group)
         if not isinstance(limit, int) or isinstance(limit, bool) or not 0 < limit <= PAGE:
@@ -456,7 +459,7 @@ class Binding:
 
 
 class _answering:  # noqa: N801 - read as a word of the language
-    """One handler's transaction: what is refused leaves nothing; what the database refuses is said in plain words."""
+    """One handler's transaction, rolled back when it is refused; the database's errors become ones in plain words."""
 
     def __init__(self, binding: Binding) -> None:
         self._binding = binding
@@ -476,7 +479,7 @@ class _answering:  # noqa: N801 - read as a word of the language
 
 
 def _say_nothing() -> None:
-    """In place of what was to be said of a row."""
+    """Publish this in place of the row's own event."""
 
 
 def _who() -> Caller:

@@ -44,10 +44,11 @@ class Caller:
     def claims(self) -> Mapping[str, Claim]:
         """What the caller's ticket claims: a word, or a list of words, by name; nothing for a Flask worker.
 
-        WAMP does not say it with a call, so the router is asked, once a call and only by those who want to know.
+        WAMP does not send it with a call, so the router is asked for it: once a call, and only when it is used.
 
         :raises RuntimeError: outside of a handler.
-        :raises NotConnected: there is no session. :raises WampTimeout: the router did not answer.
+        :raises NotConnected: there is no session.
+        :raises WampTimeout: the router did not answer.
         """
         if self.known_claims is None:
             object.__setattr__(self, "known_claims", {} if self.session is None else _ask(self.session))

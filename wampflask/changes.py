@@ -48,17 +48,17 @@ class Change(NamedTuple):
     before: Mapping[str, Any]
 
 
-Told = Callable[[Session, list[Change]], None]
-"""Is told of the rows of a model that a flush wrote, when the flush is over: rows have what the database gave them."""
+OnFlush = Callable[[Session, list[Change]], None]
+"""Called with the rows of a model that a flush wrote, when it is over: they have what the database gave them."""
 
-_watchers: WeakKeyDictionary[type[Any], list[Told]] = WeakKeyDictionary()
+_watchers: WeakKeyDictionary[type[Any], list[OnFlush]] = WeakKeyDictionary()
 _remembered: WeakKeyDictionary[type[Any], set[str]] = WeakKeyDictionary()
 
 
-def watch(model: type[Any], told: Told, *, before: Iterable[str] = ()) -> None:
-    """Call ``told`` after each flush that wrote rows of ``model``, in the thread and transaction of the flush.
+def watch(model: type[Any], on_flush: OnFlush, *, before: Iterable[str] = ()) -> None:
+    """Call ``on_flush`` after each flush that wrote rows of ``model``, in the thread and transaction of the flush.
 
-    A flush without an app context is not told: there is no app whose pages could show it.
+    It is not called for a flush without an app context: no app's pages could show it.
 
     :param before: the attributes that :attr:`Change.before` is to have.
     """
@@ -70,17 +70,17 @@ def watch(model: type[Any], told: Told, *, before: Iterable[str] = ()) -> None:
         event.listen(model, "before_update", _before_update, propagate=True)
         event.listen(model, "before_delete", _before_delete, propagate=True)
     _remembered.setdefault(model, set()).update(before)
-    _watchers.setdefault(model, []).append(told)
+    _watchers.setdefault(model, []).append(on_flush)
 
 
-def unwatch(model: type[Any], told: Told) -> None:
+def unwatch(model: type[Any], on_flush: OnFlush) -> None:
     """Take back what :func:`watch` was given: for tests that watch models of their own."""
-    _watchers[model].remove(told)
+    _watchers[model].remove(on_flush)
 
 
 @contextmanager
 def unnoticed(session: Session) -> Iterator[None]:
-    """Nobody is told of what is flushed in the ``with`` block: for filling a database that no page shows yet."""
+    """Publish nothing of what is flushed in the ``with`` block: for filling a database that no page shows yet."""
     session.info[_UNNOTICED] = True
     try:
         yield
@@ -128,10 +128,10 @@ def _after_flush(session: Session, _context: UOWTransaction) -> None:
     noted: dict[int, Change] = session.info.pop(_NOTED, {})
     if not noted or _UNNOTICED in session.info or not has_app_context():
         return
-    for model, all_told in list(_watchers.items()):
+    for model, listeners in list(_watchers.items()):
         if changes := [change for change in noted.values() if isinstance(change.row, model)]:
-            for told in list(all_told):
-                told(session, changes)
+            for on_flush in list(listeners):
+                on_flush(session, changes)
 
 
 # -- live things that show rows

@@ -35,7 +35,8 @@ from .tickets import explain_refusal, issuer_of
 def node_of(app: Flask, config: Config, folder: Path) -> Node:
     """The node that serves ``app``; its paths are relative to ``folder``, so that both can be moved together.
 
-    :param config: the app's ``WAMP_*`` values.    :param folder: of the node; the instance's ``crossbar`` as a rule.
+    :param config: the app's ``WAMP_*`` values.
+    :param folder: of the node; the instance's ``crossbar`` as a rule.
     """
     instance = Path(app.instance_path)
     remote = not config.url.startswith("unix:")
@@ -182,7 +183,7 @@ def dev_command(port: int) -> None:
             port,
             lambda: dev.Router(file, lambda: _is_joinable(config)),
             is_served=lambda: dev.answers(port) and _has_workers(config),
-            tell=lambda text: click.echo(f"wamp: {text}", err=True),
+            report=lambda text: click.echo(f"wamp: {text}", err=True),
         )
     except nodes.RouterError as error:
         raise click.ClickException(str(error)) from None

@@ -118,7 +118,7 @@ def environment(*prefixes: str) -> dict[str, str]:
 def pages_port(values: Mapping[str, Any]) -> int:
     """``PORT`` of ``values``, else of the environment, else 8080: where the pages are served.
 
-    :raises ConfigError: it is no port.
+    :raises ConfigError: it is not a port.
     """
     value = values.get("PORT") or os.environ.get("PORT") or PAGES_PORT
     return int(_read_number("PORT", value, int, (1, 65535)))

@@ -123,7 +123,7 @@ class AlreadyDeclared(WampError):
 
 
 class WrongThread(WampError):
-    """A blocking function was called in the reactor's thread, where it would wait for itself for ever."""
+    """A blocking function was called in the reactor's thread, where it would wait for itself."""
 
 
 class UnsafeProcess(WampError):

@@ -164,7 +164,7 @@ class WAMP(LiveDeclarations):
 
         It runs in a handler thread, in an app context, with :data:`wampflask.caller` set and, where the app has
         Flask-Login, ``current_user``; what it returns must be JSON. Raise :class:`CallFailed` to answer with an error
-        of your own. There is no HTTP request: ``request`` and ``session`` tell nothing of the caller (Flask-Login
+        of your own. There is no HTTP request: ``request`` and ``session`` have nothing about the caller (Flask-Login
         makes Flask have an empty one).
 
         :param uri: a strict URI in which components may have names: see :class:`wampflask.patterns.Pattern`;
@@ -174,7 +174,8 @@ class WAMP(LiveDeclarations):
         :param invoke: which worker the router chooses: single, first, last, roundrobin, random.
         :param login_required: of those with permission, only people who are logged in may call.
         :param roles: of those with permission, only these roles may call.
-        :raises InvalidURI: for a URI that is not strict. :raises AlreadyDeclared: when it is declared twice.
+        :raises InvalidURI: for a URI that is not strict.
+        :raises AlreadyDeclared: when it is declared twice.
         :raises ConfigError: for a role that does not exist, for a handler that is asynchronous or a generator, or that
             does not take the named components.
         """
@@ -210,7 +211,7 @@ class WAMP(LiveDeclarations):
         :param topic: a strict URI in which components may have names, as in :meth:`register`, or a pattern for
             ``match`` prefix or wildcard; ``caller.uri`` is the event's topic.
         :param single: one worker of all runs it; another takes over within a second when that one ends.
-        :param limit_calls: run it so many times in this process, then unsubscribe.
+        :param limit_calls: how many times to run it in this process before unsubscribing.
         :raises InvalidURI: for a URI that is not strict.
         :raises ConfigError: for a handler that does not take the named components.
         """
@@ -265,7 +266,7 @@ class WAMP(LiveDeclarations):
 
     @property
     def permissions(self) -> tuple[Permission, ...]:
-        """Everything :meth:`permit` was told."""
+        """Everything that was declared with :meth:`permit`, ``allow=`` and ``bind()``."""
         return tuple(self._permissions)
 
     @property
@@ -276,8 +277,8 @@ class WAMP(LiveDeclarations):
     def identify(self, who: Identify) -> Identify:
         """Decorator: say who asks for a ticket in the current request; ``None`` for a visitor.
 
-        Without it, whoever is logged in by Flask-Login has the role user and the authid :func:`wampflask.user_authid`
-        of their ``get_id()``, and log-out ends their live sessions.
+        Without it, a person who is logged in by Flask-Login has the role user and the authid
+        :func:`wampflask.user_authid` of their ``get_id()``, and log-out ends their live sessions.
 
         :param who: returns an :class:`~wampflask.Identity`, or ``None``.
         """
@@ -299,11 +300,14 @@ class WAMP(LiveDeclarations):
     def publish(self, topic: str, *args: Any, options: PublishOptions = DEFAULT_PUBLISH, **kwargs: Any) -> None:
         """Publish an event and wait until the router has it.
 
-        :raises NotConnected: there is no session. :raises NotAuthorized: the role may not.
+        :raises NotConnected: there is no session.
+        :raises NotAuthorized: the role may not.
         :raises WampTimeout: no acknowledgement in time; the event may have gone out.
-        :raises InvalidPayload: a value is not JSON. :raises InvalidURI: ``topic`` is not strict.
-        :raises QueueFull: ``WAMP_IN_FLIGHT_MAX`` others wait already. :raises WrongThread: in the reactor's thread.
-        :raises TypeError: ``options`` are no :class:`PublishOptions`.
+        :raises InvalidPayload: a value is not JSON.
+        :raises InvalidURI: ``topic`` is not strict.
+        :raises QueueFull: ``WAMP_IN_FLIGHT_MAX`` others wait already.
+        :raises WrongThread: in the reactor's thread.
+        :raises TypeError: ``options`` are not :class:`PublishOptions`.
         """
         current_client().publish(Publication.of("publish", topic, args, kwargs, options))
 
@@ -327,7 +331,8 @@ class WAMP(LiveDeclarations):
         value always arrives, after an outage too.
 
         :raises InvalidPayload: a value is not JSON, or the payload larger than the router takes.
-        :raises InvalidURI: ``topic`` is not strict. :raises QueueFull: ``WAMP_LATEST_MAX`` other topics wait.
+        :raises InvalidURI: ``topic`` is not strict.
+        :raises QueueFull: ``WAMP_LATEST_MAX`` other topics wait.
         """
         current_client().publish_latest(Publication.of("publish_latest", topic, args, kwargs, options))
 
@@ -335,10 +340,14 @@ class WAMP(LiveDeclarations):
         """Call a procedure, wherever it is registered, and wait for its result.
 
         :returns: what the callee returned; a :class:`CallResult` when that is several values.
-        :raises NotConnected: there is no session, or it was lost while waiting. :raises NoSuchProcedure: nobody has it.
-        :raises NotAuthorized: the role may not. :raises WampTimeout: no result in time; the call is cancelled.
-        :raises CallFailed: the callee's error. :raises InvalidPayload: a value is not JSON.
-        :raises QueueFull: ``WAMP_IN_FLIGHT_MAX`` others wait already. :raises WrongThread: in the reactor's thread.
+        :raises NotConnected: there is no session, or it was lost while waiting.
+        :raises NoSuchProcedure: nobody has it.
+        :raises NotAuthorized: the role may not.
+        :raises WampTimeout: no result in time; the call is cancelled.
+        :raises CallFailed: the callee's error.
+        :raises InvalidPayload: a value is not JSON.
+        :raises QueueFull: ``WAMP_IN_FLIGHT_MAX`` others wait already.
+        :raises WrongThread: in the reactor's thread.
         """
         uris.check(procedure)
         timeout = _options.check(options, CallOptions).timeout
@@ -362,8 +371,10 @@ class WAMP(LiveDeclarations):
         :param user: an id, or a Flask-Login user; or a list of them.
         :param visitor: the authid of somebody who is not logged in, such as ``caller.authid``.
         :param session: one page, such as ``caller.session``, or a list of them.
-        :param except_user: not to them.   :param except_session: not to these pages.
-        :raises TypeError: nobody is named. :raises ValueError: an id that cannot be a user's.
+        :param except_user: not to them.
+        :param except_session: not to these pages.
+        :raises TypeError: nobody is named.
+        :raises ValueError: an id that cannot be a user's.
         """
         return audience.audience(self, user, visitor, session, except_user, except_session)
 
@@ -438,7 +449,8 @@ class WAMP(LiveDeclarations):
 
         :param timeout: seconds, default ``WAMP_PUBLISH_TIMEOUT``.
         :raises NotConnected: something still waits then, and there is no session. What waits is kept.
-        :raises WampTimeout: something still waits then. :raises WrongThread: in the reactor's thread.
+        :raises WampTimeout: something still waits then.
+        :raises WrongThread: in the reactor's thread.
         """
         client = current_client()
         client.flush(client.config.publish_timeout if timeout is None else timeout)
@@ -477,7 +489,8 @@ class WAMP(LiveDeclarations):
         The tickets they were given so far are refused, and their sessions end; the browser client joins again at once.
         Call it once the change is committed. Never fails because the router is away.
 
-        :param user: an id, or a Flask-Login user.   :param visitor: an authid, such as ``caller.authid``.
+        :param user: an id, or a Flask-Login user.
+        :param visitor: an authid, such as ``caller.authid``.
         """
         self._end(audience.person(user, visitor), audience.REFRESH)
 
@@ -486,8 +499,10 @@ class WAMP(LiveDeclarations):
     ) -> None:
         """End somebody's sessions, or one page's; they may join again. Never fails because the router is away.
 
-        :param user: an id, or a Flask-Login user.   :param visitor: an authid, such as ``caller.authid``.
-        :param session: such as ``caller.session``.   :param reason: for people to read.
+        :param user: an id, or a Flask-Login user.
+        :param visitor: an authid, such as ``caller.authid``.
+        :param session: such as ``caller.session``.
+        :param reason: for people to read.
         """
         whose = audience.person(user, visitor) if session is None else session
         current_client().end_sessions(whose, audience.DISCONNECTED, reason)
@@ -505,7 +520,8 @@ class WAMP(LiveDeclarations):
         It is for one person as the tickets know them: who logs out is a visitor, who deletes cookies another one. Never
         fails because the router is away.
 
-        :param user: an id, or a Flask-Login user.   :param visitor: an authid, such as ``caller.authid``.
+        :param user: an id, or a Flask-Login user.
+        :param visitor: an authid, such as ``caller.authid``.
         :param until: a moment with its time zone, or seconds from now; None until :meth:`unblock`.
         :param reason: for that person to read.
         :raises ValueError: for a moment without a time zone, or one that has passed.
@@ -516,7 +532,7 @@ class WAMP(LiveDeclarations):
         current_client().end_sessions(authid, TicketBlocked.uri, reason)
 
     def unblock(self, *, user: object = None, visitor: str | None = None) -> None:
-        """Let somebody in again; do nothing to those who are not blocked."""
+        """Lift a block; do nothing where there is none."""
         authid = audience.person(user, visitor)
         revocations.block(Path(current_app.instance_path) / revocations.BLOCKED_FILE, authid, Block(LIFTED, ""))
 

@@ -49,7 +49,7 @@ _LISTS_MAX = 1000
 class Fragment(LiveThing[P, R]):
     """What :meth:`wampflask.WAMP.fragment` makes of a function that returns a template's variables.
 
-    A function that returns None says that there is nothing to show; pages are told that it is gone.
+    A function that returns None has nothing to show; pages then remove it.
 
     :param template: its name, such as ``shop/_stock.html``.
     :param name: what templates call it.
@@ -69,7 +69,7 @@ class Fragment(LiveThing[P, R]):
         return f"{TOPICS}.{self.name}.{self.key(args, current_client().tickets)}"
 
     def permissions(self) -> list[Permission]:
-        """Subscribe, for those who know the key."""
+        """Subscribe, for a client that knows the key."""
         return [Permission.of_library(f"{TOPICS}.{self.name}.<!key>", subscribe=self.allow)]
 
     def key(self, args: Mapping[str, Any], tickets: Tickets) -> str:
@@ -138,7 +138,7 @@ class Fragment(LiveThing[P, R]):
     def first(self, args: Mapping[str, Any], offered: Mapping[str, Any], mark: str) -> tuple[str, str] | None:
         """Digest and HTML for a page that is being rendered.
 
-        :param mark: the value of ``csrf_field()``, which is no part of what the digest is of.
+        :param mark: the value of ``csrf_field()``, which the digest leaves out.
         """
         html = self.html(args, offered, mark)
         return None if html is None else (digest(html.replace(mark, "")), html)
@@ -147,7 +147,8 @@ class Fragment(LiveThing[P, R]):
 class ListFragment(Fragment[P, R]):
     """A fragment whose function returns rows, each rendered by the template: rows appear, move and go by their key.
 
-    :param row: what the template calls a row.    :param key: a row's attribute that tells it from the others.
+    :param row: what the template calls a row.
+    :param key: a row's attribute that identifies it.
 
     The template gets ``key`` as well, and its outermost element says ``data-key="{{ key }}"``.
     """
@@ -210,7 +211,7 @@ def _key_attribute(key: str) -> str:
 
 
 def digest(html: str) -> str:
-    """What tells whether a page has this HTML already."""
+    """Return what a page's copy of the HTML is compared by."""
     return hashlib.sha256(html.encode()).hexdigest()[:16]
 
 

@@ -84,7 +84,8 @@ class MemoryRealm(Client):
         """A page of somebody, under the rules that the router would have.
 
         :param user: the id of a person who is logged in, or a Flask-Login user; without it, a visitor.
-        :param role: theirs, if it is not ``user``.   :param authid: of somebody else, such as ``agent:web1``.
+        :param role: theirs, if it is not ``user``.
+        :param authid: of somebody else, such as ``agent:web1``.
         :param claims: what their ticket says besides, such as ``team=1`` or ``team=[1, 2]``.
         :raises ValueError: for what cannot stand in a ticket.
         """
@@ -96,7 +97,7 @@ class MemoryRealm(Client):
     def deliver(self, topic: str, *args: Any, caller: Caller | None = None, **kwargs: Any) -> None:
         """Let the app and the pages hear an event of somebody else's, also one of the router's own, ``wamp.…``.
 
-        :param caller: who published it, as far as the app is told; by default nobody is named.
+        :param caller: who published it, where that is disclosed; by default, nobody is named.
         """
         who = caller or Caller()
         known = Caller(who.session, who.authid, who.role, topic)
@@ -111,7 +112,8 @@ class MemoryRealm(Client):
 
         :raises CallFailed: the handler's own error, or ``wampflask.error.internal`` with the id in the log.
         :raises NotAuthorized: ``login_required`` or ``roles`` refuse the caller, or the handler does.
-        :raises InvalidPayload: an argument is not JSON. :raises NoSuchProcedure: it is not declared.
+        :raises InvalidPayload: an argument is not JSON.
+        :raises NoSuchProcedure: it is not declared.
         """
         who = caller or Caller(session=2, authid="visitor:test", role="visitor", uri=procedure)
         return self._invoke(procedure, args, kwargs, who)
@@ -266,7 +268,7 @@ class MemoryRealm(Client):
 
     @contextmanager
     def noticing(self, page: MemoryPage, topics: Iterable[str]) -> Iterator[None]:
-        """Tell the app who came or left meanwhile, as the router does."""
+        """Notify the app of the people who came or left in the ``with`` block, as the router does."""
         followed = [topic for topic in topics if topic.endswith(f".{LAST}")]
         before = {topic: self._is_here(page, topic) for topic in followed}
         yield

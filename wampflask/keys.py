@@ -59,7 +59,8 @@ class Keys:
     def create(self, name: str, role: str, below: Iterable[str], *, roles: Iterable[str]) -> str:
         """Make a key and return it; it is not kept.
 
-        :param below: URIs, such as ``shop.stock``.   :param roles: those that there are.
+        :param below: URIs, such as ``shop.stock``.
+        :param roles: those that there are.
         :raises ConfigError: for a name that is taken or cannot be, a role that there is not, or a reserved URI.
         :raises InvalidURI: for a URI that is not strict.
         """

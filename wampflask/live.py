@@ -48,12 +48,12 @@ class LiveThing(Generic[P, R]):
     """Something that pages show true: a function that reads its state, and who may see it. Call it as the function.
 
     :param label: what messages call it.
-    :param names: the arguments that tell one from another, such as ``item``.
+    :param names: the arguments that identify one, such as ``item``.
     :param read: the function: it returns the state, read afresh.
     :param allow: the roles that may see it.
     :param per: ``all``: read without any person, sent to everybody who may see it. ``role``: read once for each role,
         the argument ``role``. ``person``: never sent; each page asks for itself, the argument ``viewer``.
-    :param every: seconds between readings while somebody listens, for what changes without anybody saying so.
+    :param every: seconds between readings while somebody listens, for what changes without a call of ``changed()``.
     :raises ConfigError: when nobody may see it, or the function cannot be called with these arguments.
     """
 
@@ -164,7 +164,8 @@ class LiveThing(Generic[P, R]):
     def state_for(self, args: Mapping[str, Any], viewer: Caller) -> Any:
         """Read the state for one person, in the context of their call.
 
-        :raises CallFailed: when there is none. :raises NotAuthorized: when there is none for them.
+        :raises CallFailed: when there is none.
+        :raises NotAuthorized: when there is none for them.
         """
         found = self._state_or_error(args, {"viewer": viewer}, None)
         if isinstance(found, WampError):
@@ -191,7 +192,7 @@ class LiveThing(Generic[P, R]):
     def events(self, topic: str, states: States, keys: list[str] | None) -> list[tuple[str, Any]]:
         """For each role, or :data:`NO_ROLE`, what its event carries in front of the number. Reactor thread.
 
-        None, where there is no state, has pages ask and learn why.
+        None stands for no state: pages ask for the reason.
 
         :param keys: of rows that have changed; None for all.
         """
@@ -229,7 +230,7 @@ class Rows(Addressed[P, R]):
     """A keyed set: rows appear, change and go. The function returns rows, or a mapping from keys to them.
 
     It may take ``keys``, the keys that have changed or None for all, so as to read no more than these. When it returns
-    None there are no rows at all, and pages are told to ask.
+    None there are no rows at all, and pages ask for the reason.
 
     :param key: the name of a row's key in it.
     """

@@ -1,4 +1,4 @@
-"""What answers when a live thing is called: its state as it is from now on, and the state's number."""
+"""What answers when a live thing is called: its present state, and the state's number."""
 
 from __future__ import annotations
 
@@ -85,7 +85,8 @@ def numbered(read: Callable[P, Any]) -> Callable[P, CallResult]:
 
     The number is asked for before the function runs, so it must begin its own transaction. Handlers' threads only.
 
-    :raises NotConnected: there is no session. :raises WampTimeout: the router did not answer.
+    :raises NotConnected: there is no session.
+    :raises WampTimeout: the router did not answer.
     """
 
     @wraps(read)

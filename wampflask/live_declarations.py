@@ -133,7 +133,7 @@ class LiveDeclarations:
             or a mapping from models to functions from a row to the arguments. Without it: ``changed()``.
         :param per: ``all``, ``role`` or ``person``: see :class:`wampflask.live.LiveThing`.
         :param row: the fragment is a list: the function returns rows, and the template renders one, by this name.
-        :param key: a row's attribute that tells it from the others.
+        :param key: a row's attribute that identifies it.
         :param name: what templates call it; by default the function's name.
         :raises ConfigError: when nobody may see it, or the function cannot be called so.
         """
@@ -204,7 +204,8 @@ class LiveDeclarations:
         """Who is here, such as in ``todo.team.7``; needs an app context.
 
         :param timeout: seconds for the router's answer; default ``WAMP_CALL_TIMEOUT``.
-        :raises NotConnected: there is no session. :raises WampTimeout: the router did not answer.
+        :raises NotConnected: there is no session.
+        :raises WampTimeout: the router did not answer.
         """
         return online(f"{uris.check(uri)}.{LAST}", timeout)
 

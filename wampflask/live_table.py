@@ -1,6 +1,6 @@
 """``{{ live_table(values) }}``: a bound table in a page, editable and live, without any JavaScript of the app's.
 
-It is rendered in place, so that it can be read without JavaScript; then cells are fields for those who may write, rows
+It is rendered in place, so that it can be read without JavaScript; then cells are fields for people who may write, rows
 can be added and deleted, what others change shows at once, and of a conflict both sides are shown.
 
 An app that wants markup of its own writes it between ``{% call live_table(values) %}`` and ``{% endcall %}``; the parts
@@ -73,7 +73,7 @@ def live_table(
     texts: Mapping[str, str] | None = None,
     caller: Callable[[], str] | None = None,
 ) -> Markup:
-    """The table for the page that is being rendered; nothing for those who may not read it.
+    """The table for the page that is being rendered; nothing for people who may not read it.
 
     :param values: what ``wamp.bind`` returned.
     :param columns: the fields to show, in this order; by default all.

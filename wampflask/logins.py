@@ -48,7 +48,7 @@ def identify(roles: Roles) -> Identity | None:
 
 
 def revoke_at_log_out(app: Flask, revoke: Callable[[str], None]) -> None:
-    """End the live sessions of whoever logs out of ``app``; do nothing if that was arranged.
+    """End the live sessions of a person who logs out of ``app``; do nothing when that is set up already.
 
     A log-out must succeed whatever the router does: what goes wrong is logged.
     """

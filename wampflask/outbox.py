@@ -44,7 +44,7 @@ class Outbox:
     :param counters: ``published_later`` is counted here.
     :param limit: publications kept, ``WAMP_OUTBOX_MAX``.
     :param timeout: seconds to wait for room.
-    :param on_dropped: told ``(count, reason, topic)`` in any thread.
+    :param on_dropped: called with ``(count, reason, topic)``, in any thread.
     """
 
     def __init__(

@@ -72,7 +72,8 @@ class Page(ABC):
     def call(self, procedure: str, *args: Any, **kwargs: Any) -> Any:
         """Call, and return the first result, or the keywords where there is none, as ``call()`` in a browser does.
 
-        :raises NotAuthorized: the page may not, or the handler refuses. :raises NoSuchProcedure: nobody has it.
+        :raises NotAuthorized: the page may not, or the handler refuses.
+        :raises NoSuchProcedure: nobody has it.
         :raises CallFailed: the callee's own error.
         """
 

@@ -1,7 +1,7 @@
 """Strict JSON payloads, checked at the sender.
 
 A ``datetime`` or a ``set`` that reaches a router over CBOR stops the delivery to JSON subscribers
-half-way, and a call that returns one is never answered; NaN is no JSON at all. So what is not JSON is
+half-way, and a call that returns one is never answered; NaN is not JSON at all. So what is not JSON is
 refused before it leaves, and the error names the value's path.
 """
 

@@ -40,9 +40,11 @@ class Permission:
         never a wildcard: an unguessable word that one has to know), ``{authid}``
         (the session's authid, with ``_`` for its ``:``) or ``{claim}`` (what the session's ticket claims).
         Each action is for one role, several, or ``"everyone"``: every role of people, logged in or not.
-    :param call: roles that may call the procedure.      :param register: roles that may provide it.
-    :param publish: roles that may publish to the topic.  :param subscribe: roles that may hear it.
-    :param disclose: tell subscribers who published, and those who registered who calls. Handlers in Flask
+    :param call: roles that may call the procedure.
+    :param register: roles that may provide it.
+    :param publish: roles that may publish to the topic.
+    :param subscribe: roles that may hear it.
+    :param disclose: let subscribers know who published, and callees who calls. Handlers in Flask
         always know their caller; visitors learn of each other only where this is set.
     :raises ValueError: for a URI or role that cannot be, saying what would do.
     """

@@ -23,7 +23,8 @@ def revoke(file: Path, authid: str, *, lifetime: float, now: float | None = None
     The router reads the file before each join. Sessions that have joined stay until they are killed
     (``wamp.revoke`` does both).
 
-    :param file: ``<instance>/revoked``.       :param lifetime: of tickets, seconds; older lines are dropped.
+    :param file: ``<instance>/revoked``.
+    :param lifetime: of tickets, seconds; older lines are dropped.
     """
     moment = time.time() if now is None else now
     since = moment - lifetime - 3600

@@ -19,7 +19,8 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 class Roles:
     """The roles that tickets can have.
 
-    :param people: of people who are logged in.   :param programs: of programs that join with tickets.
+    :param people: of people who are logged in.
+    :param programs: of programs that join with tickets.
     :raises ConfigError: for a name that cannot be a role's.
     """
 
@@ -60,7 +61,8 @@ class Roles:
     def read(self, what: str, named: Iterable[str] | str, *, backend: bool = False) -> tuple[str, ...]:
         """The roles that are meant: one, several, or everyone.
 
-        :param what: what they are for, to be named in an error.   :param backend: the app's workers may be meant, too.
+        :param what: what they are for, to be named in an error.
+        :param backend: the app's workers may be meant, too.
         :raises ConfigError: for one that there is not.
         """
         known = (*self.permitted, BACKEND) if backend else self.permitted

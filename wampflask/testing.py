@@ -61,7 +61,8 @@ class RouterNode:
         realms' names to their permissions, for several realms in one node (they share ``secret``).
     :param folder: to work in; by default a temporary one that goes with :meth:`close`. It is laid out like an
         instance folder: ``ticket.key``, ``revoked``, ``crossbar/``.
-    :param roles: those of the app.   :param follow_workers: workers may change the permissions, as in a real instance.
+    :param roles: those of the app.
+    :param follow_workers: workers may change the permissions, as in a real instance.
     :param options: further fields of :class:`wampflask.router.render.Node`, such as ``origins``.
     """
 
@@ -205,7 +206,8 @@ class RouterNode:
         """A page of somebody, as :meth:`MemoryRealm.page` has it, on this router. Leave it, or use it in a ``with``.
 
         :param user: the id of a person who is logged in, or a Flask-Login user; without it, a visitor.
-        :param role: theirs, if it is not ``user``.   :param authid: of somebody else, such as ``agent:web1``.
+        :param role: theirs, if it is not ``user``.
+        :param authid: of somebody else, such as ``agent:web1``.
         :param claims: what their ticket says besides, such as ``team=1`` or ``team=[1, 2]``.
         :raises ValueError: for what cannot stand in a ticket.
         """

@@ -65,7 +65,7 @@ def _needs_no_form_token(app: Flask) -> None:
 
 @blueprint.get("/wamp/ticket")
 def ticket() -> Response:
-    """A ticket for whoever asks, for one connect; pages of other sites are refused."""
+    """Return a ticket for the person who asks, for one connect; pages of other sites are refused."""
     issuer = issuer_of()
     page = request.headers.get("Origin") or request.host_url.rstrip("/")
     if not _is_same_origin() and not _shared_origin(issuer):
@@ -123,7 +123,7 @@ def _shared_origin(issuer: TicketIssuer) -> str | None:
 
 
 def _is_same_origin() -> bool:
-    """Whether the request comes from a page of ours, or from no page at all (typed, or a program's)."""
+    """Whether the request comes from the app's own page, or from no page at all (typed, or a program's)."""
     site = request.headers.get("Sec-Fetch-Site")
     if site is not None and site not in ("same-origin", "none"):
         return False

@@ -101,7 +101,7 @@ def visitor_authid() -> str:
 def explain_refusal(reason: str, url: str) -> str:
     """Why the router at ``url`` refused a worker's ticket, and what to do.
 
-    The router tells nobody what is wrong with a ticket; but a worker's own has nothing wrong with it.
+    The router does not reveal what is wrong with a ticket; but a worker's own is valid, so these are the causes left.
 
     :param reason: what the router said: ``uri: text``.
     """

@@ -293,5 +293,5 @@ def test_one_line_for_each_session_is_logged(node: RouterNode) -> None:
     assert node.has_logged(line)
     said = node.log()[before:]
     assert said.count(line) == 1
-    assert "NaN is no JSON" in said
+    assert "NaN is not JSON" in said
     assert "Traceback" not in said

@@ -129,7 +129,7 @@ BROKEN: list[tuple[str, str, Break]] = [
         lambda c: ws(c)["auth"].update(ticket={"type": "static", "principals": {"joe": {"ticket": "secret"}}}),
     ),
     ("a foreign authenticator", "checked by the plugin", lambda c: ws(c)["auth"]["ticket"].update(create="x.y")),
-    ("another method", "no method of ours", lambda c: ws(c)["auth"].update(wampcra={"type": "static"})),
+    ("another method", "is not allowed", lambda c: ws(c)["auth"].update(wampcra={"type": "static"})),
     ("anonymous users", "without a ticket", lambda c: ws(c)["auth"]["anonymous"].update(role="user")),
     ("anonymous backends", "without a ticket", lambda c: ws(c)["auth"]["anonymous"].update(role="backend")),
     ("a reverse proxy", "beside the router", lambda c: web(c)["paths"].update(x={"type": "reverseproxy"})),

@@ -202,7 +202,7 @@ def test_a_folder_that_is_not_rendered_cannot_become_a_router(tmp_path: Path) ->
     )
     assert done.returncode == 1
     assert done.stderr == (
-        f"Error: {tmp_path / 'config.json'} is no rendered configuration. 'flask wamp router render' writes it.\n"
+        f"Error: {tmp_path / 'config.json'} is not a rendered configuration. 'flask wamp router render' writes one.\n"
     )
 
 

@@ -64,10 +64,10 @@ def test_the_real_router_is_patched_and_says_so(node: RouterNode) -> None:
     assert node.has_logged("wampflask: patched: connections that leave 4194304 bytes unread are closed")
     assert node.has_logged("wampflask: patched: pages and agents are sent messages of any length")
     assert node.has_logged("wampflask: patched: the rate limit counts bytes, too")
-    assert node.has_logged("wampflask: patched: callees and the router's insides are not told to clients")
+    assert node.has_logged("wampflask: patched: callees and the router's insides are hidden from clients")
     assert node.has_logged("wampflask: patched: JSON is read strictly")
     line = next(line for line in node.log().splitlines() if "colouring names replaced" in line)
-    assert int(line.split("tuned: ")[1].split()[0]) > 40
+    assert int(line.split("patched: ")[1].split()[0]) > 40
 
 
 def test_once_for_all_realms(node: RouterNode) -> None:
@@ -132,7 +132,7 @@ def test_without_crossbars_session_it_says_so_and_goes_on(
         "protocol.WampWebSocketServerProtocol.sendMessage",
         "protocol.WampWebSocketServerProtocol.onMessage",
     ):
-        assert any(f"untuned, going on without: crossbar.router.{missing}" in line for line in said), missing
+        assert any(f"not patched, going on without: crossbar.router.{missing}" in line for line in said), missing
 
 
 def test_without_the_messages_fields_it_says_so() -> None:

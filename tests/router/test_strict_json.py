@@ -48,8 +48,8 @@ def test_what_is_no_json_is_not_just_refused(data: bytes) -> None:
 @pytest.mark.parametrize(
     ("data", "why"),
     [
-        (b"[NaN]", "NaN is no JSON"),
-        (b"[-Infinity]", "-Infinity is no JSON"),
+        (b"[NaN]", "NaN is not JSON"),
+        (b"[-Infinity]", "-Infinity is not JSON"),
         (b"[-1e400]", "the number -1e400 has no finite value"),
         (b"[9007199254740993]", "an integer beyond"),
         (b'["a\\uD800b"]', "lone surrogate"),

@@ -15,6 +15,6 @@ relative imports, because there it is the top-level package ``plugin``.
 ``patches``    what makes the router faster, and closes connections that never log in
 ``strict_json``    JSON as every peer can read it
 ``guard``     what happens to messages that are refused
-``redaction`` what Crossbar's messages need not tell
+``redaction`` details that Crossbar's messages should not carry
 ``file_cache``   a file that is read again when it changes
 """

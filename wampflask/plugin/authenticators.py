@@ -27,7 +27,8 @@ Authenticator = Callable[[str | None, str | None, Mapping[str, Any]], Principal]
 class Gate:
     """The tickets of one realm, and which of them were revoked.
 
-    :param secret: file of the ticket secret.   :param revoked: file of the revocations.
+    :param secret: file of the ticket secret.
+    :param revoked: file of the revocations.
     :param blocked: file of the blocks.
     :param roles: that browsers and programs may have here.
     """
@@ -95,7 +96,7 @@ def backends(config: Mapping[str, Any], controller: object) -> Authenticator:  #
 def clients(config: Mapping[str, Any], controller: object) -> Authenticator:  # noqa: ARG001 - Crossbar's signature
     """Crossbar's ``create`` for browsers and agents: everybody with a ticket but the backend.
 
-    A role of Crossbar's own, such as ``trusted``, is never let in, whoever signed the ticket.
+    A role of Crossbar's own, such as ``trusted``, is never admitted, even with a valid signature.
     """
     return _authenticator(config, lambda gate, role: role in gate.roles)
 

@@ -61,7 +61,7 @@ class Authorizer(ApplicationSession):
             decision = self._rules.decide(Session.of(details), uri, action, options)
             if not self._rate_limit.allows(details["session"]):
                 decision = DENY
-        except Exception:  # a boundary: an error in here must deny and tell the client nothing
+        except Exception:  # a boundary: an error in here must deny and reveal nothing to the client
             log.failure("wampflask: cannot decide, so denied: {log_failure.value}")
             decision = DENY
         if decision.allow and action == "subscribe":

@@ -1,6 +1,6 @@
 """What connections have not read yet: bounded for each, and for all untrusted ones together; freed when one is gone.
 
-Twisted keeps what it cannot send yet, however much that is. Its flow control tells a connection's producer at each
+Twisted keeps what it cannot send yet, however much that is. Its flow control notifies a connection's producer at each
 write that finds more than 64 KiB waiting. Our producer cannot pause, because the messages are other people's; so it
 watches, and ends the connection of a reader that is too far behind.
 """
@@ -27,7 +27,7 @@ class Backlog:
     :param reader: bytes that an untrusted client may leave unread.
     :param backend: bytes that a Flask worker may leave unread.
     :param total: bytes that all untrusted clients together may leave unread; beyond it, the one furthest behind goes.
-    :param heap: is told of memory that becomes free.
+    :param heap: notified of memory that becomes free.
     """
 
     def __init__(self, *, reader: int, backend: int, total: int, heap: Heap) -> None:
@@ -39,7 +39,7 @@ class Backlog:
         self._behind: dict[Reader, int] = {}
 
     def check(self, reader: Reader) -> None:
-        """More waits for ``reader``: end it, or whoever is furthest behind, if that is too much."""
+        """More waits for ``reader``: close it, or the one that is furthest behind, if that is too much."""
         if reader.trusted:
             if reader.waiting > self._backend:
                 reader.end()
@@ -59,7 +59,8 @@ class Backlog:
 class Reader:
     """One connection: the producer that Twisted's flow control talks to.
 
-    :param session: Crossbar's.      :param transport: autobahn's protocol.
+    :param session: Crossbar's.
+    :param transport: autobahn's protocol.
     """
 
     def __init__(self, backlog: Backlog, session: Any, transport: Any) -> None:

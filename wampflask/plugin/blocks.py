@@ -18,7 +18,8 @@ LIFTED = 0.0
 class Block:
     """One person may not join.
 
-    :param until: seconds since the epoch; None for good.   :param reason: for that person to read; may be empty.
+    :param until: seconds since the epoch; None for good.
+    :param reason: for that person to read; may be empty.
     """
 
     until: float | None
@@ -33,7 +34,7 @@ def parse(text: str) -> dict[str, Block]:
     """The last block of each authid. A torn last line is skipped: it is read when it is whole."""
     found: dict[str, Block] = {}
     for one in text.split("\n")[:-1]:
-        with contextlib.suppress(ValueError, TypeError):  # not one of ours: no reason to shut everybody out
+        with contextlib.suppress(ValueError, TypeError):  # not a line of this format: no reason to refuse everybody
             authid, until, reason = json.loads(one)
             found[authid] = Block(until, reason)
     return found

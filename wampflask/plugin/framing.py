@@ -2,7 +2,7 @@
 
 A server's WebSocket frames are not masked, so a message is the same bytes in every connection. Crossbar hands one event
 to all its subscribers, and autobahn keeps its JSON in it; but it frames that for each, which is half of what remains
-of a router's time. Here the frame is kept beside the JSON, and written as it is.
+of a router's time. Here the frame is kept beside the JSON, and written unchanged.
 
 The first subscriber's goes through autobahn, errors and all, and so does everything where autobahn would do more than
 write one frame at once: compressed, fragmented, masked, longer than allowed, queued or logged messages.

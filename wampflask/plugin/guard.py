@@ -1,4 +1,4 @@
-"""What happens to a message that is refused: whoever waits for it gets an error at once, and nobody else notices.
+"""What happens to a message that is refused: the side that waits gets an error at once, and no other is affected.
 
 For both ends of a connection: :class:`StrictSerializer` is for Flask workers, :func:`apply` makes the router read
 as strictly, and refuse what Crossbar lets through.
@@ -61,9 +61,9 @@ class Refused:
 
 
 def instead(data: bytes, why: str) -> message.Error | Refused | None:
-    """What stands for a message that is refused: :class:`Refused`, or the error of whoever waits for an answer.
+    """What stands for a message that is refused: :class:`Refused`, or the error for the side that waits for an answer.
 
-    None where nobody can be told, so that the connection must end.
+    None where no error can be sent, so that the connection must end.
     """
     head = _HEAD.match(data[:100].decode(errors="replace"))
     if head is None:
@@ -136,13 +136,14 @@ def _unserialize(serializer: Serializer, data: bytes, binary: bool | None, refus
 RULES: dict[str, Rules] = {}
 """By realm: what the component of each realm goes by."""
 
-_told: WeakSet[Any] = WeakSet()
+_logged: WeakSet[Any] = WeakSet()
 
 
 def apply(sessions: ModuleType | None, dealers: ModuleType | None) -> str | None:
     """Make this router read strictly, and speak JSON one message at a time only.
 
-    :param sessions: Crossbar's module of sessions.     :param dealers: its module of the dealer.
+    :param sessions: Crossbar's module of sessions.
+    :param dealers: its module of the dealer.
     :returns: why it is impossible, or None.
     """
     session_class = getattr(sessions, "RouterSession", None)
@@ -178,9 +179,9 @@ def apply(sessions: ModuleType | None, dealers: ModuleType | None) -> str | None
 
 
 def _refuse(session: Any, refused: Refused) -> None:
-    if session not in _told:
-        _told.add(session)
-        text = "wampflask: refused a message of session {session}, and will tell of no other of it: {why}"
+    if session not in _logged:
+        _logged.add(session)
+        text = "wampflask: refused a message of session {session}, and will not log others of it: {why}"
         log.warn(text, session=session._session_id, why=refused.why)  # noqa: G010, SLF001 - txaio has no warning()
     if refused.answer is not None:
         session._transport.send(refused.answer)  # noqa: SLF001
@@ -227,7 +228,7 @@ def _check_subscribe(session: Any, msg: message.Subscribe) -> str | None:
 
 
 def _check_register(session: Any, msg: message.Register) -> str | None:
-    """Crossbar asks for permission only after it has told whether there is such a procedure."""
+    """Crossbar asks for permission only after revealing whether the procedure exists."""
     if session._authrole in TRUSTED:  # noqa: SLF001
         return None
     rules = RULES.get(session._realm)  # noqa: SLF001

@@ -31,7 +31,7 @@ class Heap:
         self._planned = False
 
     def freed(self, size: int) -> None:
-        """Note that ``size`` bytes were freed; the memory is trimmed soon if that makes it worth while."""
+        """Note that ``size`` bytes were freed; the memory is trimmed soon if it is enough to matter."""
         self._freed += size
         if self._trim is not None and self._freed >= TRIM_AFTER and not self._planned:
             self._planned = True

@@ -18,7 +18,7 @@ from . import roster, stamps
 SOON = 0.05
 """Seconds from a page's question to the look that finds it subscribed."""
 PATIENCE = 60
-"""Seconds for a worker's handlers; then another is told."""
+"""Seconds for a worker's handlers; then another worker is notified."""
 
 log = make_logger()
 
@@ -34,7 +34,7 @@ class Live:
         self._session = session
         self._file = file
         self._roster = roster.Roster(self._subscriptions_to)
-        self._telling = False
+        self._is_notifying = False
 
     async def begin(self) -> None:
         """Answer workers from now on, and look who is here."""
@@ -56,16 +56,16 @@ class Live:
         return router._broker._subscription_map.match_observations(topic)  # noqa: SLF001 - same
 
     def _look(self) -> None:
-        """Tell a worker what has changed; what no worker takes is told at a later look."""
+        """Notify a worker of what has changed; what no worker takes is sent again at a later look."""
         self._roster.look()
-        if self._telling or not (news := self._roster.take_news()):
+        if self._is_notifying or not (news := self._roster.take_news()):
             return
-        self._telling = True
-        telling = self._session.call(roster.CHANGED, news, options=CallOptions(timeout=PATIENCE))
-        telling.addBoth(self._told, news).addErrback(_log_bug)
+        self._is_notifying = True
+        notifying = self._session.call(roster.CHANGED, news, options=CallOptions(timeout=PATIENCE))
+        notifying.addBoth(self._notified, news).addErrback(_log_bug)
 
-    def _told(self, result: Any, news: list[list[Any]]) -> None:
-        self._telling = False
+    def _notified(self, result: Any, news: list[list[Any]]) -> None:
+        self._is_notifying = False
         if isinstance(result, Failure):
             self._roster.give_back(news)
             result.trap(ApplicationError)  # no worker is there, or it went before it answered

@@ -2,7 +2,7 @@
 
 *Colouring.* For each message it sends, autobahn colours five strings for a trace line that nobody
 reads: about 40 % of a router's time. The modules import the colouring functions by name, so each
-module's own name is replaced by a function that returns the text as it is.
+module's own name is replaced by a function that returns the plain text.
 
 *Redaction.* See ``redaction``.
 
@@ -19,7 +19,7 @@ Here that bound is for what comes; what is sent was bounded when it came.
 
 *Backlog, heap, rate limit.* See ``backlog``, ``heap`` and ``rate_limit``.
 
-A Crossbar in which these places are gone goes on unpatched. What is said is said at the level of warnings,
+A Crossbar in which these places are gone goes on unpatched. All of it is logged as warnings,
 because routers run at that: Crossbar's information names everybody who joins.
 """
 
@@ -41,7 +41,7 @@ COLOURING = ("autobahn.util", "crossbar._util")
 SESSIONS = "crossbar.router.session"
 DEALER = "crossbar.router.dealer"
 LEAVE_TIMEOUT = 0.5
-"""Seconds that a session may take to leave when it is told to."""
+"""Seconds that a session may take to leave when it is asked to."""
 
 _applied: set[str] = set()
 
@@ -56,9 +56,11 @@ def apply(
 ) -> None:
     """Make the changes once in this process, whichever realm's component comes first.
 
-    :param colours: replace the colouring.      :param fan_out: send an event to all at once.
+    :param colours: replace the colouring.
+    :param fan_out: send an event to all at once.
     :param join_timeout: seconds after which a connection without a session is closed; 0 for never.
-    :param unread: bounds of :class:`backlog.Backlog`.      :param limit: what counts the bytes of messages.
+    :param unread: bounds of :class:`backlog.Backlog`.
+    :param limit: what counts the bytes of messages.
     """
     if _applied:
         return
@@ -86,7 +88,7 @@ def apply(
     _report("pages and agents are sent messages of any length", problem)
     problem = rate_limit.apply(sys.modules.get(rate_limit.PROTOCOLS), limit)
     _report("the rate limit counts bytes, too", problem)
-    _report("callees and the router's insides are not told to clients", redaction.apply())
+    _report("callees and the router's insides are hidden from clients", redaction.apply())
     _report("JSON is read strictly", guard.apply(sys.modules.get(SESSIONS), sys.modules.get(DEALER)))
 
 
@@ -178,9 +180,9 @@ def close_silent(sessions: ModuleType | None, timeout: float) -> str | None:
 
 
 def close_ended(sessions: ModuleType | None, timeout: float) -> str | None:
-    """Close connections whose session was told to leave and is there ``timeout`` seconds later.
+    """Close connections whose session was asked to leave and is there ``timeout`` seconds later.
 
-    To tell it twice is no error any more: Crossbar would tell none of the others that it means to end with it.
+    Asking it twice is not an error any more: that error would keep Crossbar from ending the other sessions.
 
     :returns: why it is impossible, or None.
     """

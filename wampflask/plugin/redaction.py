@@ -1,6 +1,6 @@
-"""What Crossbar tells its clients and need not: taken out of its messages as they are made.
+"""Details that clients should not see are taken out of Crossbar's messages as they are made.
 
-*RESULT* names the callee's session, authid and role to whoever called, even where nobody declared that,
+*RESULT* names the callee's session, authid and role to the caller, even where that was not declared,
 and takes another name from the callee's own word (``forward_for``). *WELCOME* names the router's host,
 process and worker. The handler's side of a call (INVOCATION) is not touched: that is ``rules``' to decide.
 """

@@ -2,8 +2,8 @@
 
 Following the topic is being here, so the router's own subscriptions are the truth, and nothing is counted twice or
 forgotten. A page that comes is seen at once, because it asks for permission; one that went is noticed by the next look,
-and its person stays for a while: a reload is no leaving. Nor is a restart of the router: who was here is kept, and
-stays until pages have had the time to come back.
+and its person stays for a while: a reload does not count as leaving. Nor does a restart of the router: people who were
+here are kept until their pages have had the time to come back.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ Kept = dict[str, dict[str, tuple[str, float]]]
 class Person:
     """Somebody who is here, or was a moment ago.
 
-    :param sessions: their pages.   :param since: seconds since the epoch.
+    :param sessions: their pages.
+    :param since: seconds since the epoch.
     :param left: when the last page went; None while there is one.
     """
 
@@ -66,7 +67,7 @@ class Roster:
         self._topics.setdefault(topic, {})
 
     def people(self, topic: str) -> list[list[Any]]:
-        """``[[authid, role, pages, since], …]`` of those who are here now."""
+        """``[[authid, role, pages, since], …]`` of the people who are here now."""
         if topic in self._topics:
             self._look_at(topic)
         return [
@@ -84,7 +85,7 @@ class Roster:
             self._look_at(topic)
 
     def take_news(self) -> list[list[Any]]:
-        """What has changed since this was called last: ``[[topic, came, left], …]``, which is to be told a worker."""
+        """What has changed since this was called last: ``[[topic, came, left], …]``, for a worker."""
         news, self._news = self._news, {}
         return [[topic, sorted(came), sorted(left)] for topic, (came, left) in news.items()]
 
@@ -102,7 +103,7 @@ class Roster:
             self._topics[topic] = {authid: Person(role, 0, since, left) for authid, (role, since) in people.items()}
 
     def give_back(self, news: Iterable[Iterable[Any]]) -> None:
-        """No worker could be told of that."""
+        """Keep what no worker could be notified of."""
         for topic, came, left in news:
             self._note(topic, set(came), set(left))
 
@@ -129,7 +130,7 @@ class Roster:
             del self._topics[topic]
 
     def _note(self, topic: str, came: set[str], left: set[str]) -> None:
-        """Somebody who came and left, or the other way round, before a worker was told, is no news."""
+        """A person who came and left, or the other way round, before a worker was notified is left out."""
         known_came, known_left = self._news.pop(topic, (set(), set()))
         came, left = came | known_came, left | known_left
         if came != left:

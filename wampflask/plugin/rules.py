@@ -27,8 +27,8 @@ CLOSED = ("wamp", "crossbar")  # and no rule opens these: sessions' details are 
 
 _COMPONENT = re.compile(r"[0-9a-z_]+")
 
-# What a stranger's request may carry. Not among them: forward_for (Crossbar takes the caller's and the
-# publisher's identity from it), retain (lasts for ever and ignores eligible_*), eligible_*/exclude_*
+# What an untrusted client's request may carry. Not among them: forward_for (Crossbar takes the caller's and the
+# publisher's identity from it), retain (never expires and ignores eligible_*), eligible_*/exclude_*
 # (events for one victim's eyes), concurrency (leaks slots), payload encryption (is not JSON).
 _OPTIONS = {
     "call": frozenset({"timeout", "receive_progress"}),
@@ -70,7 +70,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """``disclose``: tell the other side who called or published."""
+    """``disclose``: let the other side know who called or published."""
 
     allow: bool
     disclose: bool = False
@@ -107,7 +107,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One permission; ``foreign``: what it lets call may be provided by a stranger."""
+    """One permission; ``foreign``: an untrusted client may have registered what it lets call."""
 
     parts: tuple[Part, ...]
     roles: Mapping[str, frozenset[str]]
@@ -134,8 +134,8 @@ class Rule:
         """Whether a URI can be covered by both."""
         return len(self.parts) == len(other.parts) and all(map(Part.meets, self.parts, other.parts))
 
-    def tells(self, action: str) -> bool:
-        """Whether the other side learns who acts: our own handlers always do, strangers where declared."""
+    def discloses(self, action: str) -> bool:
+        """Whether the other side learns who acts: our own handlers always do, untrusted clients where declared."""
         return self.disclose or (action == "call" and not self.foreign)
 
 
@@ -165,7 +165,7 @@ class Rules:
             return DENY
         for rule in self._index.get((action, session.role, len(components)), ()):
             if rule.covers(components, session.words) and (rule.personal or not options.get("force_reregister")):
-                return Decision(allow=True, disclose=rule.tells(action))
+                return Decision(allow=True, disclose=rule.discloses(action))
         return DENY
 
 

@@ -1,6 +1,6 @@
 """WAMP's JSON, read strictly: what some peer behind the router could not read is refused where it comes in.
 
-Also fast: Python's scanner in C reads it, and few Python functions of ours are called. autobahn has a scanner in
+Also fast: Python's scanner in C reads it, and calls few Python functions. autobahn has a scanner in
 Python made for each message, for the sake of binary values, which nobody here sends. Standard library only.
 """
 
@@ -40,7 +40,8 @@ class Refused(ValueError):
 def read(data: bytes) -> Any:
     """The value of a JSON text.
 
-    :raises Refused: when a peer could not read it.     :raises ValueError: when it is no JSON at all.
+    :raises Refused: when a peer could not read it.
+    :raises ValueError: when it is not JSON at all.
     """
     try:
         value = _decoder.decode(data.decode())
@@ -108,7 +109,7 @@ def _float(text: str) -> float:
 
 
 def _constant(name: str) -> NoReturn:
-    raise Refused(f"{name} is no JSON")
+    raise Refused(f"{name} is not JSON")
 
 
 _decoder = json.JSONDecoder(parse_int=_integer, parse_float=_float, parse_constant=_constant)

@@ -23,7 +23,7 @@ VISITOR = "visitor"  # people who are not logged in
 PEOPLE = ("user", "admin")  # people who are, where an app has no roles of its own
 PROGRAMS = ("agent",)  # the same of programs that join with tickets
 TICKETED = (VISITOR, *PEOPLE, *PROGRAMS)
-NEVER = (BACKEND, ANONYMOUS, "trusted")  # no role of a browser's ticket, whoever signed it; the last is Crossbar's own
+NEVER = (BACKEND, ANONYMOUS, "trusted")  # no browser's ticket may have these roles; the last is Crossbar's own
 MAX_LENGTH = 4096
 MAX_CLAIM = 255
 MAX_VALUES = 200  # of one claim
@@ -178,7 +178,7 @@ class Tickets:
 
         :param revoked_before: of an authid, the moment up to which its tickets are revoked.
         :param block_of: of an authid, what may keep it out.
-        :raises TicketError: one of its subclasses, or itself for everything that is not a ticket of ours.
+        :raises TicketError: one of its subclasses, or itself for what this secret has not signed.
         """
         found = self._read(ticket)
         age = self._clock() - found.issued

@@ -1,6 +1,6 @@
 """Writes to many connections at the end of the reactor's turn, without asking the system first whether it may.
 
-Twisted has epoll tell it when a connection can be written to, writes, and has epoll forget it: three calls of the
+Twisted has epoll report when a connection can be written to, writes, and has epoll forget it: three calls of the
 system and a round of its loop for each subscriber of an event. A page that reads can nearly always be written to, so
 here all of them are simply written to in a row; where the system does not take everything, Twisted goes on as usual.
 """

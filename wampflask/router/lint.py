@@ -98,18 +98,18 @@ def _role(where: str, role: Data, *, guarded: bool) -> Iterator[Problem]:
 
 
 def _grant(where: str, grant: Data) -> Iterator[Problem]:
-    """A static permission for strangers. Crossbar's own know nothing of subscriptions' match policies."""
+    """A static permission for untrusted clients. Crossbar's own ignore the match policy of subscriptions."""
     uri, match, allowed = str(grant.get("uri", "")), grant.get("match"), grant.get("allow", {})
     if uri.endswith("*"):
         uri, match = uri[:-1], "prefix"
     if not any(allowed.values()):
         return
     if match == "wildcard" or not uri or uri.split(".", 1)[0] in RESERVED:
-        yield Problem(where, f"grants {uri!r}, which reaches wamp.*: give strangers the URIs of an app only")
+        yield Problem(where, f"grants {uri!r}, which reaches wamp.*: give untrusted clients only the URIs of an app")
     if not uri.endswith("."):
         yield Problem(where, f"grants {uri!r}: without a dot at its end, prefix subscriptions hear longer names too")
     if grant.get("cache"):
-        yield Problem(where, 'has "cache": true: its memory grows with each URI that strangers invent')
+        yield Problem(where, 'has "cache": true: its memory grows with each URI that an untrusted client invents')
 
 
 # our component
@@ -123,7 +123,7 @@ def _component(where: str, component: Data, roles: Sequence[object]) -> Iterator
     for number, rule in enumerate(extra.get("rules", ())):
         yield from _rule(f"{where}.extra.rules[{number}]", rule, roles)
     if not extra.get("patches", {}).get("join_timeout"):
-        yield Problem(where, "must have a join_timeout, or connections that never log in stay for ever")
+        yield Problem(where, "must have a join_timeout, or connections that never log in stay open")
     if not extra.get("rate_limit", {}).get("actions"):
         yield Problem(where, "must have a rate limit, or one page can keep the router busy alone")
     if not extra.get("patches", {}).get("unread", {}).get("reader"):
@@ -209,13 +209,13 @@ def _origins(where: str, options: Data) -> Iterator[Problem]:
             "must have options.allowed_origins that name our pages, each with its port, as https://polls.example:443",
         )
     if options.get("allow_null_origin", True):
-        yield Problem(where, "must have options.allow_null_origin false, or strangers' sandboxed pages may connect")
+        yield Problem(where, "must have options.allow_null_origin false, or sandboxed pages of any site may connect")
 
 
 def _pings(where: str, options: Data) -> Iterator[Problem]:
     for name in ("auto_ping_interval", "auto_ping_timeout"):
         if not options.get(name):
-            yield Problem(where, f"must have options.{name} (milliseconds), or dead browsers stay for ever")
+            yield Problem(where, f"must have options.{name} (milliseconds), or connections of dead browsers stay open")
     if options.get("auto_ping_restart_on_any_traffic", True):
         yield Problem(where, "must have options.auto_ping_restart_on_any_traffic false, or who never reads may stay")
 
@@ -240,7 +240,7 @@ def _method(where: str, method: str, item: Data) -> Iterator[Problem]:
         if item.get("role") != ANONYMOUS:
             yield Problem(where, f"gives {item.get('role')!r}; without a ticket there is only {ANONYMOUS!r}")
     elif method != "ticket":
-        yield Problem(where, "is no method of ours: join with tickets")
+        yield Problem(where, "is not allowed: join with tickets")
     elif item.get("type") != "function" or not str(item.get("create", "")).startswith("plugin.authenticators."):
         yield Problem(where, "must be checked by the plugin (type function, create plugin.authenticators.…)")
 

@@ -147,7 +147,7 @@ def _listens_on(config: Path) -> tuple[int, str]:
         (endpoint,) = (item["endpoint"] for item in worker["transports"] if item["type"] == "web")
         return int(endpoint["port"]), str(endpoint.get("interface", ""))
     except (OSError, ValueError, KeyError, TypeError):
-        raise RouterError(f"{config} is no rendered configuration. 'flask wamp router render' writes it.") from None
+        raise RouterError(f"{config} is not a rendered configuration. 'flask wamp router render' writes one.") from None
 
 
 def allow_many_files() -> None:
@@ -187,7 +187,7 @@ def forget_killed(folder: Path) -> None:
 
 
 def _kill(pid: int) -> None:
-    """Kill -9 a process of ours that is not our child, and wait until it holds nothing any more."""
+    """Send SIGKILL to a process that is not our child, and wait until it holds nothing any more."""
     handle = os.pidfd_open(pid)
     try:
         signal.pidfd_send_signal(handle, signal.SIGKILL)

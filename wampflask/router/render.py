@@ -34,9 +34,11 @@ class Realm:
     """One realm of a node. Paths are absolute, or relative to the node's folder.
 
     :param permissions: everything that roles other than backend may do.
-    :param secret: file of the ticket secret.     :param revoked: file of the revocations.
+    :param secret: file of the ticket secret.
+    :param revoked: file of the revocations.
     :param blocked: file of the blocks.
-    :param ticket_lifetime: seconds.        :param roles: that tickets can have, besides backend.
+    :param ticket_lifetime: seconds.
+    :param roles: that tickets can have, besides backend.
     :param follow_workers: workers may change the permissions; else they are what they are here.
     """
 
@@ -54,12 +56,14 @@ class Realm:
 class Node:
     """What a node is made of.
 
-    :param socket: the workers' unix socket.      :param port: TCP port of browsers and agents.
+    :param socket: the workers' unix socket.
+    :param port: TCP port of browsers and agents.
     :param interface: address to listen on; ``0.0.0.0`` for every network.
     :param origins: pages that may connect, such as ``https://polls.example`` or ``http://*:8080``.
     :param plugin_path: the folder in which Crossbar finds the package ``plugin``.
     :param remote_backend: Flask workers may join over ``port`` too (for workers on other machines).
-    :param max_message: bytes of a message from a browser.   :param max_connections: open at once on ``port``.
+    :param max_message: bytes of a message from a browser.
+    :param max_connections: open at once on ``port``.
     :param ping_interval: seconds between pings to browsers; who does not answer one within ``ping_timeout`` is
         closed. Both 1 or more.
     :param join_timeout: seconds until a connection without a session is closed.
@@ -130,7 +134,8 @@ def to_json(config: Mapping[str, Any]) -> str:
 def origins_for(*, port: int, public_url: str = "", local: bool = False) -> tuple[str, ...]:
     """The origins of our own pages.
 
-    :param port: of the pages.       :param public_url: the router's address as browsers see it, if it is fixed;
+    :param port: of the pages.
+    :param public_url: the router's address as browsers see it, if it is fixed;
         a front server that has both then serves the pages under the same name.
     :param local: pages of this machine may be at any port, as in development.
     """
@@ -239,7 +244,7 @@ def _websocket(node: Node) -> Config:
             "auto_ping_interval": round(node.ping_interval * 1000),
             "auto_ping_timeout": round(node.ping_timeout * 1000),
             "auto_ping_size": 12,
-            # a page that sends but never reads would else stay for ever, with all its events waiting in memory
+            # a page that sends but never reads would otherwise stay, with all its events waiting in memory
             "auto_ping_restart_on_any_traffic": False,
             "fail_by_drop": True,
         },
