@@ -581,7 +581,7 @@ class Client:
         self._send(signals.lost, reason=reason)
 
     def on_invocation(self, procedure: Procedure, invocation: Invocation) -> None:
-        """A procedure of ours is called."""
+        """One of our procedures is called."""
         self.counters["invoked"] += 1
         if procedure.direct is None:
             self._dispatcher.invoke(procedure, invocation)

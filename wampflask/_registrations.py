@@ -71,7 +71,7 @@ class Registrar:
             self.declare(declaration)
 
     def declare(self, declaration: Declaration) -> None:
-        """Ask for one more; nothing without a session, which will bring it along."""
+        """Ask for one more. Without a session, do nothing: the next one asks for everything."""
         if self._session is None or declaration in self._requested or not self._is_wanted(declaration):
             return
         self._requested.add(declaration)

@@ -16,11 +16,11 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
-from wampflask.people import Audience
 
 from wampflask import WAMP
 from wampflask.after_commit import AfterCommit
 from wampflask.apps import config as site_config
+from wampflask.audience import Audience
 from wampflask.config import Config, key_of
 from wampflask.status import COUNTERS
 
