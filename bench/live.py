@@ -1,8 +1,8 @@
 """(f): a card that stays true in open pages, with wampflask and with Turbo-Flask. All: ``python -m bench.live``.
 
-All serve the same shop (``bench/card``): one item in SQLite, one POST that sells it. A third side publishes nothing: as many
-commits as its view makes is the most that there can be, whatever is published. Ours runs in two gunicorn workers
-of eight threads beside the router. Turbo-Flask runs in one worker, because its sockets stand in one process's
+All serve the same shop (``bench/card``): one item in SQLite, one POST that sells it. A third side publishes
+nothing: as many commits as its view makes is the most that there can be, whatever is published. Ours runs in two
+gunicorn workers of eight threads beside the router. Turbo-Flask runs in one worker, because its sockets stand in one process's
 dictionary, with a thread for each page and twenty for requests. *Stale* is the time from a commit to the arrival of a
 state that contains it, at twenty of the pages.
 
@@ -362,9 +362,7 @@ def killed_workers(times: int = KILLS) -> None:
             took.append(time.monotonic() - begin)
             site.counters()
     middle, most = median(took), max(took)
-    print(
-        f"(f) {times} workers killed after their commits: noticed, and right after {middle:.2f} s, at most {most:.2f} s"
-    )
+    print(f"(f) {times} workers killed after their commits: pages right after {middle:.2f} s, at most {most:.2f} s")
 
 
 def _page(order: dict[str, Any]) -> Wire:

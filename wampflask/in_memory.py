@@ -213,7 +213,7 @@ class MemoryRealm(Client):
     def publish(self, publication: Publication) -> None:
         """Keep the event and deliver it to the app's own handlers."""
         self._require()
-        event = Event(publication.topic, list(publication.args), dict(publication.kwargs), publication.options)
+        event = Event(publication.topic, publication.args, publication.kwargs, publication.options)
         self.published.append(event)
         self.hear(event, Caller(SESSION, BACKEND, BACKEND, publication.topic))
 
@@ -347,7 +347,7 @@ class MemoryPage(Page):
         decision = self._realm.decide(self, "publish", topic, {})
         sent = Publication.of("publish", topic, args, kwargs, DEFAULT_PUBLISH)
         caller = Caller(self.session, self.authid, self.role, topic) if decision.disclose else Caller(uri=topic)
-        self._realm.hear(Event(topic, list(sent.args), dict(sent.kwargs)), caller, exclude=self)
+        self._realm.hear(Event(topic, sent.args, sent.kwargs), caller, exclude=self)
 
     def register(self, procedure: str, answer: Callable[..., Any]) -> None:
         self._realm.decide(self, "register", procedure, {})

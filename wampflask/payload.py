@@ -33,7 +33,7 @@ def clean(args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[list[Any], di
     )
 
 
-def check_size(uri: str, args: Sequence[Any], kwargs: Mapping[str, Any], limit: int) -> None:
+def check_size(uri: str, args: list[Any], kwargs: dict[str, Any], limit: int) -> None:
     """Refuse a cleaned payload that certainly is too large for a message.
 
     :param limit: bytes that the router takes.

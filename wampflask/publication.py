@@ -18,8 +18,8 @@ class Publication:
     """An event that is ready to be sent: its payload is strict JSON, and nobody else's."""
 
     topic: str
-    args: Sequence[Any]
-    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    args: list[Any]
+    kwargs: dict[str, Any] = field(default_factory=dict)
     options: PublishOptions = DEFAULT_PUBLISH
 
     @classmethod

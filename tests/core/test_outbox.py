@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -19,7 +19,7 @@ class FakeLink:
     """Records what is sent; acknowledgements come when the test says."""
 
     def __init__(self) -> None:
-        self.sent: list[tuple[str, Sequence[Any]]] = []
+        self.sent: list[tuple[str, list[Any]]] = []
         self.waiting: list[Deferred[Any]] = []
 
     def publish_within(self, timeout: float, publication: Publication) -> Deferred[Any]:

@@ -1,4 +1,4 @@
-"""How much an untrusted client's session may do a second: two buckets of tokens for each, actions and bytes."""
+"""The rate limit of a session: what an untrusted client may do a second, in two token buckets, actions and bytes."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 Python runs a module of this name before all others; ``wampflask.router.node`` puts this folder on the path of
 Crossbar's processes. The packages below are imported as empty ones whose names stand for the real things: all real
-packages are loaded when one of them is called. This runs in Crossbar's own environment and imports nothing of the library.
+packages are loaded when one of them is called. This runs in Crossbar's own environment, without the library.
 """
 
 from __future__ import annotations
