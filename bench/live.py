@@ -2,9 +2,9 @@
 
 All serve the same shop (``bench/card``): one item in SQLite, one POST that sells it. A third side publishes
 nothing: as many commits as its view makes is the most that there can be, whatever is published. Ours runs in two
-gunicorn workers of eight threads beside the router. Turbo-Flask runs in one worker, because its sockets stand in one process's
-dictionary, with a thread for each page and twenty for requests. *Stale* is the time from a commit to the arrival of a
-state that contains it, at twenty of the pages.
+gunicorn workers of eight threads beside the router. Turbo-Flask runs in one worker, because its sockets stand in one
+process's dictionary, with a thread for each page and twenty for requests. *Stale* is the time from a commit to the
+arrival of a state that contains it, at twenty of the pages.
 
 What the figures do not say: Turbo-Flask pushes inside of the POST, so at a low rate a page is newer by the interval in
 which we gather changes (0.1 s); and it needs no router. Our pages have forms with their own token, which cannot be
