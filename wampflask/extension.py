@@ -462,7 +462,7 @@ class WAMP(LiveDeclarations):
 
     @property
     def csp_hash(self) -> str:
-        """What ``script-src`` of a Content-Security-Policy needs for :func:`wamp_head`'s import map: ``'sha256-…'``.
+        """What ``script-src`` of a Content-Security-Policy needs for ``wamp_head()``'s import map: ``'sha256-…'``.
 
         Needs a request, as it depends on the app's prefix; a policy with nonces can do without.
         """

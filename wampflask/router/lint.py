@@ -243,8 +243,3 @@ def _method(where: str, method: str, item: Data) -> Iterator[Problem]:
         yield Problem(where, "is not allowed: join with tickets")
     elif item.get("type") != "function" or not str(item.get("create", "")).startswith("plugin.authenticators."):
         yield Problem(where, "must be checked by the plugin (type function, create plugin.authenticators.…)")
-
-
-def report(problems: Sequence[Problem]) -> str:
-    """One line each."""
-    return "\n".join(map(str, problems))
