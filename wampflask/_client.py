@@ -469,7 +469,7 @@ class Client:
         self._dispatcher.run_for(caller, function, done)
 
     def viewer(self) -> Caller:
-        """Who asks in the current request, or calls in the current handler."""
+        """Return who asks in the current request, or calls in the current handler."""
         known = current_caller.get(None)
         if known is not None:
             return known
@@ -486,7 +486,7 @@ class Client:
         return registration, self.link.session_id
 
     def holds(self, session: int | None) -> bool:
-        """Whether ``session`` is still this process's session."""
+        """Return whether ``session`` is still this process's session."""
         return session is not None and session == self.link.session_id
 
     def release(self, registration: Any) -> None:
@@ -497,7 +497,7 @@ class Client:
             self.app.logger.debug("A lock was gone before it was released", exc_info=True)
 
     def claims_of(self, session: int) -> Mapping[str, Claim]:
-        """What the ticket of a session claims; nothing when it has ended.
+        """Return what the ticket of a session claims; nothing when it has ended.
 
         :raises NotConnected: there is no session.
         :raises WampTimeout: the router did not answer.
@@ -528,11 +528,11 @@ class Client:
     # -- called by the link, in the reactor's thread
 
     def mint_ticket(self) -> str:
-        """A ticket for this worker."""
+        """Return a ticket for this worker."""
         return self.tickets.mint("backend", "backend")
 
     def declared(self) -> Sequence[Declaration]:
-        """What is to be registered and subscribed."""
+        """Return what is to be registered and subscribed."""
         return list(self.declarations) if self._serves else []
 
     def on_failed(self) -> None:
@@ -592,7 +592,7 @@ class Client:
             invocation.refuse(self._dispatcher.internal(procedure.uri, procedure.direct, error))
 
     def on_event(self, subscription: Subscription, event: Incoming) -> bool:
-        """An event arrived; whether a handler will run."""
+        """Pass an event to its handler; return whether it will run."""
         self.counters["events"] += 1
         try:
             self._dispatcher.deliver(subscription, event)

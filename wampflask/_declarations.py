@@ -150,7 +150,7 @@ def check_names(handler: Handler, pattern: Pattern) -> None:
 def arrange(
     handler: Handler, pattern: Pattern, uri: str, args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> tuple[list[Any], dict[str, Any]] | None:
-    """The arguments of ``handler``: the components of ``uri`` at their names, what was sent at the others.
+    """Return the arguments of ``handler``: the components of ``uri`` at their names, what was sent at the others.
 
     None when ``uri`` does not match, such as ``tea`` for ``<int:item>``.
 

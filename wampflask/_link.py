@@ -155,7 +155,7 @@ class Link:
     # -- called by the session
 
     def ticket(self) -> str:
-        """A fresh ticket to join with."""
+        """Return a fresh ticket to join with."""
         return self._owner.mint_ticket()
 
     def joined(self, session: Session) -> None:

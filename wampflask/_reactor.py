@@ -171,7 +171,7 @@ def _stop_in_hosted_reactor() -> Any:
 
 
 def is_reactor_thread() -> bool:
-    """Whether the caller runs in the reactor's thread."""
+    """Return whether the caller runs in the reactor's thread."""
     return bool(_this_process().is_io_thread())
 
 

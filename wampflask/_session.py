@@ -229,7 +229,7 @@ class Session(ApplicationSession):
 
 
 def transport(reactor: Any, config: Config, new_session: Callable[[], Session]) -> tuple[Any, Any]:
-    """The endpoint to connect to and the factory of the protocol to speak there.
+    """Return the endpoint to connect to and the factory of the protocol to speak there.
 
     The protocol has ``is_closed``, a Deferred, and ``transport.abortConnection()``.
     """
@@ -260,7 +260,7 @@ def _tls(host: str, ca: str) -> Any:
 
 
 def why_closed(protocol: Any) -> str:
-    """Why a connection ended before there was a session, in words for people."""
+    """Return why a connection ended before there was a session, in words for people."""
     failure = protocol.lost
     error = failure.value if failure else None
     origin = type(error).__module__.partition(".")[0]
@@ -387,7 +387,7 @@ def _to_ours(error: BaseException | None) -> WampError:  # noqa: PLR0911 - a tab
 
 
 def _error(request: int, error: BaseException) -> message.Error:
-    """The answer to an invocation that failed."""
+    """Return the answer to an invocation that failed."""
     ours = CallFailed("wamp.error.canceled") if isinstance(error, CancelledError) else _to_ours(error)
     kwargs = ours.kwargs if isinstance(ours, CallFailed) else None
     uri = ours.uri or "wamp.error.runtime_error"

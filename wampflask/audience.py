@@ -91,7 +91,7 @@ def audience(
 
 
 def person(user: object = None, visitor: str | None = None) -> str:
-    """The authid of one person.
+    """Return the authid of one person.
 
     :raises TypeError: neither or both are given.
     """

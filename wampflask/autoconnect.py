@@ -42,13 +42,13 @@ def connect_when_served(connect: Callable[[], None]) -> None:
 
 
 def is_loaded_by_command() -> bool:
-    """Whether a command other than ``flask run`` is loading the app: it may use WAMP, but serves nobody."""
+    """Return whether a command other than ``flask run`` is loading the app: it may use WAMP, but serves nobody."""
     loader = _find_loader(sys._getframe(1))
     return loader is not None and _is_flask_loader(loader) and not _is_flask_run()
 
 
 def is_loaded_by_server() -> bool:
-    """Whether a web server is loading the app: gunicorn, or ``flask run``."""
+    """Return whether a web server is loading the app: gunicorn, or ``flask run``."""
     loader = _find_loader(sys._getframe(1))
     return loader is not None and (not _is_flask_loader(loader) or _is_flask_run())
 
@@ -78,7 +78,7 @@ def _is_function(frame: FrameType, module: str, name: str) -> bool:
 
 
 def _is_serving_flask_run() -> bool:
-    """Whether this is ``flask run``'s process that serves: not its reloader's parent, not another command."""
+    """Return whether this is ``flask run``'s process that serves: not its reloader's parent, not another command."""
     context = click.get_current_context(silent=True)
     if context is None or not _is_flask_run():
         return False

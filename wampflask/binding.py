@@ -164,7 +164,7 @@ class Binding:
         self._send(real, f"tables.{self.table}.reset", {"reset": True}, "reset")
 
     def describe(self, row: Any) -> dict[str, Any]:
-        """A row as pages get it: ``pk``, ``version``, ``values``."""
+        """Return a row as pages get it: ``pk``, ``version``, ``values``."""
         return {
             "pk": self._pk(row),
             "version": getattr(row, self._version),
@@ -172,7 +172,7 @@ class Binding:
         }
 
     def attributes(self, row: Any) -> Markup:
-        """What a row's first tag needs in markup of an app's own: see :mod:`wampflask.live_table`."""
+        """Return what a row's first tag needs in markup of an app's own: see :mod:`wampflask.live_table`."""
         state = self.describe(row)
         text = Markup('data-row="{}" data-version="{}" data-values="{}"')
         return text.format(state["pk"], state["version"], json.dumps(state["values"]))
@@ -205,7 +205,7 @@ class Binding:
         return f"tables.{self.table}.{group}" if group else f"tables.{self.table}"
 
     def _group_of(self, row: Any) -> str | None:
-        """The group's word; None for a row in no group, empty where there are no groups."""
+        """Return the group's word; None for a row in no group, empty where there are no groups."""
         return "" if self.groups is None else self.groups.word_of(getattr(row, self.groups.field.name))
 
     def _group_before(self, change: changes.Change) -> str | None:
@@ -234,11 +234,11 @@ class Binding:
         when_committed(session, lambda: send(queued), subject=(self._name, subject))
 
     def _kind(self, session: Session, kind: str, pk: Any) -> str:
-        """A row that was made and then changed in one transaction is a created one."""
+        """Return the kind of change: a row that was made and then changed in one transaction is a created one."""
         return self._announced(session).setdefault(pk, kind)
 
     def _announced(self, session: Session) -> dict[Any, str]:
-        """The rows that were made or changed in the present transaction, and which of the two."""
+        """Return the rows that were made or changed in the present transaction, and which of the two."""
         transaction = session.get_transaction()
         announced: dict[Any, str]
         of, announced = session.info.get(self._name, (None, {}))
@@ -264,7 +264,7 @@ class Binding:
     def page(
         self, session: Session, who: Caller, after: Any = None, group: str = "", limit: int = PAGE
     ) -> tuple[list[Any], Any]:
-        """The rows that somebody may read, in the order of their keys, a page of them at a time.
+        """Return the rows that somebody may read, in the order of their keys, a page of them at a time.
 
         :param after: a key; rows after it.
         :param group: the word of the group whose rows are meant.
@@ -282,7 +282,7 @@ class Binding:
         return rows, self._pk(found[limit - 1]) if len(found) > limit else None
 
     def snapshot(self, after: object = None, limit: object = PAGE, *, group: str = "") -> dict[str, Any]:
-        """The rows that the caller may read: see :meth:`page`.
+        """Return the rows that the caller may read: see :meth:`page`.
 
         :param after: ``after`` of the answer before.
         :param limit: rows to look at, up to ``PAGE``.
@@ -295,7 +295,7 @@ class Binding:
             return {"rows": [self._answer(row) for row in rows], "more": last is not None, "after": last}
 
     def row(self, pk: object, *, group: str = "") -> dict[str, Any]:
-        """One row.
+        """Return one row.
 
         :raises CallFailed: ``tables.error.not_found``; also where the caller may not read it.
         """
@@ -344,30 +344,30 @@ class Binding:
             return gone
 
     def blank(self, group: str = "") -> Any:
-        """A new row, in its group."""
+        """Return a new row, in its group."""
         row = self._model()
         if self.groups is not None:
             setattr(row, self.groups.field.name, self._group(group))
         return row
 
     def may(self, who: Caller, row: Any) -> list[str]:
-        """What somebody may do with a row: update, delete."""
+        """Return what somebody may do with a row: update, delete."""
         return [action for action in ("update", "delete") if self.may_write(who, action, row)]
 
     def may_see(self, who: Caller, group: str = "") -> bool:
-        """Whether the router lets somebody read the table, or one group of it."""
+        """Return whether the router lets somebody read the table, or one group of it."""
         if who.role not in (*self.readers, BACKEND):
             return False
         return self.groups is None or self.groups.may_see(who, group)
 
     def may_write(self, who: Caller, action: str, row: Any) -> bool:
-        """Whether somebody may do one thing with a row, as far as roles and ``can_write`` say."""
+        """Return whether somebody may do one thing with a row, as far as roles and ``can_write`` say."""
         if who.role not in (*self.writers, BACKEND):
             return False
         return self._can_write is None or self._can_write(who, action, row)
 
     def may_read(self, who: Caller, row: Any) -> bool:
-        """Whether somebody whose role may read is to see a row."""
+        """Return whether somebody whose role may read is to see a row."""
         return self._can_read is None or self._can_read(who, row)
 
     @property
@@ -376,7 +376,7 @@ class Binding:
         return self._can_write is not None
 
     def _answer(self, row: Any) -> dict[str, Any]:
-        """What the caller gets of a row: it is theirs alone, so it can say what they may do with it."""
+        """Return what the caller gets of a row: it is theirs alone, so it can say what they may do with it."""
         return {**self.describe(row), **({"may": self.may(_who(), row)} if self.differs else {})}
 
     def _check_group(self, group: str) -> None:
@@ -433,7 +433,7 @@ class Binding:
             raise CallFailed(INVALID, str(error)) from None
 
     def _may_be_in(self, group: str | None, asked: str) -> bool:
-        """Whether the caller may leave a row in a group: in the one they work in, or another that is theirs."""
+        """Return whether the caller may leave a row in a group: in the one they work in, or another that is theirs."""
         if group == asked:
             return True
         return self.groups is not None and group is not None and self.groups.may_see(_who(), group)
@@ -454,7 +454,7 @@ class Binding:
         return self.key.to_json(getattr(row, self.key.name))
 
     def session(self) -> Any:
-        """The session of the handler that runs."""
+        """Return the session of the handler that runs."""
         return self._sessions() if self._sessions is not None else current_app.extensions["sqlalchemy"].session()
 
 

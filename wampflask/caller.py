@@ -62,7 +62,7 @@ class Caller:
 
 
 def user_authid(user_id: object) -> str:
-    """The authid of a person who is logged in: ``user:`` and their id, so written that it can stand in a URI.
+    """Return the authid of a person who is logged in: ``user:`` and their id, so written that it can stand in a URI.
 
     Digits and lower-case letters stay as they are; every other byte becomes ``_`` and its two hexadecimal digits.
 
@@ -76,7 +76,7 @@ def user_authid(user_id: object) -> str:
 
 
 def authid_of(user: object) -> str:
-    """The authid of a user: :func:`user_authid` of an id, or of what the ``get_id()`` of a Flask-Login user returns.
+    """Return a user's authid: :func:`user_authid` of an id, or of a Flask-Login user's ``get_id()``.
 
     :raises ValueError: nobody is logged in; the id is an authid already, or cannot stand in one.
     """

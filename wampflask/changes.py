@@ -199,7 +199,7 @@ def _mark(session: Session, changes: list[Change]) -> None:
 
 
 def _is_marked(session: Session, change: Change) -> bool:
-    """A row that was to be deleted is marked as it was before, whatever was set meanwhile; an orphan is not."""
+    """Return whether the row is marked already: one to be deleted is, as it was before; an orphan is not."""
     return change.kind == "deleted" and id(change.row) in session.info.get(_DELETED, ())
 
 

@@ -33,7 +33,7 @@ from .tickets import explain_refusal, issuer_of
 
 
 def node_of(app: Flask, config: Config, folder: Path) -> Node:
-    """The node that serves ``app``; its paths are relative to ``folder``, so that both can be moved together.
+    """Return the node that serves ``app``; its paths are relative to ``folder``, so that both can be moved together.
 
     :param config: the app's ``WAMP_*`` values.
     :param folder: of the node; the instance's ``crossbar`` as a rule.
@@ -214,7 +214,7 @@ def _with_free_port(config: Config, pages: int) -> Config:
 
 
 def _is_joinable(config: Config) -> bool:
-    """Whether workers and browsers can join the router of this machine."""
+    """Return whether workers and browsers can join the router of this machine."""
     host = f"[{config.interface}]" if ":" in config.interface else config.interface
     with contextlib.suppress(OSError, WireError), Wire(f"ws://{host}:{config.port}/ws"), _backend(config):
         return True
@@ -228,7 +228,7 @@ def _has_workers(config: Config) -> bool:
 
 
 def _backend(config: Config) -> Wire:
-    """A session of this command's own. Close it."""
+    """Return a session of this command's own. Close it."""
     wire = Wire(config.url, timeout=config.connect_timeout, ca=config.ca)
     try:
         return wire.join(config.realm, issuer_of().mint_backend())
@@ -264,7 +264,7 @@ def check_command(config: Path | None, crossbar: bool) -> None:
 
 
 def _unknown_to_router(app: Flask) -> list[str]:
-    """What the running router does not know of the app's roles and permissions; nothing when none can be asked."""
+    """Return the remedies for what the running router lacks of the app's roles and permissions; [] without one."""
     config = app.extensions[KEY].config
     try:
         with _backend(config) as wire:

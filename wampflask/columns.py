@@ -38,7 +38,7 @@ class Field:
         return default.arg if default is not None and default.is_scalar else None
 
     def to_json(self, value: Any) -> Any:
-        """A value as JSON."""
+        """Return a value as JSON."""
         if isinstance(value, Enum):
             return value.value
         if isinstance(value, date):
@@ -64,7 +64,7 @@ class Field:
 
 
 def of(mapper: Mapper[Any], names: Iterable[str]) -> dict[str, Field]:
-    """The named attributes.
+    """Return the named attributes.
 
     :raises ConfigError: one is not a column, or of a type that has no JSON form.
     """
@@ -72,7 +72,7 @@ def of(mapper: Mapper[Any], names: Iterable[str]) -> dict[str, Field]:
 
 
 def key_of(mapper: Mapper[Any]) -> Field:
-    """The primary key.
+    """Return the primary key.
 
     :raises ConfigError: it is several columns, or cannot stand in a URI.
     """

@@ -14,7 +14,7 @@ class Commands(click.Group):
         return _loaded().list_commands(ctx)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """One of them."""
+        """Return a command by its name."""
         return _loaded().get_command(ctx, cmd_name)
 
 

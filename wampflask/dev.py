@@ -57,7 +57,7 @@ def free_router_port(wanted: int, interface: str, pages: int) -> int:
 
 
 def answers(port: int) -> bool:
-    """Whether the pages are served."""
+    """Return whether the pages are served."""
     connection = HTTPConnection("127.0.0.1", port, timeout=1)
     try:
         connection.request("GET", "/wamp/client.js")
@@ -96,7 +96,7 @@ class Router:
             raise
 
     def _read(self) -> Any:
-        """The configuration without the permissions, which workers change."""
+        """Return the configuration without the permissions, which workers change."""
         found = json.loads(self._config.read_text(encoding="utf-8"))
         for component in found["workers"][0]["components"]:
             del component["extra"]["rules"]
@@ -153,7 +153,7 @@ def _serve(port: int, router: Router, is_served: Callable[[], bool], report: Rep
 
 
 def _flask() -> list[str]:
-    """The command line up to ``wamp dev``: the same program, with the same ``--app``."""
+    """Return the command line up to ``wamp dev``: the same program, with the same ``--app``."""
     given = sys.orig_argv
     end = max(place for place in range(len(given)) if given[place : place + 2] == ["wamp", "dev"])
     return [sys.executable, *given[1:end]]

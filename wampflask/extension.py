@@ -379,7 +379,7 @@ class WAMP(LiveDeclarations):
         return audience.audience(self, user, visitor, session, except_user, except_session)
 
     def after_commit(self, session: Session | scoped_session[Any]) -> AfterCommit:
-        """The three publish functions for a transaction: sent when it commits, dropped when it rolls back."""
+        """Return the publish functions for a transaction: sent when it commits, dropped when it rolls back."""
         return AfterCommit(session)
 
     def bind(
@@ -537,7 +537,7 @@ class WAMP(LiveDeclarations):
         revocations.block(Path(current_app.instance_path) / revocations.BLOCKED_FILE, authid, Block(LIFTED, ""))
 
     def lock(self, name: str) -> Lock:
-        """A lock over all processes of the realm; use it with ``with``, which raises :class:`LockTaken` if it is held.
+        """Return a lock over all processes of the realm; ``with`` raises :class:`LockTaken` if it is held.
 
         :param name: a strict URI; it stands below ``wampflask.lock.``.
         """

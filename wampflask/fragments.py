@@ -65,7 +65,7 @@ class Fragment(LiveThing[P, R]):
         super().__init__(f"the fragment {name}", names, read, per=per, **options)
 
     def topic(self, args: Mapping[str, Any]) -> str:
-        """Where its HTML goes."""
+        """Return where its HTML goes."""
         return f"{TOPICS}.{self.name}.{self.key(args, current_client().tickets)}"
 
     def permissions(self) -> list[Permission]:
@@ -73,7 +73,7 @@ class Fragment(LiveThing[P, R]):
         return [Permission.of_library(f"{TOPICS}.{self.name}.<!key>", subscribe=self.allow)]
 
     def key(self, args: Mapping[str, Any], tickets: Tickets) -> str:
-        """The signature of these arguments: nobody without the ticket secret can find another's. Any thread.
+        """Return the signature of these arguments: nobody without the ticket secret can find another's. Any thread.
 
         :raises TypeError: when they are not the fragment's arguments.
         """
@@ -93,7 +93,7 @@ class Fragment(LiveThing[P, R]):
     # -- rendering
 
     def html(self, args: Mapping[str, Any], offered: Mapping[str, Any], token: str) -> str | None:
-        """The HTML now.
+        """Return the HTML now.
 
         :param token: the value of ``csrf_field()``.
         """
@@ -101,7 +101,7 @@ class Fragment(LiveThing[P, R]):
         return None if found is None else self.render_with({**args, **offered, **found}, token)
 
     def render_with(self, variables: dict[str, Any], token: str) -> str:
-        """The template with these variables."""
+        """Return the template with these variables."""
         if self.per == "person":
             current_app.update_template_context(variables)
         else:
@@ -110,7 +110,7 @@ class Fragment(LiveThing[P, R]):
         return template.render({**variables, "csrf_field": lambda: _csrf_field(token)})
 
     def render(self, **args: Any) -> Markup:
-        """The element, for the page that is being rendered: ``{{ fragment(name, …) }}`` in a template.
+        """Return the element, for the page that is being rendered: ``{{ fragment(name, …) }}`` in a template.
 
         :raises Personal: when a fragment for all, or for a role, asks who somebody is.
         """
@@ -168,7 +168,7 @@ class ListFragment(Fragment[P, R]):
         return [digest(json.dumps(order)), {"order": order, "rows": rows}]
 
     def event(self, topic: str, role: str, state: Any, keys: Iterable[str] | None) -> Any:  # noqa: ARG002 - see state
-        """The order, and the rows that changed since this worker sent them last."""
+        """Return the order, and the rows that changed since this worker sent them last."""
         if state is None:
             return None
         whole, content = state
@@ -180,7 +180,7 @@ class ListFragment(Fragment[P, R]):
         return [whole, {"order": content["order"], "rows": changed}]
 
     def first(self, args: Mapping[str, Any], offered: Mapping[str, Any], mark: str) -> tuple[str, str] | None:
-        """All rows, each with its digest, so that the page knows which it has."""
+        """Return all rows, each with its digest, so that the page knows which it has."""
         rows = self._rows(args, offered, mark)
         if rows is None:
             return None
@@ -220,6 +220,6 @@ def _csrf_field(token: str) -> Markup:
 
 
 def _csrf_token() -> str:
-    """The token of the page that is being rendered; empty where the app has no Flask-WTF."""
+    """Return the token of the page that is being rendered; empty where the app has no Flask-WTF."""
     generate = current_app.jinja_env.globals.get("csrf_token")
     return str(generate()) if callable(generate) else ""

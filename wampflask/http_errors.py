@@ -42,7 +42,7 @@ def _as_http(error: WampError) -> HTTPException:
 
 
 def _own_handler(error: WampError) -> Any:
-    """The app's or blueprint's handler for all of our errors, which Flask passes over for the narrower one above."""
+    """Return the app's handler for all of our errors, which Flask passes over for the narrower one above."""
     kinds = [kind for kind in type(error).__mro__ if issubclass(kind, WampError | TimeoutError)]
     for name in (*request.blueprints, None):
         handlers = current_app.error_handler_spec[name][None]

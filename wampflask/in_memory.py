@@ -81,7 +81,7 @@ class MemoryRealm(Client):
     def page(
         self, *, user: object = None, role: str | None = None, authid: str | None = None, **claims: object
     ) -> MemoryPage:
-        """A page of somebody, under the rules that the router would have.
+        """Return a page of somebody, under the rules that the router would have.
 
         :param user: the id of a person who is logged in, or a Flask-Login user; without it, a visitor.
         :param role: theirs, if it is not ``user``.
@@ -245,7 +245,7 @@ class MemoryRealm(Client):
         return uri, SESSION
 
     def holds(self, session: int | None) -> bool:
-        """Whether there is a session."""
+        """Return whether there is a session."""
         return self.connected and session == SESSION
 
     def release(self, registration: Any) -> None:
@@ -253,7 +253,7 @@ class MemoryRealm(Client):
         self._locks.discard(registration)
 
     def claims_of(self, session: int) -> Mapping[str, Claim]:
-        """Those of a page; a :class:`Caller` of a test's own has its ``known_claims``."""
+        """Return the claims of a page; a :class:`Caller` that a test makes has its ``known_claims``."""
         return next((page.claims for page in self._pages if page.session == session), {})
 
     def end_sessions(self, whose: str | int, reason: str, message: str = "") -> None:
@@ -282,7 +282,7 @@ class MemoryRealm(Client):
         return any(authid == page.authid for authid, *_ in self._here(topic))
 
     def decide(self, page: MemoryPage, action: str, uri: str, options: Mapping[str, Any]) -> Decision:
-        """What the router would.
+        """Return the decision that the router would make.
 
         :raises NotAuthorized: no.
         """
@@ -329,7 +329,7 @@ class MemoryPage(Page):
         )
 
     def hears(self, topic: str) -> bool:
-        """Whether it has subscribed ``topic``."""
+        """Return whether it has subscribed ``topic``."""
         return any(_matches(match_of(mine), mine, topic) for mine in self._topics)
 
     def subscribe(self, topic: str) -> None:
@@ -364,7 +364,7 @@ class MemoryPage(Page):
 
 
 def is_for(options: PublishOptions, session: int, authid: str, role: str) -> bool:
-    """Whether a publication with these options reaches a session."""
+    """Return whether a publication with these options reaches a session."""
     return (
         (options.receivers is None or authid in options.receivers)
         and (options.roles is None or role in options.roles)

@@ -92,12 +92,12 @@ class Keys:
         return found
 
     def find(self, key: str) -> Key | None:
-        """What ``key`` is; None when it is none."""
+        """Return the :class:`Key` of a program's key; None for an unknown one."""
         found = self._read().get(key.partition(".")[0])
         return found if found and hmac.compare_digest(found.digest, _digest(key)) else None
 
     def all(self) -> list[Key]:
-        """All of them, by name."""
+        """Return all of them, by name."""
         return [key for _, key in sorted(self._read().items())]
 
     def _read(self) -> dict[str, Key]:

@@ -99,11 +99,11 @@ class LiveThing(Generic[P, R]):
         return {"all": (), "role": ("role",), "person": ("viewer",)}[self.per]
 
     def topic(self, args: Mapping[str, Any]) -> str:
-        """Where the states go for these values of the names."""
+        """Return where the states go for these values of the names."""
         raise NotImplementedError
 
     def permissions(self) -> list[Permission]:
-        """Who may call and subscribe it."""
+        """Return who may call and subscribe it."""
         raise NotImplementedError
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -182,7 +182,7 @@ class LiveThing(Generic[P, R]):
             return CallFailed(NOT_FOUND, error.description)
 
     def state(self, args: Mapping[str, Any], offered: Mapping[str, Any], keys: Iterable[str] | None) -> Any:
-        """One reading, as strict JSON."""
+        """Return one reading, as strict JSON."""
         return payload.clean_value(self._call({**args, **offered, "keys": keys}), self.label)
 
     def _call(self, offered: Mapping[str, Any]) -> Any:
@@ -202,7 +202,7 @@ class LiveThing(Generic[P, R]):
         ]
 
     def event(self, topic: str, role: str, state: Any, keys: Iterable[str] | None) -> Any:  # noqa: ARG002 - for others than values
-        """One of :meth:`events`."""
+        """Return the event for one role: see :meth:`events`."""
         return state
 
 
@@ -214,7 +214,7 @@ class Addressed(LiveThing[P, R]):
         super().__init__(pattern.text, pattern.names, read, **options)
 
     def topic(self, args: Mapping[str, Any]) -> str:
-        """The URI."""
+        """Return the URI."""
         return self.pattern.build(**args)
 
     def permissions(self) -> list[Permission]:
@@ -260,7 +260,7 @@ class Rows(Addressed[P, R]):
     def state(
         self, args: Mapping[str, Any], offered: Mapping[str, Any], keys: Iterable[str] | None
     ) -> dict[str, Any] | None:
-        """The rows by their keys."""
+        """Return the rows by their keys."""
         wanted = None if keys is None else set(keys)
         found = self._call({**args, **offered, "keys": None if wanted is None else sorted(wanted)})
         if found is None:
@@ -273,7 +273,7 @@ class Rows(Addressed[P, R]):
         }
 
     def event(self, topic: str, role: str, state: Any, keys: Iterable[str] | None) -> Any:  # noqa: ARG002 - rows are the same to all
-        """The rows that changed, and the keys of those that are gone."""
+        """Return the rows that changed, and the keys of those that are gone."""
         if state is None:
             return None
         if keys is None:
@@ -314,7 +314,7 @@ class Log(Addressed[P, R]):
         when_committed(database.session(), lambda: client.publish_later(publication))
 
     def items(self, args: Mapping[str, Any], since: object) -> list[Any]:
-        """The items after ``since``; None for the newest page."""
+        """Return the items after ``since``; None for the newest page."""
         with reading():
             found: list[Any] = payload.clean_value(list(self._call({**args, "since": since})), self.label)
         return found

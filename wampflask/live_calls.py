@@ -31,7 +31,7 @@ _PASSING = (INTERNAL, NotConnected.uri, QueueFull.uri)
 
 
 def procedures(thing: Addressed[..., Any], procedure: str | None) -> list[Procedure]:
-    """The declarations by which ``thing`` can be called: by its URI, and by ``procedure`` with positional arguments."""
+    """Return how ``thing`` can be called: by its URI, and by ``procedure`` with positional arguments."""
     pattern = thing.pattern
     own = _declare(thing, pattern.uri, lambda caller, _args: caller.uri or pattern.uri)
     own = Procedure(own.uri, own.handler, match=pattern.match, direct=own.direct)
@@ -48,7 +48,7 @@ def _declare(thing: Addressed[..., Any], uri: str, topic_of: TopicOf) -> Procedu
 
 
 def history(log: Log[..., Any]) -> Procedure:
-    """The declaration by which a page asks for what it missed: ``since`` as a keyword, the answer is the items."""
+    """Return the procedure by which a page asks for what it missed: ``since`` is a keyword, the answer the items."""
 
     def items(since: object = None) -> list[Any]:
         caller = current_caller.get()
@@ -134,7 +134,7 @@ class _Wanted:
 
 
 def fetch_procedure(fragments: Mapping[str, Fragment[..., Any]]) -> Procedure:
-    """The procedure by which a page asks for its fragments: ``[[name, args, key, have], …]``, at most 100.
+    """Return the procedure by which a page asks for its fragments: ``[[name, args, key, have], …]``, at most 100.
 
     The answer has for each ``[state, number]``, with None for a state that the page has; 0 for one that is gone or not
     for this caller; -1 for one that cannot be had now.
@@ -152,7 +152,7 @@ def fetch_procedure(fragments: Mapping[str, Fragment[..., Any]]) -> Procedure:
 
 
 def _find(client: Client, fragments: Mapping[str, Fragment[..., Any]], caller: Caller, asked: object) -> _Wanted | None:
-    """What is asked for, when its signature is right and the caller may see it."""
+    """Return what is asked for, when its signature is right and the caller may see it."""
     match asked:
         case [str(name), dict(args), str(key), have] if name in fragments:
             fragment = fragments[name]
@@ -221,7 +221,7 @@ class _Fetch:
         return put
 
     def _answer_for(self, item: _Wanted, stamp: int) -> Any:
-        """One that fails is not the others' failure."""
+        """Return the answer for one fragment; its failure does not affect the others."""
         try:
             return _answer(item, item.fragment.state_for(item.args, self._caller), stamp)
         except (CallFailed, NotAuthorized):

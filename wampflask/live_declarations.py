@@ -201,7 +201,7 @@ class LiveDeclarations:
                 room.people_changed(topic, came, left)
 
     def online(self, uri: str, *, timeout: float | None = None) -> list[Person]:
-        """Who is here, such as in ``todo.team.7``; needs an app context.
+        """Return who is here, such as in ``todo.team.7``; needs an app context.
 
         :param timeout: seconds for the router's answer; default ``WAMP_CALL_TIMEOUT``.
         :raises NotConnected: there is no session.

@@ -15,7 +15,7 @@ _NAMED_MAX = 20  # a page's address comes from a header: only this many are kept
 
 
 def of_app(app: Flask, config: Config) -> tuple[str, ...]:
-    """The origins that the router of ``app`` is to admit.
+    """Return the origins that the router of ``app`` is to admit.
 
     :raises ConfigError: ``PORT`` is not a port.
     """
@@ -28,7 +28,7 @@ def of_app(app: Flask, config: Config) -> tuple[str, ...]:
 
 
 def matches(origin: str, patterns: Iterable[str]) -> bool:
-    """Whether ``origin`` is one of ``patterns``, as Crossbar compares them: ``*`` is any text."""
+    """Return whether ``origin`` is one of ``patterns``, as Crossbar compares them: ``*`` is any text."""
     from .router.render import with_port
 
     try:
@@ -48,7 +48,7 @@ class Pages:
         self._shared = [text for text in config.origins.split() if not re.match(r"https?://\*(:|$)", text)]
 
     def may_share(self, origin: str) -> bool:
-        """Whether a page of another origin may have tickets: ``WAMP_ORIGINS`` names its host."""
+        """Return whether a page of another origin may have tickets: ``WAMP_ORIGINS`` names its host."""
         return matches(origin, self._shared)
 
     def refused(self, origin: str) -> None:

@@ -127,12 +127,12 @@ class Visit:
 
 
 def match_of(topic: str) -> Match:
-    """How a page subscribes ``topic``."""
+    """Return how a page subscribes ``topic``."""
     return "wildcard" if "" in topic.split(".") else "exact"
 
 
 def first_of(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-    """What a page's call returns of a result."""
+    """Return what a page's call returns of a result."""
     return args[0] if args else (dict(kwargs) or None)
 
 
@@ -221,7 +221,7 @@ class RouterPage(Page):
 
 
 def _invoke(answer: Callable[..., Any], found: list[Any]) -> list[Any]:
-    """The message that answers an invocation."""
+    """Return the message that answers an invocation."""
     request = found[1]
     try:
         return [w.YIELD, request, {}, [answer(*_at(found, 4, []), **_at(found, 5, {}))]]

@@ -21,7 +21,7 @@ MAX_INTEGER = strict_json.MAX_INTEGER
 
 
 def clean(args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
-    """A deep copy of a payload that is certainly JSON. Safe in any thread.
+    """Return a deep copy of a payload that is certainly JSON. Safe in any thread.
 
     The copy is what is sent, so that a queued message does not change when its author goes on using the values.
 
@@ -48,7 +48,7 @@ def check_size(uri: str, args: list[Any], kwargs: dict[str, Any], limit: int) ->
 
 
 def clean_value(value: Any, name: str = "result") -> Any:
-    """A deep copy of one value that is certainly JSON, such as a procedure's result."""
+    """Return a deep copy of one value that is certainly JSON, such as a procedure's result."""
     return _clean(value, name, None, 0)
 
 

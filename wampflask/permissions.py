@@ -69,7 +69,7 @@ class Permission:
         self.disclose = disclose
 
     def for_roles(self, read: Callable[[str, tuple[str, ...]], tuple[str, ...]]) -> Permission:
-        """The same with the roles that ``read(what, names)`` makes of those named here."""
+        """Return the same with the roles that ``read(what, names)`` makes of those named here."""
         made = copy(self)
         for action in ACTIONS:
             setattr(made, action, read(f"The permission for {self.uri!r}", self.roles(action)))
@@ -98,7 +98,7 @@ class Permission:
         return shape_of(self.uri)
 
     def roles(self, action: str) -> tuple[str, ...]:
-        """The roles that may do ``action``: call, register, publish or subscribe."""
+        """Return the roles that may do ``action``: call, register, publish or subscribe."""
         found: tuple[str, ...] = getattr(self, action)
         return found
 
@@ -112,12 +112,12 @@ class Permission:
 
 
 def shape_of(uri: str) -> str:
-    """A permission's URI without the names of its components: two of one shape are for the same URIs."""
+    """Return a permission's URI without the names of its components: two of one shape are for the same URIs."""
     return re.sub(r"<[^>]*>", "<>", uri)
 
 
 def compile_rules(permissions: Iterable[Permission]) -> list[dict[str, Any]]:
-    """All ``permissions`` as plain data, in the order of their URIs.
+    """Return all ``permissions`` as plain data, in the order of their URIs.
 
     :raises ValueError: when two of them are for the same URI.
     """
@@ -129,7 +129,7 @@ def compile_rules(permissions: Iterable[Permission]) -> list[dict[str, Any]]:
 
 
 def differences(permissions: Iterable[Permission], running: Iterable[Mapping[str, Any]]) -> list[str]:
-    """What a router with the rules ``running`` does not know of ``permissions``: URIs, each with what is wrong.
+    """Return what a router with the rules ``running`` does not know of ``permissions``: URIs, each with what is wrong.
 
     :raises ValueError: when two permissions are for the same URI.
     """

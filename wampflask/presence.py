@@ -148,7 +148,7 @@ class Presence(Rows[[Iterable[str] | None], Mapping[str, Any] | None]):
 
 
 def online(topic: str, timeout: float | None = None) -> list[Person]:
-    """Who is here, from the router's roster; ``topic`` ends with ``.here``."""
+    """Return who is here, from the router's roster; ``topic`` ends with ``.here``."""
     return [Person(*found) for found in current_client().call(PROCEDURE, [topic], {}, timeout)]
 
 

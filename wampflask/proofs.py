@@ -18,7 +18,7 @@ _PROOFS_MAX = 8  # in one request
 
 
 def prove(**claims: object) -> str:
-    """A proof that lets one page have ``claims`` in its tickets: for what belongs to a page and not to its reader.
+    """Return a proof that gives one page ``claims`` in its tickets: for what belongs to a page, not to a person.
 
     Hand it to the page, which keeps it in its memory and shows it with each request for a ticket (header
     ``X-Wamp-Proof``; ``connection.proofs`` of the browser's wrapper). To anybody but who asks now it is worthless.
@@ -34,7 +34,7 @@ def _proof_signer() -> URLSafeSerializer:
 
 
 def proven(who: Identity) -> dict[str, Claim]:
-    """The claims that the current request has proofs for; forged ones, and somebody else's, count for nothing."""
+    """Return the claims that the current request has proofs for; forged ones and other people's are left out."""
     claims: dict[str, Claim] = {}
     for text in request.headers.get(PROOF_HEADER, "").split(",")[:_PROOFS_MAX]:
         try:

@@ -40,7 +40,7 @@ class Roles:
 
     @classmethod
     def of(cls, people: Iterable[str], programs: Iterable[str]) -> Roles:
-        """What :class:`wampflask.WAMP` was given."""
+        """Return the roles that :class:`wampflask.WAMP` was given."""
         return cls(_names("roles", people), _names("programs", programs))
 
     @property
@@ -59,7 +59,7 @@ class Roles:
         return (*self.ticketed, ANONYMOUS)
 
     def read(self, what: str, named: Iterable[str] | str, *, backend: bool = False) -> tuple[str, ...]:
-        """The roles that are meant: one, several, or everyone.
+        """Return the roles that are meant: one, several, or everyone.
 
         :param what: what they are for, to be named in an error.
         :param backend: the app's workers may be meant, too.

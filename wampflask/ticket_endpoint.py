@@ -96,7 +96,7 @@ def _answer(
 
 
 def _blocked(block: Block) -> Response:
-    """The answer to somebody who is blocked: the browser client shows the message, and stops until then."""
+    """Return the answer to somebody who is blocked: the browser client shows the message, and stops until then."""
     until = None if block.until is None else datetime.fromtimestamp(block.until, UTC).isoformat()
     response = jsonify(error=TicketBlocked.uri, message=block.reason or None, until=until)
     response.status_code = 403
@@ -117,13 +117,13 @@ def _let_read(response: Response) -> Response:
 
 
 def _shared_origin(issuer: TicketIssuer) -> str | None:
-    """The origin of a page elsewhere that may have tickets."""
+    """Return the origin of a page elsewhere that may have tickets."""
     origin = request.headers.get("Origin")
     return origin if origin and issuer.pages and issuer.pages.may_share(origin) else None
 
 
 def _is_same_origin() -> bool:
-    """Whether the request comes from the app's own page, or from no page at all (typed, or a program's)."""
+    """Return whether the request comes from the app's own page, or from no page at all (typed, or a program's)."""
     site = request.headers.get("Sec-Fetch-Site")
     if site is not None and site not in ("same-origin", "none"):
         return False

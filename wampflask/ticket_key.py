@@ -10,7 +10,7 @@ KEY_FILE = "ticket.key"
 
 
 def ensure_key(instance: Path, secret: str = "") -> str:
-    """The ticket secret of an instance folder; made at the first start, readable by its owner alone.
+    """Return the ticket secret of an instance folder; made at the first start, readable by its owner alone.
 
     :param secret: to be the key from now on, where a deployment sets one; the router reads it from the file.
     :raises OSError: when the folder cannot be written.

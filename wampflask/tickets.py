@@ -59,22 +59,22 @@ class TicketIssuer:
         self.keys = Keys(self.instance)
 
     def block_of(self, authid: str) -> Block | None:
-        """What keeps ``authid`` out now."""
+        """Return what keeps ``authid`` out now."""
         with self._reading:
             found = self._blocked.read().get(authid)
         return found if found and found.holds(time.time()) else None
 
     def mint_backend(self) -> str:
-        """A ticket for this worker's own session. Any thread."""
+        """Return a ticket for this worker's own session. Any thread."""
         return self.tickets.mint(BACKEND, BACKEND)
 
     def current_identity(self) -> Identity:
-        """The identity of the current request."""
+        """Return the identity of the current request."""
         found = self.identify() if self.identify is not None else None
         return found or Identity("visitor", authid=_visitor_authid(self.tickets))
 
     def url(self) -> str:
-        """Where the page of the current request finds the router."""
+        """Return where the page of the current request finds the router."""
         if self.public_url:
             return self.public_url
         host = urlsplit(request.host_url).hostname or "localhost"
@@ -83,7 +83,7 @@ class TicketIssuer:
 
 
 def issuer_of(app: Flask | None = None) -> TicketIssuer:
-    """The issuer of ``app``, by default of the current one.
+    """Return the issuer of ``app``, by default of the current one.
 
     :raises RuntimeError: when there is none.
     """
@@ -99,7 +99,7 @@ def visitor_authid() -> str:
 
 
 def explain_refusal(reason: str, url: str) -> str:
-    """Why the router at ``url`` refused a worker's ticket, and what to do.
+    """Return why the router at ``url`` refused a worker's ticket, and what to do.
 
     The router does not reveal what is wrong with a ticket; but a worker's own is valid, so these are the causes left.
 

@@ -42,7 +42,7 @@ class Gate:
         self._blocked: CachedFile[dict[str, Block]] = CachedFile(blocked, blocks.parse, {})
 
     def admit(self, ticket: object, admits: Admits) -> Principal:
-        """The principal of a valid ticket for a role that ``admits`` lets in.
+        """Return the principal of a valid ticket for a role that ``admits`` lets in.
 
         :raises TicketError: for every other.
         """

@@ -72,14 +72,14 @@ class Authorizer(ApplicationSession):
         return answer
 
     def claims_of(self, number: int) -> Mapping[str, Any] | None:
-        """What the ticket of a session claims; None when there is no such session."""
+        """Return what the ticket of a session claims; None when there is no such session."""
         session = self._router._session_id_to_session.get(number)  # noqa: SLF001 - Crossbar offers no other
         return None if session is None else dict((session._authextra or {}).get("claims") or {})  # noqa: SLF001
 
     # -- rules that change
 
     def hand_over(self, rules: Sequence[Mapping[str, Any]], roles: Sequence[str], details: Any) -> list[str]:
-        """A worker says what its app permits, and which roles it has; the answer are those that are not known here."""
+        """Take what a worker's app permits, and its roles; return the roles that are not known here."""
         Rules(rules)  # raises for what is none
         if self._worker_rules.take(details.caller, rules):
             self._changed()
@@ -105,7 +105,7 @@ class Authorizer(ApplicationSession):
         self._rules = guard.RULES[self.config.realm or ""] = Rules(self._worker_rules.rules)
 
     def _no_longer_allowed(self) -> Iterator[Any]:
-        """The sessions that have what they would not get now."""
+        """Yield the sessions that have what they would not get now."""
         broker, dealer = self._router._broker, self._router._dealer  # noqa: SLF001 - Crossbar offers no other
         held = (
             ("subscribe", broker._session_to_subscriptions),  # noqa: SLF001

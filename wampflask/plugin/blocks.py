@@ -26,12 +26,12 @@ class Block:
     reason: str
 
     def holds(self, now: float) -> bool:
-        """Whether it has not ended."""
+        """Return whether it has not ended."""
         return self.until is None or now < self.until
 
 
 def parse(text: str) -> dict[str, Block]:
-    """The last block of each authid. A torn last line is skipped: it is read when it is whole."""
+    """Return the last block of each authid. A torn last line is skipped: it is read when it is whole."""
     found: dict[str, Block] = {}
     for one in text.split("\n")[:-1]:
         with contextlib.suppress(ValueError, TypeError):  # not a line of this format: no reason to refuse everybody
@@ -41,5 +41,5 @@ def parse(text: str) -> dict[str, Block]:
 
 
 def line(authid: str, block: Block) -> str:
-    """The line that blocks ``authid``."""
+    """Return the line that blocks ``authid``."""
     return json.dumps([authid, block.until, block.reason]) + "\n"

@@ -24,7 +24,7 @@ class CachedFile(Generic[T]):
         self._value: T | None = missing
 
     def read(self) -> T:
-        """The value now.
+        """Return the value now.
 
         :raises OSError: when the file cannot be read (a missing one only without ``missing``).
         """

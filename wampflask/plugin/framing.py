@@ -64,7 +64,7 @@ def apply(protocols: ModuleType | None, write: Write) -> str | None:
 
 
 def _is_plain(protocol: Any, size: int) -> bool:
-    """Whether autobahn would only write one frame with these bytes."""
+    """Return whether autobahn would only write one frame with these bytes."""
     return bool(
         protocol.state == OPEN
         and not protocol.send_queue

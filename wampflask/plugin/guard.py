@@ -61,7 +61,7 @@ class Refused:
 
 
 def instead(data: bytes, why: str) -> message.Error | Refused | None:
-    """What stands for a message that is refused: :class:`Refused`, or the error for the side that waits for an answer.
+    """Return what stands for a refused message: :class:`Refused`, or the error for the side that waits.
 
     None where no error can be sent, so that the connection must end.
     """
@@ -188,7 +188,7 @@ def _refuse(session: Any, refused: Refused) -> None:
 
 
 def objection(session: Any, msg: Any) -> Refused | None:
-    """What speaks against a message that Crossbar would accept; None for nothing."""
+    """Return what speaks against a message that Crossbar would accept; None for nothing."""
     check = _CHECKS.get(type(msg))
     if check is None or session._session_id is None:  # noqa: SLF001
         return None
@@ -207,7 +207,7 @@ def _check_error(session: Any, msg: message.Error) -> str | None:
 
 
 def _check_yield(session: Any, msg: message.Yield) -> str | None:
-    """A caller that uses autobahn and did not ask for progress loses its connection by it."""
+    """Return why progress that was not asked for is refused: a caller on autobahn would lose its connection."""
     invocation = session._router._dealer._invocations.get(msg.request)  # noqa: SLF001
     unasked = msg.progress and invocation and not invocation.call.receive_progress
     return "a progressive result that nobody asked for" if unasked else None
@@ -238,7 +238,7 @@ def _check_register(session: Any, msg: message.Register) -> str | None:
 
 
 def asking(session: Any) -> Session:
-    """One of Crossbar's sessions, as rules see it."""
+    """Return one of Crossbar's sessions, as rules see it."""
     details: Mapping[str, Any] = {
         "authrole": session._authrole,  # noqa: SLF001
         "authid": session._authid,  # noqa: SLF001

@@ -51,5 +51,5 @@ def freeze() -> None:
 
 
 def find_trim() -> Callable[[int], object] | None:
-    """The C library's ``malloc_trim``, if it is glibc; others give memory back by themselves, or have no way to."""
+    """Return the C library's ``malloc_trim``, if it is glibc; others give memory back, or have no way to."""
     return getattr(ctypes.CDLL(None), "malloc_trim", None)

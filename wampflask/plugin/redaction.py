@@ -47,5 +47,5 @@ def _leave_out(kind: Any, fields: tuple[str, ...]) -> None:
 
 
 def without_internals(extra: Mapping[str, Any]) -> dict[str, Any]:
-    """What of a session's extra is its own."""
+    """Return what of a session's extra is its own."""
     return {name: value for name, value in extra.items() if not name.startswith(INTERNAL)}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 
 def parse(text: str) -> dict[str, float]:
-    """The latest moment for each authid. A torn last line is skipped: it is read when it is whole."""
+    """Return the latest moment for each authid. A torn last line is skipped: it is read when it is whole."""
     latest: dict[str, float] = {}
     for line in text.splitlines(keepends=True):
         authid, _, moment = line.partition(" ")
@@ -22,5 +22,5 @@ def parse(text: str) -> dict[str, float]:
 
 
 def line(authid: str, moment: float) -> str:
-    """The line that revokes what ``authid`` was issued up to ``moment``."""
+    """Return the line that revokes what ``authid`` was issued up to ``moment``."""
     return f"{authid} {moment!r}\n"

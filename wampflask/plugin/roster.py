@@ -76,7 +76,7 @@ class Roster:
         ]
 
     def whereabouts(self, authid: str) -> list[str]:
-        """The topics where somebody is, or was a moment ago."""
+        """Return the topics where somebody is, or was a moment ago."""
         return sorted(topic for topic, people in self._topics.items() if authid in people)
 
     def look(self) -> None:
@@ -85,12 +85,12 @@ class Roster:
             self._look_at(topic)
 
     def take_news(self) -> list[list[Any]]:
-        """What has changed since this was called last: ``[[topic, came, left], …]``, for a worker."""
+        """Return what has changed since this was called last: ``[[topic, came, left], …]``, for a worker."""
         news, self._news = self._news, {}
         return [[topic, sorted(came), sorted(left)] for topic, (came, left) in news.items()]
 
     def kept(self) -> Kept:
-        """What is to be kept for the next start."""
+        """Return what is to be kept for the next start."""
         return {
             topic: {authid: (person.role, person.since) for authid, person in people.items()}
             for topic, people in self._topics.items()
@@ -137,7 +137,7 @@ class Roster:
             self._news[topic] = (came - left, left - came)
 
     def _sessions(self, topic: str) -> dict[str, tuple[str, int]]:
-        """The role and the number of pages of each person who follows ``topic`` now."""
+        """Return the role and the number of pages of each person who follows ``topic`` now."""
         found: dict[str, tuple[str, int]] = {}
         for subscription in self._find(topic):
             for session in subscription.observers:

@@ -64,7 +64,7 @@ class Session:
         return cls(str(details.get("authrole")), words, tuple(extra.get("scope") or ()))
 
     def reaches(self, uri: str) -> bool:
-        """Whether ``uri``, or all that it matches, is in the scope."""
+        """Return whether ``uri``, or all that it matches, is in the scope."""
         return not self.scope or any(uri == text or uri.startswith(f"{text}.") for text in self.scope)
 
 
@@ -94,11 +94,11 @@ class Part:
         return cls(word=text[1:-1]) if text.startswith("{") else cls(literal=text)
 
     def meets(self, other: Part) -> bool:
-        """Whether a component can be covered by both."""
+        """Return whether a component can be covered by both."""
         return self.literal is None or other.literal is None or self.literal == other.literal
 
     def covers(self, component: str, words: Words) -> bool:
-        """Whether every value of ``component`` is covered; an empty one is a wildcard's "anything"."""
+        """Return whether every value of ``component`` is covered; an empty one is a wildcard's "anything"."""
         if self.literal is None and self.word is None:
             return bool(component) or not self.known
         wanted = (self.literal,) if self.word is None else words.get(self.word, ())
@@ -131,11 +131,11 @@ class Rule:
         return all(part.covers(text, words) for part, text in zip(self.parts, components, strict=True))
 
     def meets(self, other: Rule) -> bool:
-        """Whether a URI can be covered by both."""
+        """Return whether a URI can be covered by both."""
         return len(self.parts) == len(other.parts) and all(map(Part.meets, self.parts, other.parts))
 
     def discloses(self, action: str) -> bool:
-        """Whether the other side learns who acts: our own handlers always do, untrusted clients where declared."""
+        """Return whether the other side learns who acts: handlers always do, untrusted clients where declared."""
         return self.disclose or (action == "call" and not self.foreign)
 
 
@@ -152,7 +152,7 @@ class Rules:
                     self._index.setdefault((action, role, len(rule.parts)), []).append(rule)
 
     def decide(self, session: Session, uri: str, action: str, options: Mapping[str, Any]) -> Decision:
-        """Whether ``session`` may do ``action`` on every URI that ``uri`` matches by ``options["match"]``."""
+        """Return whether ``session`` may do ``action`` on every URI that ``uri`` matches by ``options["match"]``."""
         if len(uri) > MAX_LENGTH:
             return DENY
         components = uri.split(".")

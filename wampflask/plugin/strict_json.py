@@ -38,7 +38,7 @@ class Refused(ValueError):
 
 
 def read(data: bytes) -> Any:
-    """The value of a JSON text.
+    """Return the value of a JSON text.
 
     :raises Refused: when a peer could not read it.
     :raises ValueError: when it is not JSON at all.

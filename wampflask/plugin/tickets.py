@@ -150,7 +150,7 @@ class Tickets:
         )
 
     def mint(self, role: str, authid: str, scope: Sequence[str] = (), /, **claims: object) -> str:
-        """A ticket for one connect (it may be used again until it expires).
+        """Return a ticket for one connect (it may be used again until it expires).
 
         :param authid: a kind, alone or with a name: ``backend``, ``user:17``, ``visitor:9f…``.
         :param scope: URIs below which its holder stays.
@@ -174,7 +174,7 @@ class Tickets:
         revoked_before: Callable[[str], float] = lambda _: 0.0,
         block_of: Callable[[str], Block | None] = lambda _: None,
     ) -> Ticket:
-        """What ``ticket`` says, when its signature, realm and age are right.
+        """Return what ``ticket`` says, when its signature, realm and age are right.
 
         :param revoked_before: of an authid, the moment up to which its tickets are revoked.
         :param block_of: of an authid, what may keep it out.

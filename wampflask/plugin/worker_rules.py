@@ -29,12 +29,12 @@ class WorkerRules:
         self._of_workers: dict[int, Data] = {}
 
     def take(self, session: int, rules: Data) -> bool:
-        """A worker has handed over its rules; whether others are in force now."""
+        """Take a worker's rules; return whether others are in force now."""
         self._of_workers[session] = rules
         return self._unite()
 
     def leave(self, session: int) -> bool:
-        """A session has ended; whether other rules are in force now."""
+        """Drop the rules of a session that has ended; return whether others are in force now."""
         return self._of_workers.pop(session, None) is not None and bool(self._of_workers) and self._unite()
 
     def _unite(self) -> bool:

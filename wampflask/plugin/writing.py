@@ -21,7 +21,7 @@ _RELIED_ON = {
 
 
 def problem() -> str | None:
-    """Why it is impossible with this Twisted, or None."""
+    """Return why it is impossible with this Twisted, or None."""
     for function, names in _RELIED_ON.items():
         code = getattr(getattr(FileDescriptor, function, None), "__code__", None)
         if code is None or not names <= {*code.co_names}:
@@ -64,7 +64,7 @@ class Turn:
 
 
 def _is_idle(transport: Any) -> bool:
-    """Whether it is a connection that Twisted has nothing to do with at the moment."""
+    """Return whether it is a connection that Twisted has nothing to do with at the moment."""
     return bool(
         type(transport) is Server
         and not transport.TLS

@@ -43,7 +43,7 @@ class Problem:
 
 
 def lint(config: Data) -> list[Problem]:
-    """Everything wrong with ``config``; empty when it is sound."""
+    """Return everything wrong with ``config``; empty when it is sound."""
     workers = config.get("workers") or []
     if not workers:
         return [Problem("workers", "there is no worker")]
@@ -98,7 +98,7 @@ def _role(where: str, role: Data, *, guarded: bool) -> Iterator[Problem]:
 
 
 def _grant(where: str, grant: Data) -> Iterator[Problem]:
-    """A static permission for untrusted clients. Crossbar's own ignore the match policy of subscriptions."""
+    """Yield what is wrong with a static permission: Crossbar's own ignore the match policy of subscriptions."""
     uri, match, allowed = str(grant.get("uri", "")), grant.get("match"), grant.get("allow", {})
     if uri.endswith("*"):
         uri, match = uri[:-1], "prefix"

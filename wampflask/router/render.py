@@ -103,7 +103,7 @@ class Node:
 
 
 def render(node: Node) -> Config:
-    """The configuration of ``node``.
+    """Return the configuration of ``node``.
 
     :raises ValueError: for permissions that contradict each other or name a role that their realm does not have,
         realms of the same name, or a wrong origin.
@@ -127,12 +127,12 @@ def render(node: Node) -> Config:
 
 
 def to_json(config: Mapping[str, Any]) -> str:
-    """The text of the configuration file; the same configuration is always the same text."""
+    """Return the text of the configuration file; the same configuration is always the same text."""
     return json.dumps(config, indent=2, ensure_ascii=False) + "\n"
 
 
 def origins_for(*, port: int, public_url: str = "", local: bool = False) -> tuple[str, ...]:
-    """The origins of our own pages.
+    """Return the origins of the app's own pages.
 
     :param port: of the pages.
     :param public_url: the router's address as browsers see it, if it is fixed;
@@ -252,7 +252,7 @@ def _websocket(node: Node) -> Config:
 
 
 def with_port(origin: str) -> str:
-    """An origin as Crossbar compares it: always with its port.
+    """Return an origin as Crossbar compares it: always with its port.
 
     :raises ValueError: it is none.
     """

@@ -132,7 +132,7 @@ class Wire:
                 return answer
 
     def call(self, procedure: str, *args: Any) -> Any:
-        """The first value of the result.
+        """Return the first value of the result.
 
         :raises Refused: for an error of the router or the callee.
         """
@@ -158,7 +158,7 @@ class Wire:
             raise WireError(f"the connection is gone: {error}") from None
 
     def receive(self, timeout: float | None = None) -> Message:
-        """The next message.
+        """Return the next message.
 
         :raises TimeoutError: when none comes; what has come of one is kept.
         :raises WireError: when the connection ends.
@@ -267,7 +267,7 @@ class _WebSocket:
 
 
 def _masked(first: int, data: bytes) -> bytes:
-    """A client's frame. The mask protects proxies from pages, of which there are none here, so it is zero."""
+    """Return a client's frame. The mask protects proxies from pages, of which there are none here, so it is zero."""
     length = len(data)
     if length < _TWO_BYTES:
         head = struct.pack(">BB", first, 0x80 | length)

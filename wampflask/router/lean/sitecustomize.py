@@ -75,7 +75,7 @@ class Finder:
 
 
 def _borrowed(package: str, name: str) -> Any:
-    """What the real package would have from a module of it that is loaded unchanged."""
+    """Return what the real package would have from a module of it that is loaded unchanged."""
     for module in NEEDED:
         if module.startswith(f"{package}.") and module in sys.modules:
             found = getattr(sys.modules[module], name, None)
