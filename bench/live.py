@@ -32,8 +32,8 @@ from typing import Any
 from urllib.request import Request, urlopen
 
 from wampflask import Permission
+from wampflask._live_protocol import WORKER_LOST
 from wampflask.fragments import FETCH, TOPICS
-from wampflask.live import WORKER_LOST
 from wampflask.permissions import PAGES
 from wampflask.router.wire import EVENT, SUBSCRIBE, SUBSCRIBED, Refused, Wire, wait_until
 from wampflask.testing import RouterNode, free_port
