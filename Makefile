@@ -7,7 +7,7 @@ BIN := .venv/bin
 $(foreach name,PORT WAMP_PORT INSTANCE,$(if $(value $(name)),$(eval export $(name))))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-fast coverage lint format bench dist pins clean
+.PHONY: help setup run test test-fast coverage lint format bench dist docs pins clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,10 @@ format: ## let ruff format and fix what it can
 bench: ## measure, and print the ratios
 	@$(BOOTSTRAP) test
 	@$(BIN)/python -m bench
+
+docs: ## write docs/api.md from the docstrings; a broken reference in them is an error
+	@$(BOOTSTRAP) test
+	@$(BIN)/python .ci/api.py
 
 dist: ## build wheels and sdists of library, site and agent into dist/
 	@$(BOOTSTRAP) test

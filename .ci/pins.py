@@ -41,7 +41,7 @@ def declared() -> list[Requirement]:
 
 
 def closure(wanted: list[Requirement], packages: dict[str, tuple[str, list[Requirement]]]) -> set[str]:
-    """Canonical names of everything that the wanted requirements bring along."""
+    """Canonical names of everything that the wanted requirements require."""
     seen: set[tuple[str, frozenset[str]]] = set()
     queue = list(wanted)
     while queue:

@@ -1,10 +1,10 @@
 """(f): a card that stays true in open pages, with wampflask and with Turbo-Flask. All: ``python -m bench.live``.
 
-All serve the same shop (``bench/card``): one item in SQLite, one POST that sells it. A third side tells nobody: as many
-commits as its view makes is the most that there can be, whatever pages are told. Ours runs in two gunicorn workers
-of eight threads beside the router. Turbo-Flask runs in one worker, because its sockets stand in one process's
-dictionary, with a thread for each page and twenty for requests. *Stale* is the time from a commit to the arrival of a
-state that contains it, at twenty of the pages.
+All serve the same shop (``bench/card``): one item in SQLite, one POST that sells it. A third side publishes
+nothing: as many commits as its view makes is the most that there can be, whatever is published. Ours runs in two
+gunicorn workers of eight threads beside the router. Turbo-Flask runs in one worker, because its sockets stand in one
+process's dictionary, with a thread for each page and twenty for requests. *Stale* is the time from a commit to the
+arrival of a state that contains it, at twenty of the pages.
 
 What the figures do not say: Turbo-Flask pushes inside of the POST, so at a low rate a page is newer by the interval in
 which we gather changes (0.1 s); and it needs no router. Our pages have forms with their own token, which cannot be
@@ -32,8 +32,8 @@ from typing import Any
 from urllib.request import Request, urlopen
 
 from wampflask import Permission
+from wampflask._live_protocol import WORKER_LOST
 from wampflask.fragments import FETCH, TOPICS
-from wampflask.live import WORKER_LOST
 from wampflask.permissions import PAGES
 from wampflask.router.wire import EVENT, SUBSCRIBE, SUBSCRIBED, Refused, Wire, wait_until
 from wampflask.testing import RouterNode, free_port
@@ -187,7 +187,7 @@ def ours(workers: int = 2, threads: int = 8) -> Iterator[Site]:
 
 @contextmanager
 def bare(workers: int = 2, threads: int = 8) -> Iterator[Site]:
-    """With nothing that tells pages."""
+    """With nothing published."""
     with _serve(Path(sys.executable).parent, "bare", workers, threads, {}) as url:
         yield Site(url, {}, workers)
 
@@ -262,12 +262,12 @@ def measure(turns: int = TURNS, rate: float | None = None) -> list[Ratio]:
         return []
     return [
         Ratio(f"(f) commits that {OPEN} pages watch, against Turbo-Flask", rates[0], rates[1], 2),
-        Ratio("(f) the same, against a view that tells nobody", rates[0], alone, 0.6),
+        Ratio("(f) the same, against a view that publishes nothing", rates[0], alone, 0.6),
     ]
 
 
 def many() -> None:
-    """1,000 pages of ours, 100 commits a second; and all of them coming back."""
+    """1,000 of our pages, 100 commits a second; and all of them coming back."""
     with ours() as site, Watchers(site.order, MANY) as pages:
         counted = _Reads(site)
         figures = site.load_before(pages, 2 * SECONDS, rate=100)
@@ -344,9 +344,9 @@ def _room(name: str, site: Any, open_pages: int) -> None:
 
 
 def killed_workers(times: int = KILLS) -> None:
-    """How soon a page is right again when workers are killed between a commit and saying so.
+    """How soon a page is right again when workers are killed between a commit and its publication.
 
-    This page asks when it is told that a worker was lost; real ones do so within the next 5 s, each at another moment.
+    This page asks when it learns that a worker was lost; real ones do so within the next 5 s, each at another moment.
     """
     took: list[float] = []
     with ours() as site, _page(site.order) as page:
@@ -362,7 +362,7 @@ def killed_workers(times: int = KILLS) -> None:
             took.append(time.monotonic() - begin)
             site.counters()
     middle, most = median(took), max(took)
-    print(f"(f) {times} workers killed after their commits: told and right after {middle:.2f} s, at most {most:.2f} s")
+    print(f"(f) {times} workers killed after their commits: pages right after {middle:.2f} s, at most {most:.2f} s")
 
 
 def _page(order: dict[str, Any]) -> Wire:

@@ -2,7 +2,7 @@
 
 Run as ``python -m bench.monitor [hosts] [seconds]``. The hosts are one process of WebSocket clients that say what an
 agent says (``wampflask/apps/monitor/contract.py``); a dashboard is open in Chromium the whole time, traced. The browser
-has the last core for itself, as whoever looks has a computer of their own; hub, router and hosts share the others.
+has the last core for itself, as the reader has a computer of their own; hub, router and hosts share the others.
 """
 
 from __future__ import annotations
@@ -233,7 +233,7 @@ def _seconds(process: psutil.Process) -> float:
 
 
 def enrol(site: LiveSite, token: str, hosts: int) -> tuple[list[tuple[str, str]], dict[str, Any]]:
-    """Enrol so many hosts over HTTP, as agents do; (host, ticket) of each, and the last answer."""
+    """Enrol this many hosts over HTTP, as agents do; (host, ticket) of each, and the last answer."""
     found, answer = [], {}
     for number in range(hosts):
         body = {

@@ -1,4 +1,4 @@
-"""Buyers in a process of their own: so many at a time, as fast as they are answered or at a fixed rate.
+"""Buyers in a process of their own: a number at a time, as fast as they are answered or at a fixed rate.
 
 Run as ``python -m bench.posters``; :func:`post` is the other end.
 """

@@ -71,7 +71,7 @@ def measure() -> list[Ratio]:
 
 
 def _publishing(wamp: WAMP, app: Flask, bridge: str, swarm: Swarm) -> list[Ratio]:
-    link = app.extensions["wamp"].links[0]
+    link = app.extensions["wamp"].link
 
     def over_http() -> None:
         for _ in range(ACKNOWLEDGED):
@@ -104,7 +104,7 @@ def _publishing(wamp: WAMP, app: Flask, bridge: str, swarm: Swarm) -> list[Ratio
 
 def _calling(wamp: WAMP, app: Flask) -> list[Ratio]:
     """With one caller, and with as many as a worker has threads: a thread that wakes up alone finds its core asleep."""
-    link = app.extensions["wamp"].links[0]
+    link = app.extensions["wamp"].link
 
     def through_the_library(callers: int) -> None:
         with ThreadPoolExecutor(callers) as threads:

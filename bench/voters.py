@@ -76,7 +76,7 @@ async def _run(order: dict[str, Any]) -> None:
 
 
 class Voters:
-    """Opens every voter's form, and lets them vote when told.
+    """Opens every voter's form, and lets them vote on a signal.
 
     :param page: the question's address. :param choices: ids that they pick in turn.
     :param at_once: connections, that is votes under way at the same time.

@@ -18,11 +18,12 @@ from .errors import (
     WrongThread,
 )
 from .extension import WAMP
+from .identity import Identity
 from .live_calls import numbered
 from .options import CallOptions, CallResult, OptionAsPayload, PublishOptions
 from .permissions import Permission
+from .proofs import prove
 from .status import State, Status
-from .tickets import Identity, prove
 
 __all__ = [
     "WAMP",

@@ -17,9 +17,11 @@ from weakref import ref
 from flask import Flask
 
 from . import _reactor, payload, signals
+from ._declarations import Declaration, Declarations, Procedure, Subscription
 from ._dispatch import Dispatcher
+from ._incoming import Incoming, Invocation
+from ._live_protocol import WORKER_LOST, Asker, Readable
 from ._pool import Pool
-from ._registry import Declaration, Procedure, Registry, Subscription
 from .caller import Caller, current_caller
 from .config import SOCKET_MESSAGE_MAX, Config
 from .errors import (
@@ -32,14 +34,14 @@ from .errors import (
     WampTimeout,
     as_sentence,
 )
-from .live import WORKER_LOST, LiveThing
-from .outbox import LatestBox, Message, Outbox
+from .outbox import LatestBox, Outbox
 from .permissions import Permission, compile_rules, differences
-from .router.plugin.editions import HAND_OVER
-from .router.plugin.rules import CLAIMS, RULES
-from .router.plugin.tickets import Claim
+from .plugin.rules import CLAIMS, RULES
+from .plugin.tickets import Claim, Tickets
+from .plugin.worker_rules import HAND_OVER
+from .publication import Publication
 from .status import COUNTERS, State, Status
-from .tickets import Tickets, desk_of
+from .tickets import issuer_of
 
 _GONE = "wamp.error.no_such_session"
 
@@ -48,7 +50,7 @@ REPORT_INTERVAL = 1.0
 
 
 class InFlight:
-    """Those who wait for the router's answer: ``with`` it, any thread.
+    """Bounds how many wait for the router's answer: use it with ``with``. Any thread.
 
     :param most: how many may wait at a time; for the next one it raises :class:`QueueFull`.
     """
@@ -81,7 +83,7 @@ class Client:
         self,
         app: Flask,
         config: Config,
-        registry: Registry,
+        declarations: Declarations,
         *,
         permissions: Callable[[], Iterable[Permission]] = tuple,
         serves: bool = True,
@@ -92,9 +94,9 @@ class Client:
         self._may_serve = may_serve
         self.config = config
         self._app = ref(app)
-        self.registry = registry
+        self.declarations = declarations
         self.tickets = Tickets(
-            config.ticket_secret, config.realm, config.ticket_lifetime, roles=registry.roles.ticketed
+            config.ticket_secret, config.realm, config.ticket_lifetime, roles=declarations.roles.ticketed
         )
         # until the router has said what it takes: what ours takes on its socket
         self._message_max = config.message_max if config.url.startswith("ws") else SOCKET_MESSAGE_MAX
@@ -112,7 +114,7 @@ class Client:
         self._rules_due = False
         self._in_flight = InFlight(self.config.in_flight_max)
         self._pool = Pool(self.config.handler_threads, self.config.handler_queue, f"wamp-{self.app.name}")
-        self._dispatcher = Dispatcher(self.app, self._pool, self.registry, self.claims_of)
+        self._dispatcher = Dispatcher(self.app, self._pool, self.declarations, self.claims_of)
         self._signals = Pool(1, self.config.handler_queue, f"wamp-{self.app.name}-signals")
         self._dropped: Counter[tuple[str, str]] = Counter()
         self._on_join: list[Callable[[], None]] = []
@@ -141,7 +143,7 @@ class Client:
             self._start(_reactor.start())
             self._process = os.getpid()
         _reactor.on_stop(self.stop)
-        _reactor.submit(self.links[0].start)
+        _reactor.submit(self.link.start)
 
     def _start(self, reactor: Any) -> None:
         from ._engine import Engine
@@ -150,8 +152,7 @@ class Client:
         config = self.config
         self._prepare()
         self._reactor = reactor
-        link = Link(reactor, config, self)
-        self.links = (link,)
+        link = self.link = Link(reactor, config, self)
         timeout = config.publish_timeout
         submit = _reactor.submit
         self.outbox = Outbox(link, reactor, submit, config.outbox_max, timeout, self.counters, self.on_dropped)
@@ -182,7 +183,7 @@ class Client:
     def begin(self, *, serve: bool) -> None:
         """Begin to connect, and to serve, in the background of what this process is there for.
 
-        Where that cannot be the log says so, once, and pages that need no connection are served without it.
+        Where that is impossible, log it once; pages that need no connection are served all the same.
         """
         try:
             if serve:
@@ -223,15 +224,15 @@ class Client:
         deadline = time.monotonic() + self.config.stop_timeout
         self._wait_until_sent(deadline, self._is_hopeless)
         try:
-            _reactor.wait(self.links[0].withdraw, timeout=1)
+            _reactor.wait(self.link.withdraw, timeout=1)
             self._pool.drain(max(0.0, deadline - time.monotonic()))
-            all_told = self._wait_until_sent(deadline, self._is_hopeless)  # what the last handlers have changed, too
+            all_sent = self._wait_until_sent(deadline, self._is_hopeless)  # what the last handlers have changed, too
             self._pool.close()
             self._signals.close()
             self.engine.close()
-            if self._has_testament and all_told and self.links[0].session_id is not None:
+            if self._has_testament and all_sent and self.link.session_id is not None:
                 _reactor.wait(self._take_back_testament, timeout=1)
-            _reactor.wait(self.links[0].leave, timeout=1)
+            _reactor.wait(self.link.leave, timeout=1)
         except WampError as error:
             self.app.logger.warning("The session was not closed cleanly: %s", error)
 
@@ -241,8 +242,8 @@ class Client:
         if self._process != os.getpid() or self._wait_until_sent(time.monotonic() + timeout):
             return
         left = f"After {timeout:g} s, publications that still wait: {len(self.outbox) + len(self.latest)}"
-        if self.links[0].session_id is None:
-            why = as_sentence(self.links[0].reason or "still connecting")
+        if self.link.session_id is None:
+            why = as_sentence(self.link.reason or "still connecting")
             raise NotConnected(f"{left}. No session with the router: {why}")
         raise WampTimeout(f"{left}. The router has not acknowledged them.")
 
@@ -260,7 +261,7 @@ class Client:
             self._has_warned = True
             self.app.logger.warning(
                 "Publications still wait at the end of an app context (%s); they are lost if this process ends now.",
-                self.links[0].reason or "the router has not acknowledged them",
+                self.link.reason or "the router has not acknowledged them",
             )
 
     def _is_waiting(self) -> bool:
@@ -277,7 +278,7 @@ class Client:
         return True
 
     def _is_hopeless(self) -> bool:
-        return self._settled.is_set() and self.links[0].session_id is None
+        return self._settled.is_set() and self.link.session_id is None
 
     # -- what everybody asks
 
@@ -286,7 +287,7 @@ class Client:
         """See :class:`~wampflask.status.Status`. Any thread."""
         if self._process != os.getpid():
             return Status(State.IDLE, self._since)
-        link = self.links[0]
+        link = self.link
         counters = dict.fromkeys(COUNTERS, 0) | self.counters
         counters["waiting_later"] = len(self.outbox)
         counters["waiting_latest"] = len(self.latest)
@@ -296,7 +297,7 @@ class Client:
         return Status(state, link.since, link.session_id, link.attempts, link.reason, link.pending, counters)
 
     def _declare_all(self) -> None:
-        for declaration in self.registry:
+        for declaration in self.declarations:
             self.declare(declaration)
 
     def declare(self, declaration: Declaration) -> None:
@@ -308,8 +309,7 @@ class Client:
             _reactor.submit(self._declare, declaration)
 
     def _declare(self, declaration: Declaration) -> None:
-        for link in self.links:
-            link.declare(declaration)
+        self.link.declare(declaration)
         self._announced_one()
 
     def forget(self, declarations: Sequence[Declaration]) -> None:
@@ -318,12 +318,11 @@ class Client:
             _reactor.submit(self._forget, declarations)
 
     def _forget(self, declarations: Sequence[Declaration]) -> None:
-        for link in self.links:
-            for declaration in declarations:
-                link.forget(declaration)
+        for declaration in declarations:
+            self.link.forget(declaration)
 
     def permissions_changed(self) -> None:
-        """Hand over to the router what is permitted by now; a session that is to come brings it along. Any thread."""
+        """Send the router the permissions as they are now; without a session, the next one does. Any thread."""
         if self._process != os.getpid() or not self._serves:
             return
         with self._lock:
@@ -343,12 +342,12 @@ class Client:
             self.app.logger.error("The router keeps the permissions it has: %s", error)  # noqa: TRY400 - no stack of the app's
             self._announced_one()
             return
-        if self.links[0].session_id is None:
+        if self.link.session_id is None:
             self._announced_one()
             return
-        asking = self.links[0].call(HAND_OVER, [rules, list(self.registry.roles.ticketed)], {})
-        asking.addTimeout(self.config.call_timeout, self._reactor)
-        asking.addCallbacks(self._rules_taken, self._rules_refused).addBoth(lambda _: self._announced_one())
+        request = self.link.call(HAND_OVER, [rules, list(self.declarations.roles.ticketed)], {})
+        request.addTimeout(self.config.call_timeout, self._reactor)
+        request.addCallbacks(self._rules_taken, self._rules_refused).addBoth(lambda _: self._announced_one())
 
     def _announced_one(self) -> None:
         with self._lock:
@@ -368,7 +367,7 @@ class Client:
 
     def _check_ready(self) -> None:
         with self._lock:
-            if not self._announced and self.links[0].state is State.READY:
+            if not self._announced and self.link.state is State.READY:
                 self._ready.set()
 
     def _use(self, what: str) -> None:
@@ -378,7 +377,7 @@ class Client:
             self.start()
         if not self._settled.is_set():
             self._settled.wait(self.config.connect_timeout)
-        if self.links[0].state is State.STOPPED:
+        if self.link.state is State.STOPPED:
             raise NotConnected("This process is ending; its session is closed.")
 
     def call(self, procedure: str, args: Sequence[Any], kwargs: Mapping[str, Any], timeout: float | None) -> Any:
@@ -388,47 +387,44 @@ class Client:
         with self._in_flight, self._pool.calling(procedure):
             self.counters["called"] += 1
             late = f"{procedure} had not answered"
-            return _reactor.wait(self.links[0].call, procedure, args, kwargs, timeout=seconds, late=late)
+            return _reactor.wait(self.link.call, procedure, args, kwargs, timeout=seconds, late=late)
 
-    def publish(self, message: Message) -> None:
+    def publish(self, publication: Publication) -> None:
         """See :meth:`WAMP.publish`."""
         self._use("wamp.publish()")
-        given = message.options.timeout
+        given = publication.options.timeout
         seconds = self.config.publish_timeout if given is None else given
-        send = self.links[0].publish
         with self._in_flight:
             self.counters["published"] += 1
-            late = f"{message.topic} was not acknowledged"
-            _reactor.wait(
-                send, message.topic, message.args, message.kwargs, message.options, timeout=seconds, late=late
-            )
+            late = f"{publication.topic} was not acknowledged"
+            _reactor.wait(self.link.publish, publication, timeout=seconds, late=late)
 
-    def check_size(self, message: Message) -> None:
+    def check_size(self, publication: Publication) -> None:
         """Refuse what is to be queued and could never be sent. Any thread.
 
         :raises InvalidPayload: naming both sizes.
         """
-        known = self.links[0].message_max if self._process == os.getpid() else None
-        payload.check_size(message.topic, message.args, message.kwargs, known or self._message_max)
+        known = self.link.message_max if self._process == os.getpid() else None
+        payload.check_size(publication.topic, publication.args, publication.kwargs, known or self._message_max)
 
-    def publish_later(self, message: Message) -> None:
+    def publish_later(self, publication: Publication) -> None:
         """See :meth:`WAMP.publish_later`."""
-        self.check_size(message)
+        self.check_size(publication)
         if self._process != os.getpid():
             self.start()
-        self.outbox.put(message)
+        self.outbox.put(publication)
 
-    def publish_latest(self, message: Message) -> None:
+    def publish_latest(self, publication: Publication) -> None:
         """See :meth:`WAMP.publish_latest`."""
-        self.check_size(message)
+        self.check_size(publication)
         if self._process != os.getpid():
             self.start()
-        self.latest.put(message)
+        self.latest.put(publication)
 
     def expect_change(self) -> None:
-        """A transaction is about to change a live thing: see that pages ask if this process dies before saying so.
+        """Prepare for a change of a live thing: pages ask again if this process dies before it publishes.
 
-        The router is told when it is joined; a change that comes earlier waits for how the first attempt goes.
+        The router learns of it when it is joined; a change that comes earlier waits for the first attempt to connect.
         """
         if self._process != os.getpid():
             self.start()
@@ -440,36 +436,26 @@ class Client:
 
     def _leave_testament(self) -> None:
         """In the reactor's thread; the router publishes it when this session ends without having taken it back."""
-        if self._has_testament and self.links[0].session_id is not None:
-            asking = self.links[0].call("wamp.session.add_testament", [WORKER_LOST, [], {"lost": True}], {})
-            asking.addErrback(lambda failure: self.app.logger.debug("No testament: %s", failure.getErrorMessage()))
+        if self._has_testament and self.link.session_id is not None:
+            request = self.link.call("wamp.session.add_testament", [WORKER_LOST, [], {"lost": True}], {})
+            request.addErrback(lambda failure: self.app.logger.debug("No testament: %s", failure.getErrorMessage()))
 
     def _take_back_testament(self) -> Any:
         self._has_testament = False
-        return self.links[0].call("wamp.session.flush_testaments", [], {})
+        return self.link.call("wamp.session.flush_testaments", [], {})
 
-    def changed(self, thing: LiveThing[..., Any], topic: str, args: Mapping[str, Any], keys: Iterable[str]) -> None:
+    def changed(self, thing: Readable, topic: str, args: Mapping[str, Any], keys: Iterable[str]) -> None:
         """See :meth:`WAMP.changed`."""
         if self._process != os.getpid():
             self.start()
         self.engine.changed(thing, topic, args, keys)
 
-    def ask(
-        self,
-        thing: LiveThing[..., Any],
-        topic: str,
-        args: Mapping[str, Any],
-        role: str,
-        answer: Callable[[Any, int], None],
-        refuse: Callable[[WampError], None],
-    ) -> None:
-        """Answer with a live thing's state as it is from now on, and its number. Reactor thread.
+    def ask(self, thing: Readable, topic: str, args: Mapping[str, Any], asker: Asker) -> None:
+        """Answer with a live thing's present state and its number. Reactor thread.
 
         :raises QueueFull: when too many wait.
         """
-        from ._engine import Asker
-
-        self.engine.ask(thing, topic, args, Asker(role, answer, refuse))
+        self.engine.ask(thing, topic, args, asker)
 
     def run_for(self, caller: Caller, function: Callable[[], Callable[[], None]], failed: Callable[[], None]) -> None:
         """Run something for a caller in a handler's thread and context; what it returns is run in the reactor's.
@@ -483,11 +469,11 @@ class Client:
         self._dispatcher.run_for(caller, function, done)
 
     def viewer(self) -> Caller:
-        """Who asks in the current request, or calls in the current handler."""
+        """Return who asks in the current request, or calls in the current handler."""
         known = current_caller.get(None)
         if known is not None:
             return known
-        who = desk_of(self.app).whoever_asks()
+        who = issuer_of(self.app).current_identity()
         return Caller(authid=who.authid, role=who.role, known_claims=who.claims)
 
     def acquire(self, uri: str) -> Any:
@@ -496,12 +482,12 @@ class Client:
         :raises CallFailed: ``wamp.error.procedure_already_exists`` when another session has it.
         """
         self._use("wamp.lock()")
-        registration = _reactor.wait(self.links[0].register_lock, uri, timeout=self.config.call_timeout)
-        return registration, self.links[0].session_id
+        registration = _reactor.wait(self.link.register_exclusively, uri, timeout=self.config.call_timeout)
+        return registration, self.link.session_id
 
     def holds(self, session: int | None) -> bool:
-        """Whether ``session`` is still this process's session."""
-        return session is not None and session == self.links[0].session_id
+        """Return whether ``session`` is still this process's session."""
+        return session is not None and session == self.link.session_id
 
     def release(self, registration: Any) -> None:
         """Free what :meth:`acquire` returned; do nothing if the session is gone, and the registration with it."""
@@ -511,17 +497,19 @@ class Client:
             self.app.logger.debug("A lock was gone before it was released", exc_info=True)
 
     def claims_of(self, session: int) -> Mapping[str, Claim]:
-        """What the ticket of a session claims; nothing when it has ended.
+        """Return what the ticket of a session claims; nothing when it has ended.
 
-        :raises NotConnected: there is no session. :raises WampTimeout: the router did not answer.
+        :raises NotConnected: there is no session.
+        :raises WampTimeout: the router did not answer.
         """
         return self.call(CLAIMS, [session], {}, None) or {}
 
     def end_sessions(self, whose: str | int, reason: str, message: str = "") -> None:
-        """End sessions, now or, if there is no session to say it by, after the next join.
+        """End sessions: now or, while this worker has no session itself, after the next join.
 
         :param whose: an authid, for all of its sessions; or the id of one.
-        :param reason: a URI.   :param message: for people to read.
+        :param reason: a URI.
+        :param message: for people to read.
         """
 
         def kill() -> None:
@@ -537,15 +525,15 @@ class Client:
         except (NotConnected, WampTimeout):
             self._on_join.append(kill)
 
-    # -- what the link tells, in the reactor's thread
+    # -- called by the link, in the reactor's thread
 
     def mint_ticket(self) -> str:
-        """A ticket for this worker."""
+        """Return a ticket for this worker."""
         return self.tickets.mint("backend", "backend")
 
-    def declarations(self) -> Sequence[Declaration]:
-        """What is to be registered and subscribed."""
-        return list(self.registry) if self._serves else []
+    def declared(self) -> Sequence[Declaration]:
+        """Return what is to be registered and subscribed."""
+        return list(self.declarations) if self._serves else []
 
     def on_failed(self) -> None:
         """An attempt to connect failed."""
@@ -592,32 +580,22 @@ class Client:
         self.counters["lost"] += 1
         self._send(signals.lost, reason=reason)
 
-    def on_invocation(
-        self,
-        procedure: Procedure,
-        args: Sequence[Any],
-        kwargs: Mapping[str, Any],
-        caller: Caller,
-        answer: Callable[[Any], None],
-        refuse: Callable[[WampError], None],
-    ) -> None:
-        """A procedure of ours is called."""
+    def on_invocation(self, procedure: Procedure, invocation: Invocation) -> None:
+        """One of our procedures is called."""
         self.counters["invoked"] += 1
-        if procedure.direct is not None:
-            try:
-                procedure.direct(self, args, kwargs, caller, answer, refuse)
-            except Exception as error:  # a boundary: what gets past here ends the session for everybody
-                refuse(self._dispatcher.internal(procedure.uri, procedure.direct, error))
+        if procedure.direct is None:
+            self._dispatcher.invoke(procedure, invocation)
             return
-        self._dispatcher.invoke(procedure, args, kwargs, caller, answer, refuse)
+        try:
+            procedure.direct(self, invocation)
+        except Exception as error:  # a boundary: what gets past here ends the session for everybody
+            invocation.refuse(self._dispatcher.internal(procedure.uri, procedure.direct, error))
 
-    def on_event(
-        self, subscription: Subscription, args: Sequence[Any], kwargs: Mapping[str, Any], caller: Caller
-    ) -> bool:
-        """An event arrived; whether a handler will run."""
+    def on_event(self, subscription: Subscription, event: Incoming) -> bool:
+        """Pass an event to its handler; return whether it will run."""
         self.counters["events"] += 1
         try:
-            self._dispatcher.deliver(subscription, args, kwargs, caller)
+            self._dispatcher.deliver(subscription, event)
         except QueueFull as error:
             self.on_dropped(1, str(error), subscription.uri)
             return False
@@ -643,4 +621,4 @@ class Client:
         """Send a signal from a thread of its own: in order, and also when the handlers' pool is what is full."""
         if signal.receivers:
             app = self.app
-            Dispatcher(app, self._signals, self.registry, self.claims_of).run(lambda: signal.send(app, **details))
+            Dispatcher(app, self._signals, self.declarations, self.claims_of).run(lambda: signal.send(app, **details))

@@ -16,7 +16,7 @@ KEY = "wamp"
 
 
 def current_client() -> Client:
-    """The current app's client.
+    """Return the current app's client.
 
     :raises WampError: when it has none.
     """

@@ -1,227 +1,176 @@
-"""What was declared, on its way to being confirmed by the router: again for each session. Reactor thread."""
+"""What was declared with the decorators: plain data, no connection."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any, Literal
 
-from twisted.internet.defer import Deferred, DeferredList
-from twisted.python.failure import Failure
+from . import uris
+from ._incoming import Invocation
+from .errors import AlreadyDeclared, ConfigError
+from .patterns import Pattern
+from .roles import Roles
+from .uris import Match
 
-from ._registry import Declaration, Procedure, Subscription
-from ._session import Answer, Refuse, Session
-from .caller import Caller
-from .errors import CallFailed
+Invoke = Literal["single", "first", "last", "roundrobin", "random"]
+Handler = Callable[..., Any]
 
-RETRY = 0.5
-"""Seconds until a declaration that the router refused, or the turn of a ``single`` subscription, is tried again."""
+Direct = Callable[[Any, Invocation], None]
+"""``(client, invocation)``: answers or refuses it, there or later."""
 
-_TAKEN = "wamp.error.procedure_already_exists"
+_BY_PLACE = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+_NO_NAME = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
-log = logging.getLogger(__name__)
+INVOKE_POLICIES: tuple[Invoke, ...] = ("single", "first", "last", "roundrobin", "random")
 
 
-class Handlers(Protocol):
-    """Where invocations and events go; must not block."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Procedure:
+    """A declared procedure.
 
-    def on_invocation(
-        self,
-        procedure: Procedure,
-        args: Sequence[Any],
-        kwargs: Mapping[str, Any],
-        caller: Caller,
-        answer: Answer,
-        refuse: Refuse,
-    ) -> None: ...
-    def on_event(
-        self, subscription: Subscription, args: Sequence[Any], kwargs: Mapping[str, Any], caller: Caller
-    ) -> bool: ...
+    :param pattern: whose named components the handler is given.
+    :param direct: answers in the reactor's thread in place of ``handler``: for the library's own, which do not block.
+    """
+
+    uri: str
+    handler: Handler
+    match: Match = "exact"
+    invoke: Invoke = "roundrobin"
+    roles: tuple[str, ...] = ()
+    login_required: bool = False
+    direct: Direct | None = None
+    pattern: Pattern | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Subscription:
+    """A declared subscription."""
+
+    uri: str
+    handler: Handler
+    match: Match = "exact"
+    single: bool = False
+    limit_calls: int | None = None
+    pattern: Pattern | None = None
+
+    @property
+    def turn(self) -> str:
+        """The procedure whose registration says which worker's turn a ``single`` subscription is."""
+        parts = [uris.component(part) for part in self.uri.split(".")]
+        name = uris.component(f"{self.handler.__module__}_{self.handler.__qualname__}")
+        return ".".join(["wampflask.single", self.match, *parts, name])
+
+
+Declaration = Procedure | Subscription
 
 
 class Declarations:
-    """Registers and subscribes in the current session, and tries again what the router refuses.
+    """Declarations of one :class:`~wampflask.WAMP` object. Safe in any thread."""
 
-    :param reactor: its clock.
-    :param handlers: see :class:`Handlers`.
-    :param on_change: called when the router has confirmed one, or refused it.
-    """
+    def __init__(self, roles: Roles = Roles()) -> None:  # noqa: B008 - it is frozen
+        self.roles = roles
+        self._lock = Lock()
+        self._declarations: list[Declaration] = []
+        self._places: dict[tuple[str, str], Procedure] = {}
+        self.user_loader: Callable[[str], Any] | None = None
 
-    def __init__(self, reactor: Any, handlers: Handlers, on_change: Callable[[], None]) -> None:
-        self._reactor = reactor
-        self._handlers = handlers
-        self._on_change = on_change
-        self._session: Session | None = None
-        self._asked: set[Declaration] = set()
-        self._unconfirmed: dict[Declaration, str] = {}
-        self._registrations: dict[Procedure, Any] = {}
-        self._forgotten: set[Declaration] = set()
-        self._subscribed: dict[Subscription, Any] = {}
-        self._turns: dict[Subscription, Any] = {}
-        self._retries: set[Any] = set()
-        self._heard: dict[Subscription, int] = {}
+    def add(self, declaration: Declaration) -> None:
+        """Keep ``declaration``.
 
-    @property
-    def pending(self) -> tuple[str, ...]:
-        """What the router has not confirmed, with the reason if it refused it."""
-        return tuple(f"{item.uri} ({why})" if why else item.uri for item, why in self._unconfirmed.items())
-
-    @property
-    def refusal(self) -> str:
-        """Why the router refused something that is still to be confirmed; empty if it did not."""
-        return next(filter(None, self._unconfirmed.values()), "")
-
-    # -- the session's time
-
-    def begin(self, session: Session, declarations: Sequence[Declaration]) -> None:
-        """There is a session: ask for everything."""
-        self._session = session
-        self._forgotten.clear()
-        for declaration in declarations:
-            self.declare(declaration)
-
-    def declare(self, declaration: Declaration) -> None:
-        """Ask for one more; nothing without a session, which will bring it along."""
-        if self._session is None or declaration in self._asked or not self._is_wanted(declaration):
-            return
-        self._asked.add(declaration)
-        self._unconfirmed.setdefault(declaration, "")
-        self._ask(self._session, declaration)
-
-    def take_back(self) -> Deferred[Any]:
-        """Unregister everything, so that no new invocation comes; ask for nothing any more."""
-        self._session = None
-        self._cancel_retries()
-        active = [item for item in self._registrations.values() if item.active]
-        self._registrations.clear()
-        return DeferredList([item.unregister().addErrback(lambda _: None) for item in active], consumeErrors=True)
-
-    def forget(self, declaration: Declaration) -> None:
-        """Ask for one no more, and take back what the router has confirmed of it."""
-        self._forgotten.add(declaration)
-        self._unconfirmed.pop(declaration, None)
-        if isinstance(declaration, Procedure):
-            _give_back(self._registrations.pop(declaration, None))
-            return
-        _give_back(self._turns.pop(declaration, None))
-        subscription = self._subscribed.pop(declaration, None)
-        if subscription is not None and not self._is_spent(declaration):
-            subscription.unsubscribe().addErrback(lambda _: None)
-
-    def end(self) -> None:
-        """The session is gone, and with it what it had."""
-        self._session = None
-        self._cancel_retries()
-        self._asked.clear()
-        self._unconfirmed.clear()
-        self._registrations.clear()
-        self._subscribed.clear()
-        self._turns.clear()
-
-    # -- asking
-
-    def _ask(self, session: Session, declaration: Declaration) -> None:
-        if declaration in self._forgotten:
-            return
-        if isinstance(declaration, Procedure):
-            asking = session.provide(declaration, self._invoker(declaration))
-        else:
-            asking = session.hear(declaration, self._hearer(declaration))
-        about = (session, declaration)
-        asking.addCallbacks(self._confirmed, self._refused, callbackArgs=about, errbackArgs=about)
-
-    def _confirmed(self, result: Any, session: Session, declaration: Declaration) -> None:
-        if session is not self._session:
-            return
-        if isinstance(declaration, Procedure):
-            self._registrations[declaration] = result
-        else:
-            self._subscribed[declaration] = result
-            if declaration.single:
-                self._take_turn(session, declaration)
-        self._unconfirmed.pop(declaration, None)
-        if declaration in self._forgotten:  # while the router confirmed it
-            self.forget(declaration)
-        self._on_change()
-
-    def _refused(self, failure: Failure, session: Session, declaration: Declaration) -> None:
-        if session is not self._session or declaration in self._forgotten:
-            return
-        error: Any = failure.value
-        if isinstance(declaration, Procedure) and declaration.invoke == "single" and error.uri == _TAKEN:
-            # Another session has what one alone may have: that is in order, and this one takes over when it ends.
-            self._unconfirmed.pop(declaration, None)
-        else:
-            why = str(error) if isinstance(error, CallFailed) else f"{error.uri}: {error}"
-            level = logging.DEBUG if self._unconfirmed.get(declaration) == why else logging.ERROR
-            log.log(level, "The router refused %s (%s); trying again", declaration.uri, why)
-            self._unconfirmed[declaration] = why
-        self._retry(self._ask, session, declaration)
-        self._on_change()
-
-    def _retry(self, function: Callable[..., None], session: Session, declaration: Any) -> None:
-        self._retries = {retry for retry in self._retries if retry.active()}
-        self._retries.add(self._reactor.callLater(RETRY, function, session, declaration))
-
-    def _cancel_retries(self) -> None:
-        for retry in self._retries:
-            if retry.active():
-                retry.cancel()
-        self._retries.clear()
-
-    # -- what comes in
-
-    def _invoker(self, procedure: Procedure) -> Any:
-        def on_invocation(
-            args: Sequence[Any], kwargs: Mapping[str, Any], caller: Caller, answer: Answer, refuse: Refuse
-        ) -> None:
-            self._handlers.on_invocation(procedure, args, kwargs, caller, answer, refuse)
-
-        return on_invocation
-
-    def _hearer(self, subscription: Subscription) -> Any:
-        def on_event(args: Sequence[Any], kwargs: Mapping[str, Any], caller: Caller) -> None:
-            if not self._is_wanted(subscription) or (subscription.single and subscription not in self._turns):
-                return
-            if self._handlers.on_event(subscription, args, kwargs, caller):
-                self._count(subscription)
-
-        return on_event
-
-    def _is_wanted(self, declaration: Declaration) -> bool:
-        return declaration not in self._forgotten and not self._is_spent(declaration)
-
-    def _is_spent(self, declaration: Declaration) -> bool:
-        if isinstance(declaration, Procedure) or declaration.limit_calls is None:
-            return False
-        return self._heard.get(declaration, 0) >= declaration.limit_calls
-
-    def _count(self, subscription: Subscription) -> None:
-        self._heard[subscription] = self._heard.get(subscription, 0) + 1
-        handle = self._subscribed.get(subscription)
-        if self._is_spent(subscription) and handle is not None:
-            handle.unsubscribe().addErrback(lambda _: None)
-
-    def _take_turn(self, session: Session, subscription: Subscription) -> None:
-        """Try to be the one session that runs a ``single`` subscription: the registration's holder is.
-
-        The router frees it when its holder dies, and another takes it within :data:`RETRY`.
+        :raises AlreadyDeclared: for a procedure that is there already, naming both places.
         """
-        session.claim(subscription.turn).addCallbacks(
-            lambda registration: self._has_turn(subscription, registration),
-            lambda _: self._take_turn_later(session, subscription),
+        with self._lock:
+            if isinstance(declaration, Procedure):
+                self._claim(declaration)
+            self._declarations.append(declaration)
+
+    def _claim(self, procedure: Procedure) -> None:
+        first = self._places.setdefault((procedure.uri, procedure.match), procedure)
+        if first is not procedure:
+            raise AlreadyDeclared(
+                f"The procedure {procedure.uri!r} is declared twice: in {place(first.handler)} and in "
+                f"{place(procedure.handler)}. Rename one, or declare it once and call the other from there."
+            )
+
+    def remove(self, uri: str) -> list[Declaration]:
+        """Keep no longer what is declared as ``uri``; what that was."""
+        pattern = Pattern.parse(uri) if "<" in uri or "{" in uri else None
+
+        def is_meant(item: Declaration) -> bool:
+            return (item.uri, item.match) == (pattern.uri, pattern.match) if pattern else item.uri == uri
+
+        with self._lock:
+            found = [item for item in self._declarations if is_meant(item)]
+            self._declarations = [item for item in self._declarations if not is_meant(item)]
+            self._places = {place: item for place, item in self._places.items() if not is_meant(item)}
+        return found
+
+    def __iter__(self) -> Iterator[Declaration]:
+        with self._lock:
+            return iter(tuple(self._declarations))
+
+
+def check_handler(handler: Handler) -> None:
+    """See that calling ``handler`` runs it: handlers are plain functions, run in threads.
+
+    :raises ConfigError: for one that is asynchronous, or a generator.
+    """
+    kinds = {
+        "async def": (inspect.iscoroutinefunction, inspect.isasyncgenfunction),
+        "a generator (it has a yield)": (inspect.isgeneratorfunction,),
+    }
+    call = getattr(type(handler), "__call__", None)  # noqa: B004 - an object's own __call__ may be asynchronous
+    for kind, tests in kinds.items():
+        if any(test(handler) or test(call) for test in tests):
+            raise ConfigError(
+                f"The handler {place(handler)} is {kind}: calling it would run nothing. Handlers have threads and may "
+                "block: write a plain def that returns its result; asyncio.run(...) in it runs what is asynchronous."
+            )
+
+
+def check_names(handler: Handler, pattern: Pattern) -> None:
+    """See that ``handler`` can be given the named components of ``pattern``.
+
+    :raises ConfigError: naming those that it does not take.
+    """
+    taken = inspect.signature(handler).parameters
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in taken.values()):
+        return
+    missing = [name for name in pattern.names if name not in taken or taken[name].kind in _NO_NAME]
+    if missing:
+        raise ConfigError(
+            f"{pattern.text} names {', '.join(missing)}, which the handler {place(handler)} does not take: "
+            f"give it {'arguments of these names' if len(missing) > 1 else 'an argument of this name'}."
         )
 
-    def _has_turn(self, subscription: Subscription, registration: Any) -> None:
-        self._turns[subscription] = registration
-        if subscription in self._forgotten:
-            self.forget(subscription)
 
-    def _take_turn_later(self, session: Session, subscription: Subscription) -> None:
-        if session is self._session and subscription not in self._forgotten:
-            self._retry(self._take_turn, session, subscription)
+def arrange(
+    handler: Handler, pattern: Pattern, uri: str, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> tuple[list[Any], dict[str, Any]] | None:
+    """Return the arguments of ``handler``: the components of ``uri`` at their names, what was sent at the others.
+
+    None when ``uri`` does not match, such as ``tea`` for ``<int:item>``.
+
+    :raises TypeError: what was sent has a component's name.
+    """
+    found = pattern.read(uri)
+    if found is None:
+        return None
+    if twice := found.keys() & kwargs.keys():
+        raise TypeError(f"{', '.join(sorted(twice))}: stands in the URI already")
+    sent, placed = list(args), list[Any]()
+    for name, parameter in inspect.signature(handler).parameters.items():
+        if parameter.kind not in _BY_PLACE or not (sent or name in found):
+            break
+        placed.append(found.pop(name) if name in found else sent.pop(0))
+    return [*placed, *sent], {**found, **kwargs}
 
 
-def _give_back(registration: Any) -> None:
-    if registration is not None and registration.active:
-        registration.unregister().addErrback(lambda _: None)
+def place(handler: Handler) -> str:
+    """``file.py:12 (name)`` of a handler."""
+    code = getattr(handler, "__code__", None)
+    name = getattr(handler, "__qualname__", repr(handler))
+    return f"{code.co_filename}:{code.co_firstlineno} ({name})" if code else name

@@ -15,8 +15,9 @@ from typing import Any, TypeVar
 from flask import Flask
 
 from . import payload
+from ._declarations import Declaration, Declarations, Procedure, Subscription, arrange, place
+from ._incoming import Incoming, Invocation
 from ._pool import Pool
-from ._registry import Declaration, Procedure, Registry, Subscription, arrange, place
 from .caller import AskClaims, Caller, ask_claims, current_caller
 from .errors import INTERNAL, CallFailed, InvalidPayload, NotAuthorized, WampError
 from .logins import has_logins, user_context
@@ -27,90 +28,73 @@ Done = TypeVar("Done")
 
 INVALID_ARGUMENT = "wamp.error.invalid_argument"
 
-Answer = Callable[[Any], None]
-Refuse = Callable[[WampError], None]
-
 
 class Dispatcher:
     """Hands invocations and events of one app to its handlers.
 
     :meth:`invoke` and :meth:`deliver` may be called in any thread and return at once.
 
-    :param registry: whose declarations they are; its ``user_loader`` is the app's own way to find a user.
+    :param declarations: whose declarations they are; its ``user_loader`` is the app's own way to find a user.
     :param claims: asks the router what a session's ticket claims.
     """
 
-    def __init__(self, app: Flask, pool: Pool, registry: Registry, claims: AskClaims) -> None:
+    def __init__(self, app: Flask, pool: Pool, declarations: Declarations, claims: AskClaims) -> None:
         self._claims = claims
         self._app = app
         self._pool = pool
-        self._registry = registry
-        self._roles = registry.roles
+        self._declarations = declarations
+        self._roles = declarations.roles
 
-    def invoke(
-        self,
-        procedure: Procedure,
-        args: Sequence[Any],
-        kwargs: Mapping[str, Any],
-        caller: Caller,
-        answer: Answer,
-        refuse: Refuse,
-    ) -> None:
-        """Run a procedure's handler; exactly one of ``answer(result)`` and ``refuse(error)`` follows, in any thread."""
+    def invoke(self, procedure: Procedure, invocation: Invocation) -> None:
+        """Run a procedure's handler, and answer or refuse the invocation, in any thread."""
+        caller = invocation.caller
 
         def task() -> None:
             try:
-                result = self.run_procedure(procedure, args, kwargs, caller)
+                result = self.run_procedure(procedure, invocation)
             except WampError as error:
-                refuse(error)
+                invocation.refuse(error)
             else:
-                answer(result)
+                invocation.answer(result)
 
         try:
             # Of pages' calls none goes first: they cannot be what a handler waits for.
             self._pool.submit(task, caller.uri if caller.role == BACKEND else None)
         except WampError as error:
-            refuse(error)
+            invocation.refuse(error)
 
-    def run_procedure(
-        self, procedure: Procedure, args: Sequence[Any], kwargs: Mapping[str, Any], caller: Caller
-    ) -> Any:
+    def run_procedure(self, procedure: Procedure, call: Incoming) -> Any:
         """Run the handler in this thread and return its cleaned result.
 
         :raises WampError: what the caller is to get; :class:`InvalidPayload` for arguments that are not JSON.
         """
-        self._authorize(procedure, caller)
-        # WAMP's JSON can carry bytes and NaN, and strangers can send them: handlers get what they may send themselves.
-        clean_args, clean_kwargs = _arguments(procedure, caller, *payload.clean(args, kwargs))
+        self._authorize(procedure, call.caller)
+        args, kwargs = _arguments(procedure, call)
         try:
-            with self._handler_context(caller):
-                return _clean_result(procedure.handler(*clean_args, **clean_kwargs))
+            with self._handler_context(call.caller):
+                return _clean_result(procedure.handler(*args, **kwargs))
         except (CallFailed, NotAuthorized):
             raise
         except Exception as error:
             raise self.internal(procedure.uri, procedure.handler, error) from error
 
-    def deliver(
-        self, subscription: Subscription, args: Sequence[Any], kwargs: Mapping[str, Any], caller: Caller
-    ) -> None:
+    def deliver(self, subscription: Subscription, event: Incoming) -> None:
         """Run a subscription's handler.
 
         :raises QueueFull: when the pool is full; the event is not handled then.
         """
-        self._pool.submit(lambda: self.run_subscription(subscription, args, kwargs, caller))
+        self._pool.submit(lambda: self.run_subscription(subscription, event))
 
-    def run_subscription(
-        self, subscription: Subscription, args: Sequence[Any], kwargs: Mapping[str, Any], caller: Caller
-    ) -> None:
+    def run_subscription(self, subscription: Subscription, event: Incoming) -> None:
         """Run the handler in this thread; what it raises is logged."""
         try:
-            clean_args, clean_kwargs = _arguments(subscription, caller, *payload.clean(args, kwargs))
+            args, kwargs = _arguments(subscription, event)
         except (InvalidPayload, CallFailed) as error:
-            self._app.logger.warning("An event of %s was not handled: %s", caller.uri, error)
+            self._app.logger.warning("An event of %s was not handled: %s", event.caller.uri, error)
             return
         try:
-            with self._handler_context(caller):
-                subscription.handler(*clean_args, **clean_kwargs)
+            with self._handler_context(event.caller):
+                subscription.handler(*args, **kwargs)
         except Exception as error:
             self.internal(subscription.uri, subscription.handler, error)
 
@@ -150,13 +134,13 @@ class Dispatcher:
     @contextmanager
     def _handler_context(self, caller: Caller) -> Iterator[None]:
         """The app's context with :data:`wampflask.caller` set, and ``current_user`` where there is Flask-Login."""
-        app, loader = self._app, self._registry.user_loader
-        token, asking = current_caller.set(caller), ask_claims.set(self._claims)
+        app, loader = self._app, self._declarations.user_loader
+        token, claims_token = current_caller.set(caller), ask_claims.set(self._claims)
         try:
             with user_context(app, caller, loader) if has_logins(app) else app.app_context():
                 yield
         finally:
-            ask_claims.reset(asking)
+            ask_claims.reset(claims_token)
             current_caller.reset(token)
 
     def _authorize(self, procedure: Procedure, caller: Caller) -> None:
@@ -178,13 +162,17 @@ def _clean_result(result: Any) -> Any:
     return payload.clean_value(result)
 
 
-def _arguments(
-    declared: Declaration, caller: Caller, args: Sequence[Any], kwargs: Mapping[str, Any]
-) -> tuple[Sequence[Any], Mapping[str, Any]]:
-    """What the handler is called with. Wrong arguments are the caller's mistake: say so, and keep the log quiet."""
+def _arguments(declared: Declaration, incoming: Incoming) -> tuple[Sequence[Any], Mapping[str, Any]]:
+    """Return what the handler is called with. Wrong arguments are the caller's mistake: they are not logged as errors.
+
+    :raises InvalidPayload: WAMP's JSON can carry bytes and NaN, and untrusted clients can send them: handlers get only
+        what they may send themselves.
+    :raises CallFailed: the handler does not take these arguments.
+    """
+    args, kwargs = payload.clean(incoming.args, incoming.kwargs)
     try:
         if declared.pattern is not None:
-            found = arrange(declared.handler, declared.pattern, caller.uri or declared.uri, args, kwargs)
+            found = arrange(declared.handler, declared.pattern, incoming.caller.uri or declared.uri, args, kwargs)
             if found is None:
                 raise CallFailed(INVALID_ARGUMENT, f"{declared.pattern.text} has no such argument.")
             args, kwargs = found

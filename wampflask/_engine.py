@@ -29,11 +29,12 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from ._live_protocol import NO_ROLE, Asker, Readable, States
 from ._pool import Pool
 from .errors import INTERNAL, CallFailed, NotConnected, QueueFull, WampError
-from .live import NO_ROLE, LiveThing, States
 from .options import DEFAULT_PUBLISH, PublishOptions
-from .router.plugin.stamps import PROCEDURE as STAMP
+from .plugin.stamps import PROCEDURE as STAMP
+from .publication import Publication
 
 PATIENCE = 5.0
 """Seconds for the router's answer."""
@@ -45,9 +46,6 @@ AT_ONCE = 1000
 
 log = Logger()
 
-Answer = Callable[[Any, int], None]
-Refuse = Callable[[WampError], None]
-
 
 class Link(Protocol):
     """What the engine needs of a link. Reactor thread."""
@@ -55,21 +53,12 @@ class Link(Protocol):
     @property
     def session_id(self) -> int | None: ...
     def call(self, procedure: str, args: Any, kwargs: Any) -> Deferred[Any]: ...
-    def publish(self, topic: str, args: Any, kwargs: Any, options: PublishOptions) -> Deferred[Any]: ...
-
-
-@dataclass(slots=True, frozen=True)
-class Asker:
-    """Somebody who called a live thing: exactly one of both is called, in the reactor's thread."""
-
-    role: str
-    answer: Answer
-    refuse: Refuse
+    def publish(self, publication: Publication) -> Deferred[Any]: ...
 
 
 @dataclass(slots=True)
 class Marks:
-    """Why a topic is due. ``keys`` of rows that have changed; ``all`` when it is not known which, or it is no rows."""
+    """Why a topic is due: ``keys`` of rows that have changed; ``all`` when they are not known, or there are no rows."""
 
     all: bool = False
     keys: set[str] = field(default_factory=set)
@@ -104,7 +93,7 @@ class Marks:
 class Entry:
     """One topic of a live thing in this process. ``busy`` from the first mark until nothing is marked any more."""
 
-    thing: LiveThing[..., Any]
+    thing: Readable
     topic: str
     args: Mapping[str, Any]
     marks: Marks = field(default_factory=Marks)
@@ -114,15 +103,16 @@ class Entry:
 
 
 class Engine:
-    """The live things of one app in one process. Its methods are for the reactor's thread but where they say so.
+    """The live things of one app in one process. Reactor thread, except where a method names another.
 
-    :param link: the connection.        :param reactor: its clock.
+    :param link: the connection.
+    :param reactor: its clock.
     :param submit: runs a function in the reactor's thread, from any thread.
     :param interval: seconds between two readings of a topic, ``WAMP_LATEST_INTERVAL``.
     :param threads: readings at a time, ``WAMP_LIVE_THREADS``; they have threads of their own, so that slow handlers
         do not stop pages, nor many readings the handlers.
     :param most: pages that may wait for an answer at a time, ``WAMP_HANDLER_QUEUE``.
-    :param count: is told ``reads``, ``sent`` of live things.
+    :param count: called with ``live_read`` and ``live_sent``, to count them.
     """
 
     def __init__(
@@ -160,7 +150,7 @@ class Engine:
 
     # -- what makes a topic due
 
-    def changed(self, thing: LiveThing[..., Any], topic: str, args: Mapping[str, Any], keys: Iterable[str]) -> None:
+    def changed(self, thing: Readable, topic: str, args: Mapping[str, Any], keys: Iterable[str]) -> None:
         """The state of ``topic`` has changed. Any thread."""
         with self._lock:
             entry = self._entry(thing, topic, args)
@@ -179,8 +169,8 @@ class Engine:
         for entry in woken:
             self._due(entry)
 
-    def ask(self, thing: LiveThing[..., Any], topic: str, args: Mapping[str, Any], asker: Asker) -> None:
-        """Answer with the state as it is from now on.
+    def ask(self, thing: Readable, topic: str, args: Mapping[str, Any], asker: Asker) -> None:
+        """Answer with the present state.
 
         :raises QueueFull: when too many wait.
         """
@@ -194,7 +184,7 @@ class Engine:
         if wake:
             self._due(entry)
 
-    def _entry(self, thing: LiveThing[..., Any], topic: str, args: Mapping[str, Any]) -> Entry:
+    def _entry(self, thing: Readable, topic: str, args: Mapping[str, Any]) -> Entry:
         entry = self._entries.get(topic)
         if entry is None:
             entry = self._entries[topic] = Entry(thing, topic, args)
@@ -222,12 +212,12 @@ class Engine:
             return
         taken = [(entry, self._take(entry)) for entry in batch]
         try:
-            asking = self._link.call(STAMP, [[entry.topic for entry in batch], session], {})
+            request = self._link.call(STAMP, [[entry.topic for entry in batch], session], {})
         except NotConnected as error:
-            asking = Deferred()
-            asking.errback(error)
-        asking.addTimeout(PATIENCE, self._reactor)
-        asking.addCallbacks(partial(self._stamped, session, taken), partial(self._not_stamped, taken)).addErrback(
+            request = Deferred()
+            request.errback(error)
+        request.addTimeout(PATIENCE, self._reactor)
+        request.addCallbacks(partial(self._stamped, session, taken), partial(self._not_stamped, taken)).addErrback(
             _log_bug
         )
 
@@ -297,7 +287,7 @@ class Engine:
                 asker.answer(state, number)
         for role, event in self._events(entry, marks, states):
             options = PublishOptions(eligible_authrole=[role]) if role else DEFAULT_PUBLISH
-            self._send(entry, [event, number], options)
+            self._send(entry, Publication(entry.topic, [event, number], options=options))
         self._done(entry)
 
     @staticmethod
@@ -308,10 +298,10 @@ class Engine:
             return [(NO_ROLE, None)]  # it says only that each page is to ask
         return entry.thing.events(entry.topic, states, marks.changed_keys)
 
-    def _send(self, entry: Entry, args: list[Any], options: PublishOptions) -> None:
+    def _send(self, entry: Entry, publication: Publication) -> None:
         self._count("live_sent")
         try:
-            sending = self._link.publish(entry.topic, args, {}, options)
+            sending = self._link.publish(publication)
         except WampError as error:
             self._not_sent(entry, Failure(error))
             return
@@ -350,7 +340,7 @@ class Engine:
         self._fail(entry, marks, error)
 
     def _fail(self, entry: Entry, marks: Marks, error: WampError) -> None:
-        """Refuse those who ask, and keep in mind what has changed."""
+        """Refuse the askers, and keep what has changed for the next turn."""
         for asker in marks.askers:
             asker.refuse(error)
         with self._lock:
@@ -359,7 +349,7 @@ class Engine:
         self._done(entry)
 
     def _strand(self, batch: list[Entry]) -> None:
-        """There is no session: those who asked are gone, what has changed is read when there is one again."""
+        """Without a session: refuse the askers, and read what has changed when there is a session again."""
         for entry in batch:
             marks = self._take(entry)
             for asker in marks.askers:

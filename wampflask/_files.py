@@ -28,5 +28,5 @@ def replace(file: Path, text: str) -> None:
 
 
 def private(path: str, flags: int) -> int:
-    """An ``opener`` for ``open``: what it makes is its owner's alone."""
+    """Return an ``opener`` for ``open``: what it makes is its owner's alone."""
     return os.open(path, flags, 0o600)

@@ -1,4 +1,4 @@
-"""The way to one router: connect, join, and again, for ever. Reactor thread.
+"""The connection to one router: connect, join, and reconnect, without end. Reactor thread.
 
 autobahn's ``Component`` would do part of this, but it ends for good when a session is killed without a reason or
 the connection closes between HELLO and WELCOME, never resets its back-off, and its default session lets pending
@@ -17,13 +17,12 @@ from twisted.internet.abstract import FileDescriptor
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.python.failure import Failure
 
-from ._declarations import Declarations, Handlers
-from ._registry import Declaration
+from ._declarations import Declaration
+from ._registrations import Handlers, Registrar
 from ._session import Session, transport, why_closed
 from .config import Config
 from .errors import NotConnected, WampTimeout, as_sentence
-from .options import PublishOptions
-from .router.plugin.tuning import replace_colours
+from .publication import Publication
 from .status import State
 from .tickets import explain_refusal
 
@@ -39,10 +38,10 @@ _jitter = random.SystemRandom()
 
 
 class Owner(Handlers, Protocol):
-    """What a link tells, and asks, the client it works for. Called in the reactor's thread; must not block."""
+    """What a link needs of its client. Called in the reactor's thread; must not block."""
 
     def mint_ticket(self) -> str: ...
-    def declarations(self) -> Sequence[Declaration]: ...
+    def declared(self) -> Sequence[Declaration]: ...
     def on_failed(self) -> None: ...
     def on_joined(self, session: int) -> None: ...
     def on_ready(self, session: int) -> None: ...
@@ -61,7 +60,7 @@ class Link:
         self._reactor = reactor
         self._config = config
         self._owner = owner
-        self._declarations = Declarations(reactor, owner, self._check_ready)
+        self._registrar = Registrar(reactor, owner, self._check_ready)
         self._session: Session | None = None
         self._protocol: Any = None
         self._again: Any = None
@@ -82,17 +81,16 @@ class Link:
     @property
     def pending(self) -> tuple[str, ...]:
         """Declarations that the router has not confirmed, with the reason if it refused them."""
-        return self._declarations.pending
+        return self._registrar.pending
 
     @property
     def reason(self) -> str:
         """Why there is no session, or why the session is not ready; empty when neither."""
-        return self._declarations.refusal if self._session else self._ended_because
+        return self._registrar.refusal if self._session else self._ended_because
 
     def start(self) -> None:
         """Begin to connect; do nothing if that was done."""
         if self.state is State.IDLE:
-            replace_colours()
             self._set_state(State.CONNECTING)
             self._attempt()
 
@@ -154,10 +152,10 @@ class Link:
         ceiling = min(FIRST_DELAY * GROWTH ** min(self._tries, 64), self._config.reconnect_max)
         self._again = self._reactor.callLater(_jitter.uniform(ceiling / 2, ceiling), self._attempt)
 
-    # -- what a session tells
+    # -- called by the session
 
     def ticket(self) -> str:
-        """A fresh ticket to join with."""
+        """Return a fresh ticket to join with."""
         return self._owner.mint_ticket()
 
     def joined(self, session: Session) -> None:
@@ -168,7 +166,7 @@ class Link:
         self.message_max = session.message_max
         self._set_state(State.JOINED)
         log.info("Joined realm %s as session %d", self._config.realm, session.number)
-        self._declarations.begin(session, self._owner.declarations())
+        self._registrar.begin(session, self._owner.declared())
         self._owner.on_joined(session.number)  # sends what was queued: after our own subscriptions, which hear it so
         self._check_ready()
 
@@ -180,7 +178,7 @@ class Link:
         self._session = None
         if self._reactor.seconds() - self._joined_at >= STEADY:
             self._tries = 0
-        self._declarations.end()
+        self._registrar.end()
         if self.state in (State.STOPPING, State.STOPPED):
             return
         self._set_state(State.CONNECTING)
@@ -188,13 +186,13 @@ class Link:
 
     def declare(self, declaration: Declaration) -> None:
         """Make a declaration known to the router, now if there is a session; it is repeated after each reconnect."""
-        self._declarations.declare(declaration)
+        self._registrar.declare(declaration)
         if self.state is State.READY and self.pending:
             self._set_state(State.JOINED)
 
     def forget(self, declaration: Declaration) -> None:
         """Take a declaration back at the router, for good."""
-        self._declarations.forget(declaration)
+        self._registrar.forget(declaration)
         self._check_ready()
 
     def _check_ready(self) -> None:
@@ -218,14 +216,12 @@ class Link:
         self._write_now()
         return calling
 
-    def publish(
-        self, topic: str, args: Sequence[Any], kwargs: Mapping[str, Any], options: PublishOptions
-    ) -> Deferred[Any]:
+    def publish(self, publication: Publication) -> Deferred[Any]:
         """Publish; the Deferred fires at the router's acknowledgement.
 
         :raises NotConnected: when there is no session.
         """
-        publishing = self._require().publish_event(topic, args, kwargs, options)
+        publishing = self._require().publish_event(publication)
         self._write_now()
         return publishing
 
@@ -235,39 +231,35 @@ class Link:
         if isinstance(transport, FileDescriptor) and not transport.disconnecting:  # TLS writes in its own way
             transport.doWrite()
 
-    def publish_within(
-        self, timeout: float, topic: str, args: Sequence[Any], kwargs: Mapping[str, Any], options: PublishOptions
-    ) -> Deferred[Any]:
-        """:meth:`publish` for those who do not wait in a thread; fails after ``timeout`` seconds."""
+    def publish_within(self, timeout: float, publication: Publication) -> Deferred[Any]:
+        """:meth:`publish` for callers that do not wait in a thread; fails after ``timeout`` seconds."""
 
         def late(result: Any, _seconds: float) -> Any:
             if isinstance(result, Failure) and result.check(CancelledError, WampTimeout):
-                raise WampTimeout(f"{topic} was not acknowledged within {timeout:g} s.")
+                raise WampTimeout(f"{publication.topic} was not acknowledged within {timeout:g} s.")
             return result
 
         try:
-            publishing = self.publish(topic, args, kwargs, options)
+            publishing = self.publish(publication)
         except NotConnected as error:
             return fail(error)
         return publishing.addTimeout(timeout, self._reactor, late)
 
-    def publish_unheard(
-        self, topic: str, args: Sequence[Any], kwargs: Mapping[str, Any], options: PublishOptions
-    ) -> None:
-        """Publish without asking for an acknowledgement.
+    def publish_unacknowledged(self, publication: Publication) -> None:
+        """Publish without request for an acknowledgement.
 
         :raises NotConnected: when there is no session.
         """
-        self._require().publish_unheard(topic, args, kwargs, options)
+        self._require().publish_unacknowledged(publication)
 
-    def register_lock(self, uri: str) -> Deferred[Any]:
+    def register_exclusively(self, uri: str) -> Deferred[Any]:
         """Register ``uri`` exclusively; the Deferred fails when another session has it.
 
         The result's ``unregister()`` frees it, and so does the end of the session.
 
         :raises NotConnected: when there is no session.
         """
-        return self._require().claim(uri)
+        return self._require().register_exclusively(uri)
 
     # -- stopping
 
@@ -276,7 +268,7 @@ class Link:
         self._set_state(State.STOPPING)
         if self._again is not None and self._again.active():
             self._again.cancel()
-        return self._declarations.take_back()
+        return self._registrar.take_back()
 
     def leave(self) -> Deferred[Any]:
         """Say GOODBYE and close; never fails."""

@@ -122,7 +122,7 @@ class Pool:
                     self._finished.notify_all()
 
     def _take(self) -> Task | None:
-        """The next task, when there is one that may run; None at the end."""
+        """Return the next task, when there is one that may run; None at the end."""
         with self._lock:
             self._idle += 1
             while not (queue := self._runnable()):

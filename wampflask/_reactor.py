@@ -78,7 +78,7 @@ def _reactor() -> Any:
 
 
 def _start_for_good() -> None:
-    """Start from a thread that is no daemon.
+    """Start from a thread that is not a daemon.
 
     crochet's threads take after the thread that starts them, and as daemons they would be cut off, with the session
     and the running handlers, when the main thread ends. Servers' request threads often are daemons.
@@ -171,7 +171,7 @@ def _stop_in_hosted_reactor() -> Any:
 
 
 def is_reactor_thread() -> bool:
-    """Whether the caller runs in the reactor's thread."""
+    """Return whether the caller runs in the reactor's thread."""
     return bool(_this_process().is_io_thread())
 
 
@@ -179,7 +179,7 @@ def refuse_reactor_thread(what: str) -> None:
     """Raise :class:`WrongThread` in the reactor's thread."""
     if is_reactor_thread():
         raise WrongThread(
-            f"{what} waits for the reactor and was called in the reactor's thread: it would wait for ever. "
+            f"{what} waits for the reactor and was called in the reactor's thread: it would wait without end. "
             "Call it from a view, a handler or any other thread (twisted.internet.threads.deferToThread)."
         )
 

@@ -1,6 +1,6 @@
 """One session with one router, and the transports it goes over. The only importer of autobahn.
 
-What autobahn says in its own types and errors is said here in ours; everything above knows neither. Everything runs
+autobahn's types and errors are translated into ours here; everything above knows only ours. Everything runs
 in the reactor's thread, and every Deferred fails with one of our errors.
 """
 
@@ -31,7 +31,8 @@ from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint, wrapClientTLS
 from twisted.python.failure import Failure
 
-from ._registry import Procedure, Subscription
+from ._declarations import Procedure, Subscription
+from ._incoming import Incoming, Invocation
 from .caller import Caller
 from .config import Config
 from .errors import (
@@ -46,20 +47,19 @@ from .errors import (
     from_wire,
 )
 from .options import DEFAULT_PUBLISH, CallResult, PublishOptions
-from .router.plugin.guard import Refused, StrictSerializer
+from .plugin.guard import Refused, StrictSerializer
+from .publication import Publication
 
 _KEEPALIVE = {"autoPingInterval": 10, "autoPingTimeout": 5, "autoPingSize": 12, "openHandshakeTimeout": 5}
 
-Answer = Callable[[Any], None]
-Refuse = Callable[[WampError], None]
-OnInvocation = Callable[[Sequence[Any], Mapping[str, Any], Caller, Answer, Refuse], None]
-OnEvent = Callable[[Sequence[Any], Mapping[str, Any], Caller], None]
+OnInvocation = Callable[[Invocation], None]
+OnEvent = Callable[[Incoming], None]
 
 log = logging.getLogger(__name__)
 
 
 class Listener(Protocol):
-    """What a session tells, and asks, the link it works for."""
+    """What a session needs of its link."""
 
     def ticket(self) -> str: ...
     def joined(self, session: Session) -> None: ...
@@ -92,23 +92,22 @@ class Session(ApplicationSession):
         """Call; cancelling the Deferred cancels the call."""
         return _deferred(self.call, procedure, *args, options=None, **kwargs).addErrback(_raise_ours)
 
-    def publish_event(
-        self, topic: str, args: Sequence[Any], kwargs: Mapping[str, Any], options: PublishOptions
-    ) -> Deferred[Any]:
+    def publish_event(self, publication: Publication) -> Deferred[Any]:
         """Publish; the Deferred fires at the router's acknowledgement."""
-        publishing = _deferred(self.publish, topic, *args, options=_publish_options(options, True), **kwargs)
-        return publishing.addErrback(_raise_ours)
+        return _deferred(self._publish, publication, acknowledge=True).addErrback(_raise_ours)
 
-    def publish_unheard(
-        self, topic: str, args: Sequence[Any], kwargs: Mapping[str, Any], options: PublishOptions
-    ) -> None:
+    def publish_unacknowledged(self, publication: Publication) -> None:
         """Publish without asking for an acknowledgement."""
         try:
-            self.publish(topic, *args, options=_publish_options(options, False), **kwargs)
+            self._publish(publication, acknowledge=False)
         except Exception as error:
             raise _to_ours(error) from error
 
-    def provide(self, procedure: Procedure, on_invocation: OnInvocation) -> Deferred[Any]:
+    def _publish(self, publication: Publication, *, acknowledge: bool) -> Any:
+        options = _publish_options(publication.options, acknowledge)
+        return self.publish(publication.topic, *publication.args, options=options, **publication.kwargs)
+
+    def register_procedure(self, procedure: Procedure, on_invocation: OnInvocation) -> Deferred[Any]:
         """Register; the result is the registration, with ``active`` and ``unregister()``."""
 
         def endpoint(msg: message.Invocation) -> Deferred[Any]:
@@ -116,29 +115,29 @@ class Session(ApplicationSession):
             caller = Caller(msg.caller, msg.caller_authid, msg.caller_authrole, uri)
             done: Deferred[Any] = Deferred()
             answer, refuse = partial(self._soon, done.callback), partial(self._soon, done.errback)
-            on_invocation(msg.args or (), msg.kwargs or {}, caller, answer, refuse)
+            on_invocation(Invocation(msg.args or (), msg.kwargs or {}, caller, answer, refuse))
             return done
 
         options = RegisterOptions(match=procedure.match, invoke=procedure.invoke)
         return _deferred(self.register, endpoint, procedure.uri, options=options).addErrback(_raise_ours)
 
-    def hear(self, subscription: Subscription, on_event: OnEvent) -> Deferred[Any]:
+    def subscribe_topic(self, subscription: Subscription, on_event: OnEvent) -> Deferred[Any]:
         """Subscribe; the result is the subscription, with ``unsubscribe()``."""
 
         def handler(msg: message.Event) -> None:
             topic = msg.topic or subscription.uri
             caller = Caller(msg.publisher, msg.publisher_authid, msg.publisher_authrole, topic)
-            on_event(msg.args or (), msg.kwargs or {}, caller)
+            on_event(Incoming(msg.args or (), msg.kwargs or {}, caller))
 
         options = SubscribeOptions(match=subscription.match)
         return _deferred(self.subscribe, handler, subscription.uri, options=options).addErrback(_raise_ours)
 
-    def claim(self, uri: str) -> Deferred[Any]:
+    def register_exclusively(self, uri: str) -> Deferred[Any]:
         """Register ``uri`` for this session alone; fails while another has it, and is freed with the session."""
         options = RegisterOptions(invoke="single")
         return _deferred(self.register, lambda _msg: succeed(True), uri, options=options).addErrback(_raise_ours)
 
-    # -- what autobahn tells
+    # -- called by autobahn
 
     def onConnect(self) -> None:
         self.join(self.config.realm, ["ticket"], "backend")
@@ -230,7 +229,7 @@ class Session(ApplicationSession):
 
 
 def transport(reactor: Any, config: Config, new_session: Callable[[], Session]) -> tuple[Any, Any]:
-    """The endpoint to connect to and the factory of the protocol to speak there.
+    """Return the endpoint to connect to and the factory of the protocol to speak there.
 
     The protocol has ``is_closed``, a Deferred, and ``transport.abortConnection()``.
     """
@@ -261,7 +260,7 @@ def _tls(host: str, ca: str) -> Any:
 
 
 def why_closed(protocol: Any) -> str:
-    """Why a connection ended before there was a session, in words for people."""
+    """Return why a connection ended before there was a session, in words for people."""
     failure = protocol.lost
     error = failure.value if failure else None
     origin = type(error).__module__.partition(".")[0]
@@ -291,7 +290,7 @@ def _rawsocket(new_session: Callable[[], Session]) -> WampRawSocketClientFactory
 
 
 class _Answering:
-    """For a transport: an answer that cannot be sent is replaced by an error that can, or its caller waits for ever.
+    """For a transport: an answer that cannot be sent is replaced by an error that can. Its caller would wait otherwise.
 
     autobahn tries that too, but puts the unsendable result into the error's text. And it keeps why it ended.
     """
@@ -328,7 +327,7 @@ class _WebSocket(_Answering, WampWebSocketClientProtocol):  # type: ignore[misc]
 
 def _publish_options(options: PublishOptions, acknowledge: bool) -> _PublishOptions:
     if options is DEFAULT_PUBLISH:
-        return _ACKNOWLEDGED if acknowledge else _UNHEARD
+        return _ACKNOWLEDGED if acknowledge else _UNACKNOWLEDGED
     return _PublishOptions(
         acknowledge=acknowledge,
         exclude_me=options.exclude_me,
@@ -341,7 +340,7 @@ def _publish_options(options: PublishOptions, acknowledge: bool) -> _PublishOpti
 
 
 _ACKNOWLEDGED = _PublishOptions(acknowledge=True, exclude_me=False)
-_UNHEARD = _PublishOptions(acknowledge=False, exclude_me=False)
+_UNACKNOWLEDGED = _PublishOptions(acknowledge=False, exclude_me=False)
 
 
 def _deferred(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Deferred[Any]:
@@ -388,7 +387,7 @@ def _to_ours(error: BaseException | None) -> WampError:  # noqa: PLR0911 - a tab
 
 
 def _error(request: int, error: BaseException) -> message.Error:
-    """The answer to an invocation that failed."""
+    """Return the answer to an invocation that failed."""
     ours = CallFailed("wamp.error.canceled") if isinstance(error, CancelledError) else _to_ours(error)
     kwargs = ours.kwargs if isinstance(ours, CallFailed) else None
     uri = ours.uri or "wamp.error.runtime_error"

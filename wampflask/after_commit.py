@@ -1,4 +1,4 @@
-"""``wamp.after_commit(session)``: what is said when a transaction commits, and not when it rolls back."""
+"""``wamp.after_commit(session)``: what is sent when a transaction commits, and dropped when it rolls back."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from ._current import current_client
 from .live import LiveThing
-from .message import message
 from .options import DEFAULT_PUBLISH, PublishOptions
-from .outbox import Message
+from .publication import Publication
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session, scoped_session
@@ -23,15 +22,17 @@ class AfterCommit:
 
     def publish(self, topic: str, *args: Any, options: PublishOptions = DEFAULT_PUBLISH, **kwargs: Any) -> None:
         """:meth:`WAMP.publish` when the transaction commits; what it raises then is logged."""
-        self._when_committed(current_client().publish, message("publish", topic, args, kwargs, options))
+        self._when_committed(current_client().publish, Publication.of("publish", topic, args, kwargs, options))
 
     def publish_later(self, topic: str, *args: Any, options: PublishOptions = DEFAULT_PUBLISH, **kwargs: Any) -> None:
         """:meth:`WAMP.publish_later` when the transaction commits."""
-        self._when_committed(current_client().publish_later, message("publish_later", topic, args, kwargs, options))
+        self._when_committed(
+            current_client().publish_later, Publication.of("publish_later", topic, args, kwargs, options)
+        )
 
     def publish_latest(self, topic: str, *args: Any, options: PublishOptions = DEFAULT_PUBLISH, **kwargs: Any) -> None:
         """:meth:`WAMP.publish_latest` when the transaction commits: the topic's last value of the transaction."""
-        queued = message("publish_latest", topic, args, kwargs, options)
+        queued = Publication.of("publish_latest", topic, args, kwargs, options)
         self._when_committed(current_client().publish_latest, queued, subject=queued.subject)
 
     def changed(self, thing: LiveThing[..., Any], *keys: str | int, **args: Any) -> None:
@@ -43,7 +44,7 @@ class AfterCommit:
         client.expect_change()
         when_committed(self._session, lambda: client.changed(thing, topic, args, names))
 
-    def _when_committed(self, send: Callable[[Message], None], queued: Message, subject: object = None) -> None:
+    def _when_committed(self, send: Callable[[Publication], None], queued: Publication, subject: object = None) -> None:
         from .transactions import when_committed  # SQLAlchemy is there only where this is used
 
         current_client().check_size(queued)

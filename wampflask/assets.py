@@ -47,7 +47,7 @@ class Bundle:
 
     @classmethod
     def of(cls, name: str, plain: bytes) -> Self:
-        """The file with this content; ``name`` is such as ``client.js``."""
+        """Return the file with this content; ``name`` is such as ``client.js``."""
         stem, _, kind = name.partition(".")
         return cls(stem, kind, plain, gzip.compress(plain, mtime=0), sha256(plain).hexdigest()[:16])
 
@@ -59,7 +59,7 @@ class Bundle:
 
 @cache
 def bundle() -> Bundle:
-    """The client as it was built.
+    """Return the client as it was built.
 
     :raises FileNotFoundError: after an incomplete installation.
     """
@@ -68,7 +68,7 @@ def bundle() -> Bundle:
 
 @cache
 def table() -> Bundle:
-    """The module of bound tables. It imports the client from beside itself, so that a page needs no import map.
+    """Return the module of bound tables. It imports the client from beside itself, so that a page needs no import map.
 
     :raises FileNotFoundError: after an incomplete installation.
     """
@@ -78,7 +78,7 @@ def table() -> Bundle:
 
 @cache
 def table_style() -> Bundle:
-    """The style sheet of bound tables.
+    """Return the style sheet of bound tables.
 
     :raises FileNotFoundError: after an incomplete installation.
     """
@@ -96,7 +96,7 @@ def init_app(app: Flask, *, client_url: str = "") -> None:
 
 
 def url(wanted: Bundle) -> str:
-    """Where the pages of the current request load a file from."""
+    """Return where the pages of the current request load a file from."""
     elsewhere = current_app.extensions[_EXTENSION]
     if elsewhere:
         return f"{elsewhere}/{wanted.name}"
@@ -104,17 +104,17 @@ def url(wanted: Bundle) -> str:
 
 
 def import_map() -> Markup:
-    """The import map that gives the client's modules their names, as it stands in the page."""
+    """Return the import map that gives the client's modules their names, as it stands in the page."""
     return htmlsafe_json_dumps({"imports": {NAME: url(bundle()), TABLE_NAME: url(table())}}, separators=(",", ":"))
 
 
 def csp_hash() -> str:
-    """The import map's hash for ``script-src``, with the quotes: for a policy without inline scripts and nonces."""
+    """Return the import map's hash for ``script-src``, with its quotes: for policies without nonces."""
     return f"'sha256-{b64encode(sha256(import_map().encode()).digest()).decode()}'"
 
 
 def wamp_head(*, csrf: bool = True, named: bool = True) -> Markup:
-    """What a page's ``<head>`` needs: where tickets are, the form token, the client and its name for imports.
+    """Return what a page's ``<head>`` needs: where tickets are, the form token, the client and its name for imports.
 
     Scripts carry the request's nonce where there is one: ``csp_nonce()`` of the templates, as Flask-Talisman has it, or
     ``g.csp_nonce``. A policy without nonces allows the import map by :attr:`wampflask.WAMP.csp_hash`.
@@ -133,23 +133,23 @@ def wamp_head(*, csrf: bool = True, named: bool = True) -> Markup:
 
 
 def table_head() -> Markup:
-    """What a page with a bound table loads besides; it may stand anywhere in the page, and more than once."""
+    """Return what a page with a bound table loads besides; it may stand anywhere in the page, and more than once."""
     return Markup('<link rel="stylesheet"{} href="{}">{}').format(_nonce(), url(table_style()), script(table()))
 
 
 def script(module: Bundle) -> Markup:
-    """The tag that loads a module."""
+    """Return the tag that loads a module."""
     return Markup('<script type="module"{} src="{}"></script>').format(_nonce(), url(module))
 
 
 def _nonce() -> Markup:
-    """The attribute that lets a script of this request run; empty where there is no nonce."""
+    """Return the attribute that lets a script of this request run; empty where there is no nonce."""
     nonce = _global("csp_nonce") or str(g.get("csp_nonce", ""))
     return Markup(' nonce="{}"').format(nonce) if nonce else Markup()
 
 
 def _global(name: str) -> str:
-    """What a function that templates know returns; empty where there is none."""
+    """Return what a function that templates know returns; empty where there is none."""
     function = current_app.jinja_env.globals.get(name)
     return str(function()) if callable(function) else ""
 

@@ -13,7 +13,7 @@
     values = wamp.bind(IntegerValue, fields=("name", "value"))
 
 Changes are seen where the ORM writes them, in any session of the process: a view, Flask-Admin, a command. They leave
-after the commit. What goes around the ORM's units of work is told by :meth:`Binding.announce`; statements such as
+after the commit. Publish what goes around the ORM's units of work with :meth:`Binding.announce`; statements such as
 ``session.execute(update(Model)…)`` are noticed by themselves.
 
 With ``group="team_id"`` each team's rows have URIs of their own, ``tables.<table>.<team>.…``: see
@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, Protocol, cast
 
 from flask import current_app, has_app_context
 from markupsafe import Markup
@@ -38,18 +38,15 @@ from ._current import current_client
 from .caller import Caller, caller
 from .errors import CallFailed, ConfigError, InvalidURI
 from .groups import Groups
-from .message import message
 from .options import DEFAULT_PUBLISH
 from .permissions import BACKEND, PAGES, Permission
+from .publication import Publication
 from .transactions import when_committed
-
-if TYPE_CHECKING:
-    from .extension import WAMP
 
 __all__ = ["Binding", "permissions_for"]
 
 MANY = 500
-"""Rows of one flush above which pages are told to fetch the table again, not each row."""
+"""Rows of one flush above which pages fetch the whole table again instead of each row."""
 PAGE = 500
 """Rows in one answer of a snapshot."""
 
@@ -66,7 +63,7 @@ Sessions = Callable[[], Any]
 def permissions_for(
     table: str, *, readers: Iterable[str] = PAGES, writers: Iterable[str] = PAGES, group: str = ""
 ) -> tuple[Permission, ...]:
-    """What the router is told of a bound table: the roles that may hear and write it at all.
+    """Return the permissions of a bound table: the roles that may read and write it at all.
 
     :param group: what stands for a group of rows in URIs, such as ``{team}``; empty for a table without groups.
     """
@@ -80,18 +77,26 @@ def permissions_for(
     )
 
 
+class Declares(Protocol):
+    """What a binding needs of :class:`wampflask.WAMP`."""
+
+    def permit(self, *permissions: Permission) -> None: ...
+    def register(self, uri: str) -> Callable[[Callable[..., Any]], object]: ...
+
+
 class Binding:
     """What :meth:`wampflask.WAMP.bind` returns.
 
     :param model: mapped, with one primary key (an integer or UUID) and a ``version_id_col``.
     :param fields: the attributes that pages see and write; columns only.
-    :param can_read: ``(caller, row)``; without it, whoever has a role of ``readers``. With it, events say only that a
+    :param can_read: ``(caller, row)``; without it, every role of ``readers``. With it, events say only that a
         row has changed, and each page asks for it and gets it or not.
     :param can_write: ``(caller, action, row)``, the action being create, update or delete; an update is asked about
         before and after the values are set.
     :param table: the component in the URIs; by default the table's name.
     :param session: where the handlers' sessions come from; by default Flask-SQLAlchemy's.
-    :param readers: roles that may read at all.   :param writers: roles that may write at all.
+    :param readers: roles that may read at all.
+    :param writers: roles that may write at all.
     :param group: the attribute that says what group a row is in.
     :param claim: the claim of tickets that names the groups somebody may see; None: every reader may see every group.
     :raises ConfigError: saying what the model lacks.
@@ -99,7 +104,7 @@ class Binding:
 
     def __init__(
         self,
-        wamp: WAMP,
+        wamp: Declares,
         model: type[Any],
         *,
         fields: Iterable[str],
@@ -149,17 +154,17 @@ class Binding:
     def announce(self, session: Session | scoped_session[Any]) -> None:
         """Have pages fetch the table again when this transaction commits: after statements that went around the ORM.
 
-        Raise the version column in such statements, too: it is what tells a page that its edit is of an older row.
+        Raise the version column in such statements, too: by it a page sees that its edit was made on an older row.
         """
         real: Session = session() if isinstance(session, scoped_session) else session
         if not real.in_transaction():
-            real.begin()  # what is told belongs to a transaction, and goes with it
-        for pk in self._told(real):  # rows may be others' by now: pages fetch what is theirs
+            real.begin()  # what is published belongs to a transaction, and ends with it
+        for pk in self._announced(real):  # rows may be others' by now: pages fetch what is theirs
             when_committed(real, _say_nothing, subject=(self._name, pk))
         self._send(real, f"tables.{self.table}.reset", {"reset": True}, "reset")
 
     def describe(self, row: Any) -> dict[str, Any]:
-        """A row as pages get it: ``pk``, ``version``, ``values``."""
+        """Return a row as pages get it: ``pk``, ``version``, ``values``."""
         return {
             "pk": self._pk(row),
             "version": getattr(row, self._version),
@@ -167,7 +172,7 @@ class Binding:
         }
 
     def attributes(self, row: Any) -> Markup:
-        """What a row's first tag needs in markup of an app's own: see :mod:`wampflask.live_table`."""
+        """Return what a row's first tag needs in markup of an app's own: see :mod:`wampflask.live_table`."""
         state = self.describe(row)
         text = Markup('data-row="{}" data-version="{}" data-values="{}"')
         return text.format(state["pk"], state["version"], json.dumps(state["values"]))
@@ -180,7 +185,7 @@ class Binding:
             self._tell(session, change)
 
     def _tell(self, session: Session, change: changes.Change) -> None:
-        """Of a row that was written several times, its last state in the transaction is told, and no other."""
+        """Publish only the last state that a row has in the transaction, however often it was written."""
         kind, row, _ = change
         here, before = self._group_of(row), self._group_before(change)
         if kind == "deleted":
@@ -200,7 +205,7 @@ class Binding:
         return f"tables.{self.table}.{group}" if group else f"tables.{self.table}"
 
     def _group_of(self, row: Any) -> str | None:
-        """The group's word; None for a row in no group, empty where there are no groups."""
+        """Return the group's word; None for a row in no group, empty where there are no groups."""
         return "" if self.groups is None else self.groups.word_of(getattr(row, self.groups.field.name))
 
     def _group_before(self, change: changes.Change) -> str | None:
@@ -224,23 +229,23 @@ class Binding:
         client = current_client()
         client.expect_change()  # should this process die after the commit, pages fetch the table again
         send = client.publish_later if certainly else client.publish_latest
-        queued = message(send.__name__, topic, (state,), {}, DEFAULT_PUBLISH)
+        queued = Publication.of(send.__name__, topic, (state,), {}, DEFAULT_PUBLISH)
         client.check_size(queued)
         when_committed(session, lambda: send(queued), subject=(self._name, subject))
 
     def _kind(self, session: Session, kind: str, pk: Any) -> str:
-        """A row that was made and then changed in one transaction is a created one."""
-        return self._told(session).setdefault(pk, kind)
+        """Return the kind of change: a row that was made and then changed in one transaction is a created one."""
+        return self._announced(session).setdefault(pk, kind)
 
-    def _told(self, session: Session) -> dict[Any, str]:
-        """The rows that were made or changed in the present transaction, and which of the two."""
+    def _announced(self, session: Session) -> dict[Any, str]:
+        """Return the rows that were made or changed in the present transaction, and which of the two."""
         transaction = session.get_transaction()
-        told: dict[Any, str]
-        of, told = session.info.get(self._name, (None, {}))
+        announced: dict[Any, str]
+        of, announced = session.info.get(self._name, (None, {}))
         if of is not transaction:
-            told = {}
-            session.info[self._name] = (transaction, told)
-        return told
+            announced = {}
+            session.info[self._name] = (transaction, announced)
+        return announced
 
     def _before_statement(self, state: ORMExecuteState) -> None:
         if not (state.is_insert or state.is_update or state.is_delete) or not has_app_context():
@@ -259,9 +264,10 @@ class Binding:
     def page(
         self, session: Session, who: Caller, after: Any = None, group: str = "", limit: int = PAGE
     ) -> tuple[list[Any], Any]:
-        """The rows that somebody may read, in the order of their keys, of so many rows at once.
+        """Return the rows that somebody may read, in the order of their keys, a page of them at a time.
 
-        :param after: a key; rows after it.   :param group: the word of the group whose rows are meant.
+        :param after: a key; rows after it.
+        :param group: the word of the group whose rows are meant.
         :returns: the rows, and the last key that was looked at, None when there are no more.
         :raises CallFailed: ``tables.error.invalid``: for no group where there are groups, and the other way round.
         """
@@ -276,9 +282,10 @@ class Binding:
         return rows, self._pk(found[limit - 1]) if len(found) > limit else None
 
     def snapshot(self, after: object = None, limit: object = PAGE, *, group: str = "") -> dict[str, Any]:
-        """The rows that the caller may read: see :meth:`page`.
+        """Return the rows that the caller may read: see :meth:`page`.
 
-        :param after: ``after`` of the answer before.   :param limit: rows to look at, up to ``PAGE``.
+        :param after: ``after`` of the answer before.
+        :param limit: rows to look at, up to ``PAGE``.
         """
         self._check_group(group)
         if not isinstance(limit, int) or isinstance(limit, bool) or not 0 < limit <= PAGE:
@@ -288,7 +295,7 @@ class Binding:
             return {"rows": [self._answer(row) for row in rows], "more": last is not None, "after": last}
 
     def row(self, pk: object, *, group: str = "") -> dict[str, Any]:
-        """One row.
+        """Return one row.
 
         :raises CallFailed: ``tables.error.not_found``; also where the caller may not read it.
         """
@@ -337,30 +344,30 @@ class Binding:
             return gone
 
     def blank(self, group: str = "") -> Any:
-        """A new row, in its group."""
+        """Return a new row, in its group."""
         row = self._model()
         if self.groups is not None:
             setattr(row, self.groups.field.name, self._group(group))
         return row
 
     def may(self, who: Caller, row: Any) -> list[str]:
-        """What somebody may do with a row: update, delete."""
+        """Return what somebody may do with a row: update, delete."""
         return [action for action in ("update", "delete") if self.may_write(who, action, row)]
 
     def may_see(self, who: Caller, group: str = "") -> bool:
-        """Whether the router lets somebody read the table, or one group of it."""
+        """Return whether the router lets somebody read the table, or one group of it."""
         if who.role not in (*self.readers, BACKEND):
             return False
         return self.groups is None or self.groups.may_see(who, group)
 
     def may_write(self, who: Caller, action: str, row: Any) -> bool:
-        """Whether somebody may do one thing with a row, as far as roles and ``can_write`` say."""
+        """Return whether somebody may do one thing with a row, as far as roles and ``can_write`` say."""
         if who.role not in (*self.writers, BACKEND):
             return False
         return self._can_write is None or self._can_write(who, action, row)
 
     def may_read(self, who: Caller, row: Any) -> bool:
-        """Whether somebody whose role may read is to see a row."""
+        """Return whether somebody whose role may read is to see a row."""
         return self._can_read is None or self._can_read(who, row)
 
     @property
@@ -369,7 +376,7 @@ class Binding:
         return self._can_write is not None
 
     def _answer(self, row: Any) -> dict[str, Any]:
-        """What the caller gets of a row: it is theirs alone, so it can say what they may do with it."""
+        """Return what the caller gets of a row: it is theirs alone, so it can say what they may do with it."""
         return {**self.describe(row), **({"may": self.may(_who(), row)} if self.differs else {})}
 
     def _check_group(self, group: str) -> None:
@@ -426,7 +433,7 @@ class Binding:
             raise CallFailed(INVALID, str(error)) from None
 
     def _may_be_in(self, group: str | None, asked: str) -> bool:
-        """Whether the caller may leave a row in a group: in the one they work in, or another that is theirs."""
+        """Return whether the caller may leave a row in a group: in the one they work in, or another that is theirs."""
         if group == asked:
             return True
         return self.groups is not None and group is not None and self.groups.may_see(_who(), group)
@@ -447,12 +454,12 @@ class Binding:
         return self.key.to_json(getattr(row, self.key.name))
 
     def session(self) -> Any:
-        """The session of the handler that runs."""
+        """Return the session of the handler that runs."""
         return self._sessions() if self._sessions is not None else current_app.extensions["sqlalchemy"].session()
 
 
 class _answering:  # noqa: N801 - read as a word of the language
-    """One handler's transaction: what is refused leaves nothing; what the database refuses is said in plain words."""
+    """One handler's transaction, rolled back when it is refused; the database's errors become ones in plain words."""
 
     def __init__(self, binding: Binding) -> None:
         self._binding = binding
@@ -472,7 +479,7 @@ class _answering:  # noqa: N801 - read as a word of the language
 
 
 def _say_nothing() -> None:
-    """In place of what was to be said of a row."""
+    """Publish this in place of the row's own event."""
 
 
 def _who() -> Caller:

@@ -10,7 +10,7 @@ from typing import cast
 
 from werkzeug.local import LocalProxy
 
-from .router.plugin.tickets import Claim
+from .plugin.tickets import Claim
 
 USER = "user"
 NAME_MAX = 100
@@ -44,10 +44,11 @@ class Caller:
     def claims(self) -> Mapping[str, Claim]:
         """What the caller's ticket claims: a word, or a list of words, by name; nothing for a Flask worker.
 
-        WAMP does not say it with a call, so the router is asked, once a call and only by those who want to know.
+        WAMP does not send it with a call, so the router is asked for it: once a call, and only when it is used.
 
         :raises RuntimeError: outside of a handler.
-        :raises NotConnected: there is no session. :raises WampTimeout: the router did not answer.
+        :raises NotConnected: there is no session.
+        :raises WampTimeout: the router did not answer.
         """
         if self.known_claims is None:
             object.__setattr__(self, "known_claims", {} if self.session is None else _ask(self.session))
@@ -61,7 +62,7 @@ class Caller:
 
 
 def user_authid(user_id: object) -> str:
-    """The authid of a person who is logged in: ``user:`` and their id, so written that it can stand in a URI.
+    """Return the authid of a person who is logged in: ``user:`` and their id, so written that it can stand in a URI.
 
     Digits and lower-case letters stay as they are; every other byte becomes ``_`` and its two hexadecimal digits.
 
@@ -75,7 +76,7 @@ def user_authid(user_id: object) -> str:
 
 
 def authid_of(user: object) -> str:
-    """The authid of a user: :func:`user_authid` of an id, or of what the ``get_id()`` of a Flask-Login user returns.
+    """Return a user's authid: :func:`user_authid` of an id, or of a Flask-Login user's ``get_id()``.
 
     :raises ValueError: nobody is logged in; the id is an authid already, or cannot stand in one.
     """

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, event, inspect, select
 from sqlalchemy.orm import Mapper, Session, UOWTransaction, object_session
 
 from ._current import KEY
-from ._registry import Registry
+from ._declarations import Declarations
 from .errors import ConfigError
 from .live import LiveThing, Rows
 from .transactions import when_ended
@@ -48,17 +48,17 @@ class Change(NamedTuple):
     before: Mapping[str, Any]
 
 
-Told = Callable[[Session, list[Change]], None]
-"""Is told of the rows of a model that a flush wrote, when the flush is over: rows have what the database gave them."""
+OnFlush = Callable[[Session, list[Change]], None]
+"""Called with the rows of a model that a flush wrote, when it is over: they have what the database gave them."""
 
-_watchers: WeakKeyDictionary[type[Any], list[Told]] = WeakKeyDictionary()
+_watchers: WeakKeyDictionary[type[Any], list[OnFlush]] = WeakKeyDictionary()
 _remembered: WeakKeyDictionary[type[Any], set[str]] = WeakKeyDictionary()
 
 
-def watch(model: type[Any], told: Told, *, before: Iterable[str] = ()) -> None:
-    """Call ``told`` after each flush that wrote rows of ``model``, in the thread and transaction of the flush.
+def watch(model: type[Any], on_flush: OnFlush, *, before: Iterable[str] = ()) -> None:
+    """Call ``on_flush`` after each flush that wrote rows of ``model``, in the thread and transaction of the flush.
 
-    A flush without an app context is not told: there is no app whose pages could show it.
+    It is not called for a flush without an app context: no app's pages could show it.
 
     :param before: the attributes that :attr:`Change.before` is to have.
     """
@@ -70,17 +70,17 @@ def watch(model: type[Any], told: Told, *, before: Iterable[str] = ()) -> None:
         event.listen(model, "before_update", _before_update, propagate=True)
         event.listen(model, "before_delete", _before_delete, propagate=True)
     _remembered.setdefault(model, set()).update(before)
-    _watchers.setdefault(model, []).append(told)
+    _watchers.setdefault(model, []).append(on_flush)
 
 
-def unwatch(model: type[Any], told: Told) -> None:
+def unwatch(model: type[Any], on_flush: OnFlush) -> None:
     """Take back what :func:`watch` was given: for tests that watch models of their own."""
-    _watchers[model].remove(told)
+    _watchers[model].remove(on_flush)
 
 
 @contextmanager
 def unnoticed(session: Session) -> Iterator[None]:
-    """Nobody is told of what is flushed in the ``with`` block: for filling a database that no page shows yet."""
+    """Publish nothing of what is flushed in the ``with`` block: for filling a database that no page shows yet."""
     session.info[_UNNOTICED] = True
     try:
         yield
@@ -128,10 +128,10 @@ def _after_flush(session: Session, _context: UOWTransaction) -> None:
     noted: dict[int, Change] = session.info.pop(_NOTED, {})
     if not noted or _UNNOTICED in session.info or not has_app_context():
         return
-    for model, all_told in list(_watchers.items()):
+    for model, listeners in list(_watchers.items()):
         if changes := [change for change in noted.values() if isinstance(change.row, model)]:
-            for told in list(all_told):
-                told(session, changes)
+            for on_flush in list(listeners):
+                on_flush(session, changes)
 
 
 # -- live things that show rows
@@ -139,20 +139,20 @@ def _after_flush(session: Session, _context: UOWTransaction) -> None:
 
 Followers = dict[type[Any], list[tuple[LiveThing[..., Any], ArgsOf]]]
 
-_followers: WeakKeyDictionary[Registry, Followers] = WeakKeyDictionary()
+_followers: WeakKeyDictionary[Declarations, Followers] = WeakKeyDictionary()
 
 
-def follow(registry: Registry, thing: LiveThing[..., Any], of: Of) -> None:
+def follow(declarations: Declarations, thing: LiveThing[..., Any], of: Of) -> None:
     """Mark ``thing`` whenever a transaction changed, made or deleted rows of these models.
 
     It is marked once a transaction for each of its arguments, however many rows are written.
 
-    :param registry: of the ``WAMP`` that it was declared on: another app's transactions are none of its business.
+    :param declarations: of the ``WAMP`` that it was declared on: another app's transactions are none of its business.
     :raises ConfigError: when ``of`` is a model that does not say what the thing's arguments are.
     """
     models = of if isinstance(of, Mapping) else {of: _key_as_argument(thing, of)}
     for model, args_of in models.items():
-        _followers.setdefault(registry, {}).setdefault(model, []).append((thing, args_of))
+        _followers.setdefault(declarations, {}).setdefault(model, []).append((thing, args_of))
         if _mark not in _watchers.get(model, ()):
             watch(model, _mark)
 
@@ -199,13 +199,13 @@ def _mark(session: Session, changes: list[Change]) -> None:
 
 
 def _is_marked(session: Session, change: Change) -> bool:
-    """A row that was to be deleted is marked as it was before, whatever was set meanwhile; an orphan is not."""
+    """Return whether the row is marked already: one to be deleted is, as it was before; an orphan is not."""
     return change.kind == "deleted" and id(change.row) in session.info.get(_DELETED, ())
 
 
 def _mark_all(session: Session, rows: list[Any], seen_as: Callable[[Any], Any] = lambda row: row) -> None:
     client: Client | None = current_app.extensions.get(KEY)
-    followers = _followers.get(client.registry) if client is not None else None
+    followers = _followers.get(client.declarations) if client is not None else None
     if not followers:
         return
     marked: set[Any] = session.info.setdefault(_SEEN, set())

@@ -16,37 +16,39 @@ from flask import Flask, current_app
 from flask.cli import with_appcontext
 
 from . import dev, origins
-from .commands import PERMISSIONS, Declared
+from ._current import KEY
+from .audience import REVOKED
 from .config import Config, environment
 from .errors import WampError
-from .people import REVOKED
 from .permissions import differences
+from .plugin.rules import ROLES, RULES
+from .revocations import BLOCKED_FILE, REVOKED_FILE, revoke
 from .router import install as installing
 from .router import node as nodes
 from .router.lint import lint
-from .router.plugin.rules import ROLES, RULES
 from .router.render import PLUGIN_PATH, Node, Realm
 from .router.wire import Refused, Wire, WireError
-from .tickets import BLOCKED_FILE, KEY_FILE, REVOKED_FILE, desk_of, ensure_key, explain_refusal, revoke
+from .ticket_key import KEY_FILE, ensure_key
+from .tickets import explain_refusal, issuer_of
 
 
 def node_of(app: Flask, config: Config, folder: Path) -> Node:
-    """The node that serves ``app``; its paths are relative to ``folder``, so that both can be moved together.
+    """Return the node that serves ``app``; its paths are relative to ``folder``, so that both can be moved together.
 
-    :param config: the app's ``WAMP_*`` values.    :param folder: of the node; the instance's ``crossbar`` as a rule.
+    :param config: the app's ``WAMP_*`` values.
+    :param folder: of the node; the instance's ``crossbar`` as a rule.
     """
     instance = Path(app.instance_path)
-    declared: Declared = app.extensions[PERMISSIONS]
     remote = not config.url.startswith("unix:")
     socket = instance / "crossbar" / "backend.sock" if remote else Path(config.url.removeprefix("unix:"))
     realm = Realm(
         name=config.realm,
-        permissions=tuple(declared()),
+        permissions=tuple(app.extensions[KEY].permissions()),
         secret=_relative(instance / KEY_FILE, folder),
         revoked=_relative(instance / REVOKED_FILE, folder),
         blocked=_relative(instance / BLOCKED_FILE, folder),
         ticket_lifetime=config.ticket_lifetime,
-        roles=desk_of(app).tickets.roles,
+        roles=issuer_of(app).tickets.roles,
         follow_workers=True,
     )
     return Node(
@@ -87,7 +89,7 @@ def _write(app: Flask, config: Config, folder: Path) -> Path:
 def _render(folder: Path, config: Config | None = None) -> Path:
     app = current_app
     try:
-        return _write(app, config or app.extensions["wamp"].config, folder)
+        return _write(app, config or app.extensions[KEY].config, folder)
     except (nodes.RouterError, ValueError) as error:
         raise click.ClickException(str(error)) from None
     except OSError as error:
@@ -167,7 +169,7 @@ def run_command(folder: Path | None, loglevel: str) -> None:
 @with_appcontext
 def dev_command(port: int) -> None:
     """Start the router and the pages on this machine; what the code declares is in force when it has reloaded."""
-    config: Config = current_app.extensions["wamp"].config
+    config: Config = current_app.extensions[KEY].config
     if not config.url.startswith("unix:"):
         raise click.ClickException(f"WAMP_URL says that the router is at {config.url}: use 'flask run --debug'.")
     _offer_router()
@@ -181,7 +183,7 @@ def dev_command(port: int) -> None:
             port,
             lambda: dev.Router(file, lambda: _is_joinable(config)),
             is_served=lambda: dev.answers(port) and _has_workers(config),
-            tell=lambda text: click.echo(f"wamp: {text}", err=True),
+            report=lambda text: click.echo(f"wamp: {text}", err=True),
         )
     except nodes.RouterError as error:
         raise click.ClickException(str(error)) from None
@@ -212,7 +214,7 @@ def _with_free_port(config: Config, pages: int) -> Config:
 
 
 def _is_joinable(config: Config) -> bool:
-    """Whether workers and browsers can join the router of this machine."""
+    """Return whether workers and browsers can join the router of this machine."""
     host = f"[{config.interface}]" if ":" in config.interface else config.interface
     with contextlib.suppress(OSError, WireError), Wire(f"ws://{host}:{config.port}/ws"), _backend(config):
         return True
@@ -226,10 +228,10 @@ def _has_workers(config: Config) -> bool:
 
 
 def _backend(config: Config) -> Wire:
-    """A session of this command's own. Close it."""
+    """Return a session of this command's own. Close it."""
     wire = Wire(config.url, timeout=config.connect_timeout, ca=config.ca)
     try:
-        return wire.join(config.realm, desk_of().mint_backend())
+        return wire.join(config.realm, issuer_of().mint_backend())
     except BaseException:
         wire.close()
         raise
@@ -262,13 +264,12 @@ def check_command(config: Path | None, crossbar: bool) -> None:
 
 
 def _unknown_to_router(app: Flask) -> list[str]:
-    """What the running router does not know of the app's roles and permissions; nothing when none can be asked."""
-    config = app.extensions["wamp"].config
-    declared: Declared = app.extensions[PERMISSIONS]
+    """Return the remedies for what the running router lacks of the app's roles and permissions; [] without one."""
+    config = app.extensions[KEY].config
     try:
         with _backend(config) as wire:
-            found = differences(declared(), wire.call(RULES))
-            roles = set(desk_of(app).tickets.roles).difference(wire.call(ROLES))
+            found = differences(app.extensions[KEY].permissions(), wire.call(RULES))
+            roles = set(issuer_of(app).tickets.roles).difference(wire.call(ROLES))
     except (OSError, WireError) as error:
         click.echo(f"Not compared with a running router: {error}")
         return []
@@ -295,9 +296,9 @@ def key() -> None:
 @with_appcontext
 def create_key_command(name: str, role: str, below: tuple[str, ...]) -> None:
     """Make a key, and show it once."""
-    desk = desk_of()
+    issuer = issuer_of()
     try:
-        made = desk.keys.create(name, role, below, roles=desk.tickets.roles)
+        made = issuer.keys.create(name, role, below, roles=issuer.tickets.roles)
     except WampError as error:
         raise click.ClickException(str(error)) from None
     click.echo(made)
@@ -307,7 +308,7 @@ def create_key_command(name: str, role: str, below: tuple[str, ...]) -> None:
 @with_appcontext
 def list_keys_command() -> None:
     """Names, roles and URIs; the keys themselves are not kept."""
-    for found in desk_of().keys.all():
+    for found in issuer_of().keys.all():
         click.echo(f"{found.name:<24} {found.role:<12} {' '.join(found.uris) or 'all that its role may'}")
 
 
@@ -316,12 +317,12 @@ def list_keys_command() -> None:
 @with_appcontext
 def revoke_key_command(name: str) -> None:
     """Forget a key, and end the sessions of its program."""
-    desk, config = desk_of(), current_app.extensions["wamp"].config
+    issuer, config = issuer_of(), current_app.extensions[KEY].config
     try:
-        authid = desk.keys.revoke(name).authid
+        authid = issuer.keys.revoke(name).authid
     except WampError as error:
         raise click.ClickException(str(error)) from None
-    revoke(desk.instance / REVOKED_FILE, authid, lifetime=config.ticket_lifetime)
+    revoke(issuer.instance / REVOKED_FILE, authid, lifetime=config.ticket_lifetime)
     try:
         with _backend(config) as wire:
             wire.call("wamp.session.kill_by_authid", authid, REVOKED)
@@ -336,7 +337,7 @@ def revoke_key_command(name: str) -> None:
 @with_appcontext
 def status_command(as_json: bool) -> None:
     """Join the router as a worker does, and say what is there; exit code 1 when that fails."""
-    config = current_app.extensions["wamp"].config
+    config = current_app.extensions[KEY].config
     found: dict[str, Any] = {"url": config.url, "realm": config.realm}
     try:
         found |= _look(config)

@@ -33,12 +33,12 @@ class Field:
 
     @property
     def default(self) -> Any:
-        """What a new row has where nothing is said; None for nothing that is known beforehand."""
+        """A new row's value where none is given; None where it is not known beforehand."""
         default: Any = self.column.default
         return default.arg if default is not None and default.is_scalar else None
 
     def to_json(self, value: Any) -> Any:
-        """A value as JSON."""
+        """Return a value as JSON."""
         if isinstance(value, Enum):
             return value.value
         if isinstance(value, date):
@@ -64,15 +64,15 @@ class Field:
 
 
 def of(mapper: Mapper[Any], names: Iterable[str]) -> dict[str, Field]:
-    """The named attributes.
+    """Return the named attributes.
 
-    :raises ConfigError: one is no column, or of a type that has no JSON form.
+    :raises ConfigError: one is not a column, or of a type that has no JSON form.
     """
     return {name: _field(mapper, name) for name in names}
 
 
 def key_of(mapper: Mapper[Any]) -> Field:
-    """The primary key.
+    """Return the primary key.
 
     :raises ConfigError: it is several columns, or cannot stand in a URI.
     """
@@ -87,7 +87,7 @@ def key_of(mapper: Mapper[Any]) -> Field:
 def _field(mapper: Mapper[Any], name: str) -> Field:
     found = mapper.attrs.get(name)
     if not isinstance(found, ColumnProperty) or not isinstance(found.columns[0], Column):
-        raise ConfigError(f"{mapper.class_.__name__}.{name} is no column: bind columns only.")
+        raise ConfigError(f"{mapper.class_.__name__}.{name} is not a column: bind columns only.")
     column = found.columns[0]
     try:
         kind = column.type.python_type

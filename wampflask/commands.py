@@ -2,17 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-
 import click
 from flask import Flask
-
-from .permissions import Permission
-
-PERMISSIONS = "wampflask_permissions"
-"""Of what the app has declared, in ``app.extensions``."""
-
-Declared = Callable[[], Iterable[Permission]]
 
 
 class Commands(click.Group):
@@ -23,7 +14,7 @@ class Commands(click.Group):
         return _loaded().list_commands(ctx)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """One of them."""
+        """Return a command by its name."""
         return _loaded().get_command(ctx, cmd_name)
 
 
@@ -33,10 +24,6 @@ def _loaded() -> click.Group:
     return wamp
 
 
-def init_app(app: Flask, permissions: Declared) -> None:
-    """Give ``app`` the commands.
-
-    :param permissions: what the app has declared by the time a command runs.
-    """
-    app.extensions[PERMISSIONS] = permissions
+def init_app(app: Flask) -> None:
+    """Give ``app`` the commands."""
     app.cli.add_command(Commands("wamp", help="The router and what the app may do with it."))

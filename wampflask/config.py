@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from . import uris
 from .errors import ConfigError, InvalidURI
-from .tickets import ensure_key
+from .ticket_key import ensure_key
 
 MIN_SECRET = 16
 """Characters of a ticket secret, at least."""
@@ -111,21 +111,21 @@ class Config:
 
 
 def environment(*prefixes: str) -> dict[str, str]:
-    """The environment's keys that begin with ``prefixes``; an empty value counts as none."""
+    """Return the environment's keys that begin with ``prefixes``; an empty value counts as none."""
     return {key: value for key, value in os.environ.items() if value and key.startswith(prefixes)}
 
 
 def pages_port(values: Mapping[str, Any]) -> int:
     """``PORT`` of ``values``, else of the environment, else 8080: where the pages are served.
 
-    :raises ConfigError: it is no port.
+    :raises ConfigError: it is not a port.
     """
     value = values.get("PORT") or os.environ.get("PORT") or PAGES_PORT
     return int(_read_number("PORT", value, int, (1, 65535)))
 
 
 def key_of(name: str) -> str:
-    """The configuration key of a field of :class:`Config`."""
+    """Return the configuration key of a field of :class:`Config`."""
     return f"WAMP_{name.upper()}"
 
 
@@ -193,7 +193,7 @@ def _read_realm(realm: str) -> str:
 
 
 def _read_secret(secret: Any, instance: Path) -> str:
-    """The given secret, or the one in the instance folder, where the router's plugin reads it too."""
+    """Return the given secret, or the one in the instance folder, where the router's plugin reads it too."""
     if secret and (not isinstance(secret, str) or len(secret) < MIN_SECRET):
         raise ConfigError(f"WAMP_TICKET_SECRET must be text of {MIN_SECRET} characters or more.")
     if secret:

@@ -21,20 +21,21 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
+from .autoconnect import DEVELOPED
 from .router.node import Process, RouterError, find_crossbar, is_free, running_node
-from .servers import DEVELOPED
 
 POLL = 0.1
 _PORTS = 100  # tried for the router, when its own is taken and nobody chose it
 _END = 5.0  # seconds that the pages have to end
 
-Tell = Callable[[str], None]
+Report = Callable[[str], None]
 
 
 def check(folder: Path, port: int) -> None:
     """See that nothing is in the way.
 
-    :param folder: the node's.    :param port: of the pages.
+    :param folder: the node's.
+    :param port: of the pages.
     :raises RouterError: naming what is, and the remedy.
     """
     find_crossbar()
@@ -56,7 +57,7 @@ def free_router_port(wanted: int, interface: str, pages: int) -> int:
 
 
 def answers(port: int) -> bool:
-    """Whether the pages are served."""
+    """Return whether the pages are served."""
     connection = HTTPConnection("127.0.0.1", port, timeout=1)
     try:
         connection.request("GET", "/wamp/client.js")
@@ -71,7 +72,8 @@ def answers(port: int) -> bool:
 class Router:
     """The running router, and the configuration that it was started with.
 
-    :param config: the file.    :param joinable: whether browsers and workers can join now.
+    :param config: the file.
+    :param joinable: whether browsers and workers can join now.
     """
 
     def __init__(self, config: Path, joinable: Callable[[], bool]) -> None:
@@ -94,54 +96,56 @@ class Router:
             raise
 
     def _read(self) -> Any:
-        """The configuration without the permissions, which workers change."""
+        """Return the configuration without the permissions, which workers change."""
         found = json.loads(self._config.read_text(encoding="utf-8"))
         for component in found["workers"][0]["components"]:
             del component["extra"]["rules"]
         return found
 
-    def follow(self, tell: Tell) -> None:
+    def follow(self, report: Report) -> None:
         """Start it again when its configuration has changed, or when it has ended."""
         if self._read() != self._started_with:
-            tell("The router's configuration has changed: starting it again.")
+            report("The router's configuration has changed: starting it again.")
         elif not self._process.running:
-            tell("The router has ended: starting it again.")
+            report("The router has ended: starting it again.")
         else:
             return
         self._process.stop()
         self._start()
-        tell("The router is ready.")
+        report("The router is ready.")
 
     def stop(self) -> None:
         """End it."""
         self._process.stop()
 
 
-def run(port: int, router: Callable[[], Router], *, is_served: Callable[[], bool], tell: Tell) -> int:
+def run(port: int, router: Callable[[], Router], *, is_served: Callable[[], bool], report: Report) -> int:
     """Run both until Ctrl-C, SIGTERM, or the end of the pages; the exit code.
 
-    :param port: of the pages.    :param router: starts it.    :param is_served: whether a worker has joined.
+    :param port: of the pages.
+    :param router: starts it.
+    :param is_served: whether a worker has joined.
     :raises RouterError: the router does not start.
     """
     with _ending_by_signals(), contextlib.suppress(KeyboardInterrupt):
-        tell("Starting the router and the pages …")
+        report("Starting the router and the pages …")
         running = router()
         try:
-            return _serve(port, running, is_served, tell)
+            return _serve(port, running, is_served, report)
         finally:
             running.stop()
     return 0
 
 
-def _serve(port: int, router: Router, is_served: Callable[[], bool], tell: Tell) -> int:
+def _serve(port: int, router: Router, is_served: Callable[[], bool], report: Report) -> int:
     pages = subprocess.Popen([*_flask(), "run", "--debug", "--port", str(port)], env={**os.environ, DEVELOPED: "1"})
     ready = False
     try:
         while pages.poll() is None:
-            router.follow(tell)
+            router.follow(report)
             if not ready and is_served():
                 ready = True
-                tell(f"Ready: http://localhost:{port} (reloads when the code changes; Ctrl-C ends it)")
+                report(f"Ready: http://localhost:{port} (reloads when the code changes; Ctrl-C ends it)")
             time.sleep(POLL)
     finally:
         _end(pages)
@@ -149,7 +153,7 @@ def _serve(port: int, router: Router, is_served: Callable[[], bool], tell: Tell)
 
 
 def _flask() -> list[str]:
-    """The command line up to ``wamp dev``: the same program, with the same ``--app``."""
+    """Return the command line up to ``wamp dev``: the same program, with the same ``--app``."""
     given = sys.orig_argv
     end = max(place for place in range(len(given)) if given[place : place + 2] == ["wamp", "dev"])
     return [sys.executable, *given[1:end]]

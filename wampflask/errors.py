@@ -123,7 +123,7 @@ class AlreadyDeclared(WampError):
 
 
 class WrongThread(WampError):
-    """A blocking function was called in the reactor's thread, where it would wait for itself for ever."""
+    """A blocking function was called in the reactor's thread, where it would wait for itself."""
 
 
 class UnsafeProcess(WampError):
@@ -155,7 +155,7 @@ def as_sentence(text: str) -> str:
 
 
 def from_wire(uri: str, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None) -> WampError:
-    """The exception for a WAMP error message. Safe in any thread."""
+    """Return the exception for a WAMP error message. Safe in any thread."""
     known = _BY_URI.get(uri)
     if known is None:
         return CallFailed(uri, *args, **(kwargs or {}))

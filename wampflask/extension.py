@@ -7,41 +7,55 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import WeakSet
 
 from flask import Flask, current_app
 from flask.logging import default_handler
 
-from . import _reactor, answers, assets, commands, impersonal, logins, origins, payload, people, tickets, uris
+from . import (
+    _reactor,
+    assets,
+    audience,
+    commands,
+    http_errors,
+    impersonal,
+    logins,
+    origins,
+    payload,
+    revocations,
+    ticket_endpoint,
+    uris,
+)
 from . import options as _options
 from ._client import Client
 from ._current import KEY, current_client
-from ._registry import (
+from ._declarations import (
     INVOKE_POLICIES,
+    Declarations,
     Handler,
     Invoke,
     Procedure,
-    Registry,
     Subscription,
     check_handler,
     check_names,
 )
 from .after_commit import AfterCommit
+from .audience import Audience
+from .autoconnect import DEVELOPED, connect_when_served, is_loaded_by_command, is_loaded_by_server
 from .config import Config, environment
 from .errors import ConfigError, InvalidURI, WampError
+from .identity import Identify
 from .live_declarations import LiveDeclarations
 from .live_table import live_table
 from .locks import Lock
-from .message import message
 from .options import DEFAULT_CALL, DEFAULT_PUBLISH, CallOptions, PublishOptions
 from .patterns import Pattern
-from .people import Audience
 from .permissions import BACKEND, EVERYONE, Permission, shape_of
+from .plugin.blocks import LIFTED, Block
+from .plugin.tickets import PEOPLE, PROGRAMS, TicketBlocked
+from .publication import Publication
 from .roles import Roles
-from .router.plugin.blocked import LIFTED, Block
-from .router.plugin.tickets import PEOPLE, PROGRAMS, TicketBlocked
-from .servers import DEVELOPED, connect_when_served, is_loaded_by_command, is_loaded_by_server
 from .status import Status
-from .tickets import Identify
 from .uris import Match
 
 if TYPE_CHECKING:
@@ -71,9 +85,9 @@ class WAMP(LiveDeclarations):
         self, app: Flask | None = None, *, roles: Iterable[str] = PEOPLE, programs: Iterable[str] = PROGRAMS
     ) -> None:
         super().__init__()
-        self._registry = Registry(Roles.of(roles, programs))
+        self._declarations = Declarations(Roles.of(roles, programs))
         self._permissions: list[Permission] = []
-        self._clients: list[Client] = []
+        self._clients: WeakSet[Client] = WeakSet()  # an app has its client, and ends with it
         self._identify: Identify | None = None
         if app is not None:
             self.init_app(app)
@@ -101,24 +115,24 @@ class WAMP(LiveDeclarations):
         client = Client(
             app,
             config,
-            self._registry,
+            self._declarations,
             permissions=lambda: self._permissions,
             serves=serves,
             may_serve=serve is not False,
         )
         app.extensions[KEY] = client
-        self._clients.append(client)
-        tickets.init_app(
+        self._clients.add(client)
+        ticket_endpoint.init_app(
             app,
             tickets=client.tickets,
             port=config.port,
             public_url=config.public_url,
             pages=origins.Pages(Path(app.instance_path), config),
-            identify=lambda: self._identify() if self._identify else logins.identify(self._registry.roles),
+            identify=lambda: self._identify() if self._identify else logins.identify(self._declarations.roles),
         )
-        answers.init_app(app)
+        http_errors.init_app(app)
         assets.init_app(app, client_url=config.client_url)
-        commands.init_app(app, lambda: self.permissions)
+        commands.init_app(app)
         _show_logs()
         app.jinja_env.globals["fragment"] = self.render_fragment
         app.jinja_env.globals["live_table"] = live_table
@@ -150,7 +164,7 @@ class WAMP(LiveDeclarations):
 
         It runs in a handler thread, in an app context, with :data:`wampflask.caller` set and, where the app has
         Flask-Login, ``current_user``; what it returns must be JSON. Raise :class:`CallFailed` to answer with an error
-        of your own. There is no HTTP request: ``request`` and ``session`` tell nothing of the caller (Flask-Login
+        of your own. There is no HTTP request: ``request`` and ``session`` have nothing about the caller (Flask-Login
         makes Flask have an empty one).
 
         :param uri: a strict URI in which components may have names: see :class:`wampflask.patterns.Pattern`;
@@ -160,15 +174,16 @@ class WAMP(LiveDeclarations):
         :param invoke: which worker the router chooses: single, first, last, roundrobin, random.
         :param login_required: of those with permission, only people who are logged in may call.
         :param roles: of those with permission, only these roles may call.
-        :raises InvalidURI: for a URI that is not strict. :raises AlreadyDeclared: when it is declared twice.
+        :raises InvalidURI: for a URI that is not strict.
+        :raises AlreadyDeclared: when it is declared twice.
         :raises ConfigError: for a role that does not exist, for a handler that is asynchronous or a generator, or that
             does not take the named components.
         """
         pattern = _read_pattern(uri, match)
         if invoke not in INVOKE_POLICIES:
             raise ConfigError(f"invoke={invoke!r} is not one of {', '.join(INVOKE_POLICIES)}.")
-        narrowed = self._registry.roles.read(repr(uri), roles, backend=True)
-        allowed = self._registry.roles.read(repr(uri), allow)
+        narrowed = self._declarations.roles.read(repr(uri), roles, backend=True)
+        allowed = self._declarations.roles.read(repr(uri), allow)
         if allowed and (narrowed or login_required or match != "exact"):
             raise ConfigError(
                 f"allow= of {uri!r} says who may call: leave out roles= and login_required=, and name components as "
@@ -196,7 +211,7 @@ class WAMP(LiveDeclarations):
         :param topic: a strict URI in which components may have names, as in :meth:`register`, or a pattern for
             ``match`` prefix or wildcard; ``caller.uri`` is the event's topic.
         :param single: one worker of all runs it; another takes over within a second when that one ends.
-        :param limit_calls: run it so many times in this process, then unsubscribe.
+        :param limit_calls: how many times to run it in this process before unsubscribing.
         :raises InvalidURI: for a URI that is not strict.
         :raises ConfigError: for a handler that does not take the named components.
         """
@@ -218,8 +233,8 @@ class WAMP(LiveDeclarations):
         check_handler(declaration.handler)
         if declaration.pattern is not None:
             check_names(declaration.handler, declaration.pattern)
-        self._registry.add(declaration)
-        for client in self._clients:
+        self._declarations.add(declaration)
+        for client in tuple(self._clients):
             client.declare(declaration)
 
     def forget(self, uri: str) -> None:
@@ -230,13 +245,13 @@ class WAMP(LiveDeclarations):
         :param uri: as it was declared, such as ``shop.stock.<item>``.
         :raises InvalidURI: nothing is declared so.
         """
-        found = self._registry.remove(uri)
+        found = self._declarations.remove(uri)
         kept = [permission for permission in self._permissions if permission.shape != shape_of(uri)]
         if not found and len(kept) == len(self._permissions):
             raise InvalidURI(f"Nothing is declared as {uri!r}.")
         self._forget_live(uri)
         self._permissions = kept
-        for client in self._clients:
+        for client in tuple(self._clients):
             client.forget(found)
             client.permissions_changed()
 
@@ -245,25 +260,25 @@ class WAMP(LiveDeclarations):
 
         :raises ConfigError: for a role that this app does not have.
         """
-        self._permissions.extend(permission.for_roles(self._registry.roles.read) for permission in permissions)
-        for client in self._clients:
+        self._permissions.extend(permission.for_roles(self._declarations.roles.read) for permission in permissions)
+        for client in tuple(self._clients):
             client.permissions_changed()
 
     @property
     def permissions(self) -> tuple[Permission, ...]:
-        """Everything :meth:`permit` was told."""
+        """Everything that was declared with :meth:`permit`, ``allow=`` and ``bind()``."""
         return tuple(self._permissions)
 
     @property
     def roles(self) -> Roles:
         """The roles of this app."""
-        return self._registry.roles
+        return self._declarations.roles
 
     def identify(self, who: Identify) -> Identify:
         """Decorator: say who asks for a ticket in the current request; ``None`` for a visitor.
 
-        Without it, whoever is logged in by Flask-Login has the role user and the authid :func:`wampflask.user_authid`
-        of their ``get_id()``, and log-out ends their live sessions.
+        Without it, a person who is logged in by Flask-Login has the role user and the authid
+        :func:`wampflask.user_authid` of their ``get_id()``, and log-out ends their live sessions.
 
         :param who: returns an :class:`~wampflask.Identity`, or ``None``.
         """
@@ -277,7 +292,7 @@ class WAMP(LiveDeclarations):
 
         :param load: takes what :func:`wampflask.user_authid` was given; returns a user, or ``None`` for nobody.
         """
-        self._registry.user_loader = load
+        self._declarations.user_loader = load
         return load
 
     # -- sending
@@ -285,13 +300,16 @@ class WAMP(LiveDeclarations):
     def publish(self, topic: str, *args: Any, options: PublishOptions = DEFAULT_PUBLISH, **kwargs: Any) -> None:
         """Publish an event and wait until the router has it.
 
-        :raises NotConnected: there is no session. :raises NotAuthorized: the role may not.
+        :raises NotConnected: there is no session.
+        :raises NotAuthorized: the role may not.
         :raises WampTimeout: no acknowledgement in time; the event may have gone out.
-        :raises InvalidPayload: a value is not JSON. :raises InvalidURI: ``topic`` is not strict.
-        :raises QueueFull: ``WAMP_IN_FLIGHT_MAX`` others wait already. :raises WrongThread: in the reactor's thread.
-        :raises TypeError: ``options`` are no :class:`PublishOptions`.
+        :raises InvalidPayload: a value is not JSON.
+        :raises InvalidURI: ``topic`` is not strict.
+        :raises QueueFull: ``WAMP_IN_FLIGHT_MAX`` others wait already.
+        :raises WrongThread: in the reactor's thread.
+        :raises TypeError: ``options`` are not :class:`PublishOptions`.
         """
-        current_client().publish(message("publish", topic, args, kwargs, options))
+        current_client().publish(Publication.of("publish", topic, args, kwargs, options))
 
     def publish_later(self, topic: str, *args: Any, options: PublishOptions = DEFAULT_PUBLISH, **kwargs: Any) -> None:
         """Queue an event and return at once: sent in order, in batches, and kept through an outage.
@@ -304,7 +322,7 @@ class WAMP(LiveDeclarations):
         :raises QueueFull: the router is there but took nothing for ``WAMP_PUBLISH_TIMEOUT``.
         """
         _reactor.refuse_reactor_thread("wamp.publish_later()")
-        current_client().publish_later(message("publish_later", topic, args, kwargs, options))
+        current_client().publish_later(Publication.of("publish_later", topic, args, kwargs, options))
 
     def publish_latest(self, topic: str, *args: Any, options: PublishOptions = DEFAULT_PUBLISH, **kwargs: Any) -> None:
         """Queue a value of which only the newest matters, and return at once.
@@ -313,18 +331,23 @@ class WAMP(LiveDeclarations):
         value always arrives, after an outage too.
 
         :raises InvalidPayload: a value is not JSON, or the payload larger than the router takes.
-        :raises InvalidURI: ``topic`` is not strict. :raises QueueFull: ``WAMP_LATEST_MAX`` other topics wait.
+        :raises InvalidURI: ``topic`` is not strict.
+        :raises QueueFull: ``WAMP_LATEST_MAX`` other topics wait.
         """
-        current_client().publish_latest(message("publish_latest", topic, args, kwargs, options))
+        current_client().publish_latest(Publication.of("publish_latest", topic, args, kwargs, options))
 
     def call(self, procedure: str, *args: Any, options: CallOptions = DEFAULT_CALL, **kwargs: Any) -> Any:
         """Call a procedure, wherever it is registered, and wait for its result.
 
         :returns: what the callee returned; a :class:`CallResult` when that is several values.
-        :raises NotConnected: there is no session, or it was lost while waiting. :raises NoSuchProcedure: nobody has it.
-        :raises NotAuthorized: the role may not. :raises WampTimeout: no result in time; the call is cancelled.
-        :raises CallFailed: the callee's error. :raises InvalidPayload: a value is not JSON.
-        :raises QueueFull: ``WAMP_IN_FLIGHT_MAX`` others wait already. :raises WrongThread: in the reactor's thread.
+        :raises NotConnected: there is no session, or it was lost while waiting.
+        :raises NoSuchProcedure: nobody has it.
+        :raises NotAuthorized: the role may not.
+        :raises WampTimeout: no result in time; the call is cancelled.
+        :raises CallFailed: the callee's error.
+        :raises InvalidPayload: a value is not JSON.
+        :raises QueueFull: ``WAMP_IN_FLIGHT_MAX`` others wait already.
+        :raises WrongThread: in the reactor's thread.
         """
         uris.check(procedure)
         timeout = _options.check(options, CallOptions).timeout
@@ -348,13 +371,15 @@ class WAMP(LiveDeclarations):
         :param user: an id, or a Flask-Login user; or a list of them.
         :param visitor: the authid of somebody who is not logged in, such as ``caller.authid``.
         :param session: one page, such as ``caller.session``, or a list of them.
-        :param except_user: not to them.   :param except_session: not to these pages.
-        :raises TypeError: nobody is named. :raises ValueError: an id that cannot be a user's.
+        :param except_user: not to them.
+        :param except_session: not to these pages.
+        :raises TypeError: nobody is named.
+        :raises ValueError: an id that cannot be a user's.
         """
-        return people.audience(self, user, visitor, session, except_user, except_session)
+        return audience.audience(self, user, visitor, session, except_user, except_session)
 
     def after_commit(self, session: Session | scoped_session[Any]) -> AfterCommit:
-        """The three publish functions for a transaction: sent when it commits, dropped when it rolls back."""
+        """Return the publish functions for a transaction: sent when it commits, dropped when it rolls back."""
         return AfterCommit(session)
 
     def bind(
@@ -383,7 +408,7 @@ class WAMP(LiveDeclarations):
         """
         from .binding import Binding  # SQLAlchemy is there only where this is used
 
-        read = self._registry.roles.read
+        read = self._declarations.roles.read
         reading, writing = read("bind(readers=…)", readers), read("bind(writers=…)", writers)
         bound = Binding(
             self,
@@ -424,7 +449,8 @@ class WAMP(LiveDeclarations):
 
         :param timeout: seconds, default ``WAMP_PUBLISH_TIMEOUT``.
         :raises NotConnected: something still waits then, and there is no session. What waits is kept.
-        :raises WampTimeout: something still waits then. :raises WrongThread: in the reactor's thread.
+        :raises WampTimeout: something still waits then.
+        :raises WrongThread: in the reactor's thread.
         """
         client = current_client()
         client.flush(client.config.publish_timeout if timeout is None else timeout)
@@ -436,7 +462,7 @@ class WAMP(LiveDeclarations):
 
     @property
     def csp_hash(self) -> str:
-        """What ``script-src`` of a Content-Security-Policy needs for :func:`wamp_head`'s import map: ``'sha256-…'``.
+        """What ``script-src`` of a Content-Security-Policy needs for ``wamp_head()``'s import map: ``'sha256-…'``.
 
         Needs a request, as it depends on the app's prefix; a policy with nonces can do without.
         """
@@ -449,12 +475,12 @@ class WAMP(LiveDeclarations):
 
         :param authid: such as ``user:17``.
         """
-        self._end(authid, people.REVOKED, "This login has ended.")
+        self._end(authid, audience.REVOKED, "This login has ended.")
 
     def _end(self, authid: str, reason: str, message: str = "") -> None:
         client = current_client()
-        file = Path(current_app.instance_path) / tickets.REVOKED_FILE
-        tickets.revoke(file, authid, lifetime=client.config.ticket_lifetime)
+        file = Path(current_app.instance_path) / revocations.REVOKED_FILE
+        revocations.revoke(file, authid, lifetime=client.config.ticket_lifetime)
         client.end_sessions(authid, reason, message)
 
     def refresh(self, *, user: object = None, visitor: str | None = None) -> None:
@@ -463,20 +489,23 @@ class WAMP(LiveDeclarations):
         The tickets they were given so far are refused, and their sessions end; the browser client joins again at once.
         Call it once the change is committed. Never fails because the router is away.
 
-        :param user: an id, or a Flask-Login user.   :param visitor: an authid, such as ``caller.authid``.
+        :param user: an id, or a Flask-Login user.
+        :param visitor: an authid, such as ``caller.authid``.
         """
-        self._end(people.person(user, visitor), people.REFRESH)
+        self._end(audience.person(user, visitor), audience.REFRESH)
 
     def disconnect(
         self, *, user: object = None, visitor: str | None = None, session: int | None = None, reason: str = ""
     ) -> None:
         """End somebody's sessions, or one page's; they may join again. Never fails because the router is away.
 
-        :param user: an id, or a Flask-Login user.   :param visitor: an authid, such as ``caller.authid``.
-        :param session: such as ``caller.session``.   :param reason: for people to read.
+        :param user: an id, or a Flask-Login user.
+        :param visitor: an authid, such as ``caller.authid``.
+        :param session: such as ``caller.session``.
+        :param reason: for people to read.
         """
-        whose = people.person(user, visitor) if session is None else session
-        current_client().end_sessions(whose, people.DISCONNECTED, reason)
+        whose = audience.person(user, visitor) if session is None else session
+        current_client().end_sessions(whose, audience.DISCONNECTED, reason)
 
     def block(
         self,
@@ -491,23 +520,24 @@ class WAMP(LiveDeclarations):
         It is for one person as the tickets know them: who logs out is a visitor, who deletes cookies another one. Never
         fails because the router is away.
 
-        :param user: an id, or a Flask-Login user.   :param visitor: an authid, such as ``caller.authid``.
+        :param user: an id, or a Flask-Login user.
+        :param visitor: an authid, such as ``caller.authid``.
         :param until: a moment with its time zone, or seconds from now; None until :meth:`unblock`.
         :param reason: for that person to read.
         :raises ValueError: for a moment without a time zone, or one that has passed.
         """
-        authid = people.person(user, visitor)
-        file = Path(current_app.instance_path) / tickets.BLOCKED_FILE
-        tickets.block(file, authid, Block(people.moment(until), reason))
+        authid = audience.person(user, visitor)
+        file = Path(current_app.instance_path) / revocations.BLOCKED_FILE
+        revocations.block(file, authid, Block(audience.moment(until), reason))
         current_client().end_sessions(authid, TicketBlocked.uri, reason)
 
     def unblock(self, *, user: object = None, visitor: str | None = None) -> None:
-        """Let somebody in again; do nothing to those who are not blocked."""
-        authid = people.person(user, visitor)
-        tickets.block(Path(current_app.instance_path) / tickets.BLOCKED_FILE, authid, Block(LIFTED, ""))
+        """Lift a block; do nothing where there is none."""
+        authid = audience.person(user, visitor)
+        revocations.block(Path(current_app.instance_path) / revocations.BLOCKED_FILE, authid, Block(LIFTED, ""))
 
     def lock(self, name: str) -> Lock:
-        """A lock over all processes of the realm; use it with ``with``, which raises :class:`LockTaken` if it is held.
+        """Return a lock over all processes of the realm; ``with`` raises :class:`LockTaken` if it is held.
 
         :param name: a strict URI; it stands below ``wampflask.lock.``.
         """

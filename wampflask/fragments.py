@@ -29,10 +29,11 @@ from markupsafe import Markup, escape
 
 from . import impersonal, payload
 from ._current import current_client
+from ._live_protocol import Per
 from .errors import ConfigError
-from .live import LiveThing, P, Per, R
+from .live import LiveThing, P, R
 from .permissions import Permission
-from .router.plugin.tickets import Tickets
+from .plugin.tickets import Tickets
 
 __all__ = ["Fragment", "ListFragment"]
 
@@ -48,7 +49,7 @@ _LISTS_MAX = 1000
 class Fragment(LiveThing[P, R]):
     """What :meth:`wampflask.WAMP.fragment` makes of a function that returns a template's variables.
 
-    A function that returns None says that there is nothing to show; pages are told that it is gone.
+    A function that returns None has nothing to show; pages then remove it.
 
     :param template: its name, such as ``shop/_stock.html``.
     :param name: what templates call it.
@@ -64,15 +65,15 @@ class Fragment(LiveThing[P, R]):
         super().__init__(f"the fragment {name}", names, read, per=per, **options)
 
     def topic(self, args: Mapping[str, Any]) -> str:
-        """Where its HTML goes."""
+        """Return where its HTML goes."""
         return f"{TOPICS}.{self.name}.{self.key(args, current_client().tickets)}"
 
     def permissions(self) -> list[Permission]:
-        """Subscribe, for those who know the key."""
+        """Subscribe, for a client that knows the key."""
         return [Permission.of_library(f"{TOPICS}.{self.name}.<!key>", subscribe=self.allow)]
 
     def key(self, args: Mapping[str, Any], tickets: Tickets) -> str:
-        """The signature of these arguments: nobody without the ticket secret can find another's. Any thread.
+        """Return the signature of these arguments: nobody without the ticket secret can find another's. Any thread.
 
         :raises TypeError: when they are not the fragment's arguments.
         """
@@ -92,7 +93,7 @@ class Fragment(LiveThing[P, R]):
     # -- rendering
 
     def html(self, args: Mapping[str, Any], offered: Mapping[str, Any], token: str) -> str | None:
-        """The HTML now.
+        """Return the HTML now.
 
         :param token: the value of ``csrf_field()``.
         """
@@ -100,7 +101,7 @@ class Fragment(LiveThing[P, R]):
         return None if found is None else self.render_with({**args, **offered, **found}, token)
 
     def render_with(self, variables: dict[str, Any], token: str) -> str:
-        """The template with these variables."""
+        """Return the template with these variables."""
         if self.per == "person":
             current_app.update_template_context(variables)
         else:
@@ -109,7 +110,7 @@ class Fragment(LiveThing[P, R]):
         return template.render({**variables, "csrf_field": lambda: _csrf_field(token)})
 
     def render(self, **args: Any) -> Markup:
-        """The element, for the page that is being rendered: ``{{ fragment(name, …) }}`` in a template.
+        """Return the element, for the page that is being rendered: ``{{ fragment(name, …) }}`` in a template.
 
         :raises Personal: when a fragment for all, or for a role, asks who somebody is.
         """
@@ -137,7 +138,7 @@ class Fragment(LiveThing[P, R]):
     def first(self, args: Mapping[str, Any], offered: Mapping[str, Any], mark: str) -> tuple[str, str] | None:
         """Digest and HTML for a page that is being rendered.
 
-        :param mark: the value of ``csrf_field()``, which is no part of what the digest is of.
+        :param mark: the value of ``csrf_field()``, which the digest leaves out.
         """
         html = self.html(args, offered, mark)
         return None if html is None else (digest(html.replace(mark, "")), html)
@@ -146,7 +147,8 @@ class Fragment(LiveThing[P, R]):
 class ListFragment(Fragment[P, R]):
     """A fragment whose function returns rows, each rendered by the template: rows appear, move and go by their key.
 
-    :param row: what the template calls a row.    :param key: a row's attribute that tells it from the others.
+    :param row: what the template calls a row.
+    :param key: a row's attribute that identifies it.
 
     The template gets ``key`` as well, and its outermost element says ``data-key="{{ key }}"``.
     """
@@ -166,7 +168,7 @@ class ListFragment(Fragment[P, R]):
         return [digest(json.dumps(order)), {"order": order, "rows": rows}]
 
     def event(self, topic: str, role: str, state: Any, keys: Iterable[str] | None) -> Any:  # noqa: ARG002 - see state
-        """The order, and the rows that changed since this worker sent them last."""
+        """Return the order, and the rows that changed since this worker sent them last."""
         if state is None:
             return None
         whole, content = state
@@ -178,7 +180,7 @@ class ListFragment(Fragment[P, R]):
         return [whole, {"order": content["order"], "rows": changed}]
 
     def first(self, args: Mapping[str, Any], offered: Mapping[str, Any], mark: str) -> tuple[str, str] | None:
-        """All rows, each with its digest, so that the page knows which it has."""
+        """Return all rows, each with its digest, so that the page knows which it has."""
         rows = self._rows(args, offered, mark)
         if rows is None:
             return None
@@ -209,7 +211,7 @@ def _key_attribute(key: str) -> str:
 
 
 def digest(html: str) -> str:
-    """What tells whether a page has this HTML already."""
+    """Return what a page's copy of the HTML is compared by."""
     return hashlib.sha256(html.encode()).hexdigest()[:16]
 
 
@@ -218,6 +220,6 @@ def _csrf_field(token: str) -> Markup:
 
 
 def _csrf_token() -> str:
-    """The token of the page that is being rendered; empty where the app has no Flask-WTF."""
+    """Return the token of the page that is being rendered; empty where the app has no Flask-WTF."""
     generate = current_app.jinja_env.globals.get("csrf_token")
     return str(generate()) if callable(generate) else ""

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from .columns import Field
 from .errors import ConfigError, InvalidURI
-from .router.plugin.tickets import MAX_CLAIM
+from .plugin.tickets import MAX_CLAIM
 
 if TYPE_CHECKING:
     from .caller import Caller
@@ -43,7 +43,7 @@ class Groups:
         return "<group>" if self.claim is None else f"{{{self.claim}}}"
 
     def word_of(self, value: Any) -> str | None:
-        """The word for a value of the column; None for no group.
+        """Return the word for a value of the column; None for no group.
 
         :raises InvalidURI: for a value that cannot stand in a URI.
         """
@@ -58,7 +58,7 @@ class Groups:
         return word
 
     def value_of(self, word: str) -> Any:
-        """The column's value for a word.
+        """Return the column's value for a word.
 
         :raises ValueError: it cannot be one.
         """
@@ -67,7 +67,7 @@ class Groups:
         return self.field.from_json(int(word) if self.field.kind is int else word)
 
     def may_see(self, who: Caller, word: str) -> bool:
-        """Whether somebody may see a group: what the router decides for calls and subscriptions."""
+        """Return whether somebody may see a group: what the router decides for calls and subscriptions."""
         if self.claim is None:
             return True
         claimed = who.claims.get(self.claim, ())

@@ -60,7 +60,7 @@ _inside: ContextVar[bool] = ContextVar("wampflask.impersonal", default=False)
 
 
 def is_inside() -> bool:
-    """Whether the current thread is in :func:`run`."""
+    """Return whether the current thread is in :func:`run`."""
     return _inside.get()
 
 
@@ -101,7 +101,7 @@ def names_for(thing: str) -> dict[str, Nobody]:
 
 
 def empty_environ(app: Flask | None = None) -> dict[str, Any]:
-    """The environment of a request that nobody made, below the app's root."""
+    """Return the environment of a request that nobody made, below the app's root."""
     return {
         "REQUEST_METHOD": "GET",
         "SCRIPT_NAME": "" if app is None else str(app.config["APPLICATION_ROOT"]).rstrip("/"),

@@ -59,7 +59,8 @@ class Keys:
     def create(self, name: str, role: str, below: Iterable[str], *, roles: Iterable[str]) -> str:
         """Make a key and return it; it is not kept.
 
-        :param below: URIs, such as ``shop.stock``.   :param roles: those that there are.
+        :param below: URIs, such as ``shop.stock``.
+        :param roles: those that there are.
         :raises ConfigError: for a name that is taken or cannot be, a role that there is not, or a reserved URI.
         :raises InvalidURI: for a URI that is not strict.
         """
@@ -91,12 +92,12 @@ class Keys:
         return found
 
     def find(self, key: str) -> Key | None:
-        """What ``key`` is; None when it is none."""
+        """Return the :class:`Key` of a program's key; None for an unknown one."""
         found = self._read().get(key.partition(".")[0])
         return found if found and hmac.compare_digest(found.digest, _digest(key)) else None
 
     def all(self) -> list[Key]:
-        """All of them, by name."""
+        """Return all of them, by name."""
         return [key for _, key in sorted(self._read().items())]
 
     def _read(self) -> dict[str, Key]:

@@ -16,18 +16,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from inspect import signature
-from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, TypeVar, cast, get_args
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast, get_args
 
 from flask import Flask, current_app
 from werkzeug.exceptions import NotFound
 
 from . import impersonal, payload
 from ._current import current_client
+from ._live_protocol import NO_ROLE, Per, States
 from .errors import CallFailed, ConfigError, NotAuthorized, WampError
-from .options import DEFAULT_PUBLISH
-from .outbox import Message
 from .patterns import Pattern
 from .permissions import Permission
+from .publication import Publication
 from .reading import reading
 
 if TYPE_CHECKING:
@@ -37,18 +37,8 @@ if TYPE_CHECKING:
 
 __all__ = ["LiveThing", "Log", "Per", "Rows", "Value"]
 
-Per = Literal["all", "role", "person"]
 P = ParamSpec("P")
 R = TypeVar("R")
-
-WORKER_LOST = "wampflask.live.worker_lost"
-"""The topic that tells pages to ask again: a worker has died, perhaps between a commit and saying so."""
-
-NO_ROLE = ""
-"""Stands for the role where one state is for all."""
-
-States = dict[str, Any]
-"""For each role that is asked for, or for :data:`NO_ROLE`: the state, or the error that says why there is none."""
 
 NOT_FOUND = "wampflask.error.not_found"
 """The error of a reading that ended with ``abort(404)`` or ``get_or_404``."""
@@ -58,12 +48,12 @@ class LiveThing(Generic[P, R]):
     """Something that pages show true: a function that reads its state, and who may see it. Call it as the function.
 
     :param label: what messages call it.
-    :param names: the arguments that tell one from another, such as ``item``.
+    :param names: the arguments that identify one, such as ``item``.
     :param read: the function: it returns the state, read afresh.
     :param allow: the roles that may see it.
     :param per: ``all``: read without any person, sent to everybody who may see it. ``role``: read once for each role,
         the argument ``role``. ``person``: never sent; each page asks for itself, the argument ``viewer``.
-    :param every: seconds between readings while somebody listens, for what changes without anybody saying so.
+    :param every: seconds between readings while somebody listens, for what changes without a call of ``changed()``.
     :raises ConfigError: when nobody may see it, or the function cannot be called with these arguments.
     """
 
@@ -109,11 +99,11 @@ class LiveThing(Generic[P, R]):
         return {"all": (), "role": ("role",), "person": ("viewer",)}[self.per]
 
     def topic(self, args: Mapping[str, Any]) -> str:
-        """Where the states go for these values of the names."""
+        """Return where the states go for these values of the names."""
         raise NotImplementedError
 
     def permissions(self) -> list[Permission]:
-        """Who may call and subscribe it."""
+        """Return who may call and subscribe it."""
         raise NotImplementedError
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -174,7 +164,8 @@ class LiveThing(Generic[P, R]):
     def state_for(self, args: Mapping[str, Any], viewer: Caller) -> Any:
         """Read the state for one person, in the context of their call.
 
-        :raises CallFailed: when there is none. :raises NotAuthorized: when there is none for them.
+        :raises CallFailed: when there is none.
+        :raises NotAuthorized: when there is none for them.
         """
         found = self._state_or_error(args, {"viewer": viewer}, None)
         if isinstance(found, WampError):
@@ -191,7 +182,7 @@ class LiveThing(Generic[P, R]):
             return CallFailed(NOT_FOUND, error.description)
 
     def state(self, args: Mapping[str, Any], offered: Mapping[str, Any], keys: Iterable[str] | None) -> Any:
-        """One reading, as strict JSON."""
+        """Return one reading, as strict JSON."""
         return payload.clean_value(self._call({**args, **offered, "keys": keys}), self.label)
 
     def _call(self, offered: Mapping[str, Any]) -> Any:
@@ -201,7 +192,7 @@ class LiveThing(Generic[P, R]):
     def events(self, topic: str, states: States, keys: list[str] | None) -> list[tuple[str, Any]]:
         """For each role, or :data:`NO_ROLE`, what its event carries in front of the number. Reactor thread.
 
-        None, where there is no state, has pages ask and learn why.
+        None stands for no state: pages ask for the reason.
 
         :param keys: of rows that have changed; None for all.
         """
@@ -211,7 +202,7 @@ class LiveThing(Generic[P, R]):
         ]
 
     def event(self, topic: str, role: str, state: Any, keys: Iterable[str] | None) -> Any:  # noqa: ARG002 - for others than values
-        """One of :meth:`events`."""
+        """Return the event for one role: see :meth:`events`."""
         return state
 
 
@@ -223,7 +214,7 @@ class Addressed(LiveThing[P, R]):
         super().__init__(pattern.text, pattern.names, read, **options)
 
     def topic(self, args: Mapping[str, Any]) -> str:
-        """The URI."""
+        """Return the URI."""
         return self.pattern.build(**args)
 
     def permissions(self) -> list[Permission]:
@@ -239,7 +230,7 @@ class Rows(Addressed[P, R]):
     """A keyed set: rows appear, change and go. The function returns rows, or a mapping from keys to them.
 
     It may take ``keys``, the keys that have changed or None for all, so as to read no more than these. When it returns
-    None there are no rows at all, and pages are told to ask.
+    None there are no rows at all, and pages ask for the reason.
 
     :param key: the name of a row's key in it.
     """
@@ -269,7 +260,7 @@ class Rows(Addressed[P, R]):
     def state(
         self, args: Mapping[str, Any], offered: Mapping[str, Any], keys: Iterable[str] | None
     ) -> dict[str, Any] | None:
-        """The rows by their keys."""
+        """Return the rows by their keys."""
         wanted = None if keys is None else set(keys)
         found = self._call({**args, **offered, "keys": None if wanted is None else sorted(wanted)})
         if found is None:
@@ -282,7 +273,7 @@ class Rows(Addressed[P, R]):
         }
 
     def event(self, topic: str, role: str, state: Any, keys: Iterable[str] | None) -> Any:  # noqa: ARG002 - rows are the same to all
-        """The rows that changed, and the keys of those that are gone."""
+        """Return the rows that changed, and the keys of those that are gone."""
         if state is None:
             return None
         if keys is None:
@@ -312,18 +303,18 @@ class Log(Addressed[P, R]):
         :param args: the values of the names in the URI.
         """
         client = current_client()
-        message = Message(self.topic(args), [payload.clean_value(item, self.label)], {}, DEFAULT_PUBLISH)
+        publication = Publication(self.topic(args), [payload.clean_value(item, self.label)])
         client.expect_change()
         database = current_app.extensions.get("sqlalchemy")
         if database is None or not database.session.registry.has() or not database.session().in_transaction():
-            client.publish_later(message)
+            client.publish_later(publication)
             return
         from .transactions import when_committed  # SQLAlchemy is there only where this is used
 
-        when_committed(database.session(), lambda: client.publish_later(message))
+        when_committed(database.session(), lambda: client.publish_later(publication))
 
     def items(self, args: Mapping[str, Any], since: object) -> list[Any]:
-        """The items after ``since``; None for the newest page."""
+        """Return the items after ``since``; None for the newest page."""
         with reading():
             found: list[Any] = payload.clean_value(list(self._call({**args, "since": since})), self.label)
         return found

@@ -1,4 +1,4 @@
-"""What answers when a live thing is called: its state as it is from now on, and the state's number."""
+"""What answers when a live thing is called: its present state, and the state's number."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 from flask import current_app
 
 from ._current import current_client
-from ._registry import Procedure
+from ._declarations import Direct, Procedure
+from ._incoming import Answer, Invocation
+from ._live_protocol import NO_ROLE, Asker
 from .caller import Caller, current_caller
 from .errors import INTERNAL, CallFailed, InvalidURI, NotAuthorized, NotConnected, QueueFull, WampError
 from .fragments import FETCH, TOPICS, Fragment
-from .live import NO_ROLE, Addressed, Log, P
+from .live import Addressed, Log, P
 from .options import CallResult
-from .router.plugin.stamps import PROCEDURE as STAMP
+from .plugin.stamps import PROCEDURE as STAMP
 
 if TYPE_CHECKING:
     from ._client import Client
@@ -27,12 +29,9 @@ GONE, NOT_NOW = 0, -1
 """Answers about a fragment that there is none of, and one that cannot be had now."""
 _PASSING = (INTERNAL, NotConnected.uri, QueueFull.uri)
 
-Answer = Callable[[Any], None]
-Refuse = Callable[[WampError], None]
-
 
 def procedures(thing: Addressed[..., Any], procedure: str | None) -> list[Procedure]:
-    """The declarations by which ``thing`` can be called: by its URI, and by ``procedure`` with positional arguments."""
+    """Return how ``thing`` can be called: by its URI, and by ``procedure`` with positional arguments."""
     pattern = thing.pattern
     own = _declare(thing, pattern.uri, lambda caller, _args: caller.uri or pattern.uri)
     own = Procedure(own.uri, own.handler, match=pattern.match, direct=own.direct)
@@ -49,7 +48,7 @@ def _declare(thing: Addressed[..., Any], uri: str, topic_of: TopicOf) -> Procedu
 
 
 def history(log: Log[..., Any]) -> Procedure:
-    """The declaration by which a page asks for what it missed: ``since`` as a keyword, the answer is the items."""
+    """Return the procedure by which a page asks for what it missed: ``since`` is a keyword, the answer the items."""
 
     def items(since: object = None) -> list[Any]:
         caller = current_caller.get()
@@ -58,18 +57,19 @@ def history(log: Log[..., Any]) -> Procedure:
     return Procedure(log.pattern.uri, items, match=log.pattern.match)
 
 
-def _asker(thing: Addressed[..., Any], topic_of: TopicOf) -> Callable[..., None]:
+def _asker(thing: Addressed[..., Any], topic_of: TopicOf) -> Direct:
     """For the reactor's thread: nobody waits in a thread for a reading that serves everybody."""
 
-    def ask(
-        client: Client, args: Sequence[Any], _kwargs: Mapping[str, Any], caller: Caller, answer: Answer, refuse: Refuse
-    ) -> None:
+    def ask(client: Client, call: Invocation) -> None:
+        def answer(state: Any, number: int) -> None:
+            call.answer(CallResult([state, number]))
+
         try:
-            topic = topic_of(caller, args)
-            role = caller.role or NO_ROLE
-            client.ask(thing, topic, _read(thing, topic), role, lambda *result: answer(CallResult([*result])), refuse)
+            topic = topic_of(call.caller, call.args)
+            asker = Asker(call.caller.role or NO_ROLE, answer, call.refuse)
+            client.ask(thing, topic, _read(thing, topic), asker)
         except WampError as error:
-            refuse(error)
+            call.refuse(error)
 
     return ask
 
@@ -85,7 +85,8 @@ def numbered(read: Callable[P, Any]) -> Callable[P, CallResult]:
 
     The number is asked for before the function runs, so it must begin its own transaction. Handlers' threads only.
 
-    :raises NotConnected: there is no session. :raises WampTimeout: the router did not answer.
+    :raises NotConnected: there is no session.
+    :raises WampTimeout: the router did not answer.
     """
 
     @wraps(read)
@@ -133,26 +134,25 @@ class _Wanted:
 
 
 def fetch_procedure(fragments: Mapping[str, Fragment[..., Any]]) -> Procedure:
-    """The procedure by which a page asks for its fragments: ``[[name, args, key, have], …]``, at most 100.
+    """Return the procedure by which a page asks for its fragments: ``[[name, args, key, have], …]``, at most 100.
 
     The answer has for each ``[state, number]``, with None for a state that the page has; 0 for one that is gone or not
     for this caller; -1 for one that cannot be had now.
     """
 
-    def fetch(
-        client: Client, args: Sequence[Any], _kwargs: Mapping[str, Any], caller: Caller, answer: Answer, refuse: Refuse
-    ) -> None:
-        asked = args[0] if args else None
+    def fetch(client: Client, call: Invocation) -> None:
+        asked = call.args[0] if call.args else None
         if not isinstance(asked, list) or len(asked) > FETCH_MAX:
-            refuse(CallFailed("wamp.error.invalid_argument", f"Ask for a list of at most {FETCH_MAX} fragments."))
+            call.refuse(CallFailed("wamp.error.invalid_argument", f"Ask for a list of at most {FETCH_MAX} fragments."))
             return
-        _Fetch(client, caller, answer, [_find(client, fragments, caller, item) for item in asked]).begin()
+        wanted = [_find(client, fragments, call.caller, item) for item in asked]
+        _Fetch(client, call.caller, call.answer, wanted).begin()
 
     return Procedure(FETCH, fetch, direct=fetch)
 
 
 def _find(client: Client, fragments: Mapping[str, Fragment[..., Any]], caller: Caller, asked: object) -> _Wanted | None:
-    """What is asked for, when its signature is right and the caller may see it."""
+    """Return what is asked for, when its signature is right and the caller may see it."""
     match asked:
         case [str(name), dict(args), str(key), have] if name in fragments:
             fragment = fragments[name]
@@ -202,9 +202,9 @@ class _Fetch:
             self._found[number] = NOT_NOW if error.uri in _PASSING else GONE
             self._end(1)
 
-        asker = (self._caller.role or NO_ROLE, answered, refused)
         try:
-            self._client.ask(item.fragment, topic, item.args, *asker)
+            asker = Asker(self._caller.role or NO_ROLE, answered, refused)
+            self._client.ask(item.fragment, topic, item.args, asker)
         except WampError as error:
             refused(error)
 
@@ -221,7 +221,7 @@ class _Fetch:
         return put
 
     def _answer_for(self, item: _Wanted, stamp: int) -> Any:
-        """One that fails is not the others' failure."""
+        """Return the answer for one fragment; its failure does not affect the others."""
         try:
             return _answer(item, item.fragment.state_for(item.args, self._caller), stamp)
         except (CallFailed, NotAuthorized):

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from . import live_calls, uris
-from ._registry import Procedure, Registry, Subscription
+from ._declarations import Declarations, Procedure, Subscription
+from ._live_protocol import WORKER_LOST, Per
 from .errors import AlreadyDeclared, ConfigError, InvalidURI
 from .fragments import FETCH, Fragment, ListFragment
-from .live import WORKER_LOST, Addressed, LiveThing, Log, P, Per, R, Rows, Value
+from .live import Addressed, LiveThing, Log, P, R, Rows, Value
 from .patterns import Pattern
 from .permissions import EVERYONE, Permission
+from .plugin.roster import CHANGED as PEOPLE_CHANGED
+from .plugin.roster import LAST
 from .presence import Describe, Person, Presence, online
-from .router.plugin.roster import CHANGED as PEOPLE_CHANGED
-from .router.plugin.roster import LAST
 
 if TYPE_CHECKING:
     from .changes import Of
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 class LiveDeclarations:
     """A part of :class:`wampflask.WAMP`."""
 
-    _registry: Registry
+    _declarations: Declarations
 
     def __init__(self) -> None:
         self._live: list[LiveThing[..., Any]] = []
@@ -132,7 +133,7 @@ class LiveDeclarations:
             or a mapping from models to functions from a row to the arguments. Without it: ``changed()``.
         :param per: ``all``, ``role`` or ``person``: see :class:`wampflask.live.LiveThing`.
         :param row: the fragment is a list: the function returns rows, and the template renders one, by this name.
-        :param key: a row's attribute that tells it from the others.
+        :param key: a row's attribute that identifies it.
         :param name: what templates call it; by default the function's name.
         :raises ConfigError: when nobody may see it, or the function cannot be called so.
         """
@@ -200,10 +201,11 @@ class LiveDeclarations:
                 room.people_changed(topic, came, left)
 
     def online(self, uri: str, *, timeout: float | None = None) -> list[Person]:
-        """Who is here, such as in ``todo.team.7``; needs an app context.
+        """Return who is here, such as in ``todo.team.7``; needs an app context.
 
         :param timeout: seconds for the router's answer; default ``WAMP_CALL_TIMEOUT``.
-        :raises NotConnected: there is no session. :raises WampTimeout: the router did not answer.
+        :raises NotConnected: there is no session.
+        :raises WampTimeout: the router did not answer.
         """
         return online(f"{uris.check(uri)}.{LAST}", timeout)
 
@@ -232,10 +234,10 @@ class LiveDeclarations:
         if of is not None:
             from .changes import follow  # SQLAlchemy is there only where this is used
 
-            follow(self._registry, thing, of)
+            follow(self._declarations, thing, of)
 
     def _roles(self, allow: Iterable[str] | str) -> tuple[str, ...]:
-        return self._registry.roles.read("A live thing", allow)
+        return self._declarations.roles.read("A live thing", allow)
 
     def changed(self, uri: str, *keys: str | int) -> None:
         """Say that a live thing has changed: it is read and sent soon; in a transaction, after its end.

@@ -1,6 +1,6 @@
 """``{{ live_table(values) }}``: a bound table in a page, editable and live, without any JavaScript of the app's.
 
-It is rendered in place, so that it can be read without JavaScript; then cells are fields for those who may write, rows
+It is rendered in place, so that it can be read without JavaScript; then cells are fields for people who may write, rows
 can be added and deleted, what others change shows at once, and of a conflict both sides are shown.
 
 An app that wants markup of its own writes it between ``{% call live_table(values) %}`` and ``{% endcall %}``; the parts
@@ -73,7 +73,7 @@ def live_table(
     texts: Mapping[str, str] | None = None,
     caller: Callable[[], str] | None = None,
 ) -> Markup:
-    """The table for the page that is being rendered; nothing for those who may not read it.
+    """Return the table for the page that is being rendered; nothing for people who may not read it.
 
     :param values: what ``wamp.bind`` returned.
     :param columns: the fields to show, in this order; by default all.
@@ -155,7 +155,7 @@ class Column:
         return cls(field.name, label, _kind(field), editable, nullable, longest, _options(field, texts))
 
     def said(self, value: Any) -> str:
-        """What its field says of a value."""
+        """Return what its field says of a value."""
         if value is None:
             return ""
         if self.kind == "choice":
@@ -163,7 +163,7 @@ class Column:
         return str(value)[:_SECONDS] if self.kind == "moment" else str(value)
 
     def text(self, value: Any, texts: Mapping[str, str]) -> str:
-        """A value to be read."""
+        """Return a value to be read."""
         if isinstance(value, bool):
             return texts["yes" if value else "no"]
         return "" if value is None else str(value)
@@ -188,7 +188,7 @@ def _options(field: Field, texts: Mapping[str, str]) -> tuple[tuple[str, str], .
 
 
 def _after(values: Binding) -> Any:
-    """The key after which the page begins, as it stands in the address; None for the first page."""
+    """Return the key after which the page begins, as it stands in the address; None for the first page."""
     text = request.args.get(f"{values.table}_after", "")
     after: Any = int(text) if values.key.kind is int and text.isdecimal() and text.isascii() else text
     return None if _key(values, after) is None else after
@@ -209,7 +209,7 @@ def _address(values: Binding, after: Any) -> str:
 
 
 def _new(values: Binding, viewer: Caller, group: str, add: bool | None) -> dict[str, Any] | None:
-    """What the form for a new row says before anybody has written in it; None for no form."""
+    """Return what the form for a new row says before anybody has written in it; None for no form."""
     row = values.blank(group)
     for name, field in values.columns.items():
         if field.default is not None:

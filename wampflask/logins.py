@@ -15,8 +15,8 @@ from flask import Flask, current_app
 
 from .caller import USER, Caller, user_authid
 from .errors import ConfigError, WampError
+from .identity import Identity
 from .roles import Roles
-from .tickets import Identity
 
 UserLoader = Callable[[str], Any]
 
@@ -24,12 +24,12 @@ _WATCHED = "wampflask_log_outs"
 
 
 def has_logins(app: Flask) -> bool:
-    """Whether Flask-Login is there."""
+    """Return whether Flask-Login is there."""
     return hasattr(app, "login_manager")
 
 
 def identify(roles: Roles) -> Identity | None:
-    """Who is logged in, in the current request; None for a visitor, and where there is no Flask-Login.
+    """Return who is logged in, in the current request; None for a visitor, and where there is no Flask-Login.
 
     :raises ConfigError: the app has roles of its own, and did not say whose they are.
     :raises ValueError: the user's id is too long for a ticket.
@@ -48,7 +48,7 @@ def identify(roles: Roles) -> Identity | None:
 
 
 def revoke_at_log_out(app: Flask, revoke: Callable[[str], None]) -> None:
-    """End the live sessions of whoever logs out of ``app``; do nothing if that was arranged.
+    """End the live sessions of a person who logs out of ``app``; do nothing when that is set up already.
 
     A log-out must succeed whatever the router does: what goes wrong is logged.
     """
@@ -89,7 +89,7 @@ def _load(manager: Any, caller: Caller, loader: UserLoader | None) -> Any:
 
 @cache
 def _lazy(base: type[Any]) -> type[Any]:
-    """The class of ``flask.g`` in a handler: Flask-Login looks there first for the user."""
+    """Return the class of ``flask.g`` in a handler: Flask-Login looks there first for the user."""
 
     class HandlerGlobals(base):  # type: ignore[misc]  # the app's own class
         def __init__(self, load: Callable[[], Any], anonymous: Callable[[], Any]) -> None:

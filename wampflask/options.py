@@ -1,4 +1,4 @@
-"""What may be said beside a call or a publication, and a call's result when it is more than one value."""
+"""Options of calls and publications, and a call's result when it has more than one value."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ class CallOptions:
     """Options of :meth:`WAMP.call`.
 
     :param timeout: seconds to wait for the result (default ``WAMP_CALL_TIMEOUT``); then the call is cancelled.
-    :raises TypeError: for a value of another type. :raises ValueError: for a time that is not above 0.
+    :raises TypeError: for a value of another type.
+    :raises ValueError: for a time that is not above 0.
     """
 
     timeout: float | None = None
@@ -162,7 +163,8 @@ _LIKE_OPTIONS = frozenset().union(*_NAMES.values()) | {"acknowledge", "eligible"
 def warn_of_options(verb: str, kwargs: Mapping[str, Any], kind: type[Any], stacklevel: int) -> None:
     """Warn of keywords of a payload that read like options; Python shows a warning once a place.
 
-    :param verb: the function that was called.   :param stacklevel: of its caller, counted from here.
+    :param verb: the function that was called.
+    :param stacklevel: of its caller, counted from here.
     """
     if not kwargs or _LIKE_OPTIONS.isdisjoint(kwargs):
         return

@@ -1,4 +1,4 @@
-"""Which pages may connect: what the router is told, and what Flask says when it would refuse one."""
+"""Which pages may connect: the origins that the router allows, and the log's explanation when it refuses one."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from flask import Flask, current_app
 
 from .config import Config, pages_port
 
-_NAMED_MAX = 20  # a page's address comes from a header: no more than so many are kept
+_NAMED_MAX = 20  # a page's address comes from a header: only this many are kept
 
 
 def of_app(app: Flask, config: Config) -> tuple[str, ...]:
-    """The origins that the router of ``app`` is to admit.
+    """Return the origins that the router of ``app`` is to admit.
 
-    :raises ConfigError: ``PORT`` is no port.
+    :raises ConfigError: ``PORT`` is not a port.
     """
     from .router.render import origins_for
 
@@ -28,7 +28,7 @@ def of_app(app: Flask, config: Config) -> tuple[str, ...]:
 
 
 def matches(origin: str, patterns: Iterable[str]) -> bool:
-    """Whether ``origin`` is one of ``patterns``, as Crossbar compares them: ``*`` is any text."""
+    """Return whether ``origin`` is one of ``patterns``, as Crossbar compares them: ``*`` is any text."""
     from .router.render import with_port
 
     try:
@@ -48,7 +48,7 @@ class Pages:
         self._shared = [text for text in config.origins.split() if not re.match(r"https?://\*(:|$)", text)]
 
     def may_share(self, origin: str) -> bool:
-        """Whether a page of another origin may have tickets: ``WAMP_ORIGINS`` names its host."""
+        """Return whether a page of another origin may have tickets: ``WAMP_ORIGINS`` names its host."""
         return matches(origin, self._shared)
 
     def refused(self, origin: str) -> None:
@@ -61,7 +61,7 @@ class Pages:
             )
 
     def served(self, origin: str) -> None:
-        """A page got a ticket: say so when the router of this instance will not let it connect.
+        """Log that a page got a ticket but will not be allowed to connect by the router of this instance.
 
         A browser learns nothing of why its connection was refused, and the router does not know who could mend it.
         """
@@ -84,7 +84,7 @@ class Pages:
         return True
 
     def _admitted(self) -> list[str]:
-        """What the instance's own router was told; nothing where it runs elsewhere."""
+        """Return the origins in the configuration of the instance's router; none where it runs elsewhere."""
         try:
             transports = json.loads(self._file.read_text(encoding="utf-8"))["workers"][0]["transports"]
             return [str(text) for text in transports[1]["paths"]["ws"]["options"]["allowed_origins"]]

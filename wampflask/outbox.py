@@ -1,6 +1,6 @@
 """Publications that nobody waits for: ``publish_later`` and ``publish_latest``.
 
-Both are filled by any thread and emptied in the reactor's, which is woken once a batch instead of once a message:
+Both are filled by any thread and emptied in the reactor's, which is woken once a batch instead of once a publication:
 that thread hop is nearly all that a publication costs. Both survive an outage within their bounds, because what the
 router has not acknowledged is sent again; so across an outage an event may arrive twice, but is not lost.
 """
@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from threading import Condition, Lock
 from typing import Any, Protocol
 
 from .errors import NotConnected, QueueFull, WampError
-from .options import PublishOptions
+from .publication import Publication, Subject
 
 BATCH = 250
 """Publications sent between two looks at the network; the last of them is acknowledged."""
@@ -25,29 +24,11 @@ _WHILE_CONNECTED = 7 * 24 * 3600.0
 """Seconds to wait for a batch's acknowledgement: a router that hangs has not lost it, and one that died is noticed."""
 
 
-Subject = tuple[str, PublishOptions]
-
-
-@dataclass(slots=True, eq=False)
-class Message:
-    """One publication, cleaned and ready to be sent."""
-
-    topic: str
-    args: list[Any]
-    kwargs: dict[str, Any]
-    options: PublishOptions
-
-    @property
-    def subject(self) -> Subject:
-        """What the message is the newest value of: two audiences of a topic have a value each."""
-        return self.topic, self.options
-
-
 class Sender(Protocol):
     """What the queues need of a link. Reactor thread."""
 
-    def publish_within(self, timeout: float, topic: str, args: Any, kwargs: Any, options: PublishOptions) -> Any: ...
-    def publish_unheard(self, topic: str, args: Any, kwargs: Any, options: PublishOptions) -> None: ...
+    def publish_within(self, timeout: float, publication: Publication) -> Any: ...
+    def publish_unacknowledged(self, publication: Publication) -> None: ...
 
 
 Submit = Callable[..., None]
@@ -63,7 +44,7 @@ class Outbox:
     :param counters: ``published_later`` is counted here.
     :param limit: publications kept, ``WAMP_OUTBOX_MAX``.
     :param timeout: seconds to wait for room.
-    :param on_dropped: told ``(count, reason, topic)`` in any thread.
+    :param on_dropped: called with ``(count, reason, topic)``, in any thread.
     """
 
     def __init__(
@@ -83,18 +64,18 @@ class Outbox:
         self._timeout = timeout
         self._counters = counters
         self._on_dropped = on_dropped
-        self._queue: deque[Message] = deque()
+        self._queue: deque[Publication] = deque()
         self._room = Condition()
         self._away = True
         self._awake = False
-        self._in_flight: deque[list[Message]] = deque()
+        self._in_flight: deque[list[Publication]] = deque()
 
     def __len__(self) -> int:
         with self._room:
             return len(self._queue) + sum(map(len, self._in_flight))
 
-    def put(self, message: Message) -> None:
-        """Queue ``message``. Any thread but the reactor's.
+    def put(self, publication: Publication) -> None:
+        """Queue ``publication``. Any thread but the reactor's.
 
         While the router is away the oldest makes room for the newest, and is counted; while it is there this waits
         for room, and raises in the end.
@@ -103,15 +84,15 @@ class Outbox:
         """
         with self._room:
             if len(self._queue) >= self._limit:
-                self._make_room(message)
-            self._queue.append(message)
+                self._make_room(publication)
+            self._queue.append(publication)
             wake = not self._awake and not self._away
             if wake:
                 self._awake = True
         if wake:
             self._submit(self._drain)
 
-    def _make_room(self, message: Message) -> None:
+    def _make_room(self, publication: Publication) -> None:
         if not self._away:
             self._room.wait_for(lambda: self._away or len(self._queue) < self._limit, self._timeout)
         if len(self._queue) < self._limit:
@@ -119,7 +100,7 @@ class Outbox:
         if not self._away:
             raise QueueFull(
                 f"{self._limit} publications wait to be sent and the router took none in {self._timeout:g} s; "
-                f"{message.topic} was not queued. Publish less, use publish_latest, or raise WAMP_OUTBOX_MAX."
+                f"{publication.topic} was not queued. Publish less, use publish_latest, or raise WAMP_OUTBOX_MAX."
             )
         oldest = self._queue.popleft()
         self._on_dropped(1, "outbox full while the router is away", oldest.topic)
@@ -153,28 +134,27 @@ class Outbox:
         self._send(batch)
         self._reactor.callLater(0, self._drain)
 
-    def _send(self, batch: list[Message]) -> None:
-        for message in batch[:-1]:
+    def _send(self, batch: list[Publication]) -> None:
+        for publication in batch[:-1]:
             try:
-                self._sender.publish_unheard(message.topic, message.args, message.kwargs, message.options)
+                self._sender.publish_unacknowledged(publication)
             except NotConnected:
                 return  # pause() puts the whole batch back
             except WampError as error:
-                self._on_dropped(1, str(error), message.topic)
-        last = batch[-1]
-        sending = self._sender.publish_within(_WHILE_CONNECTED, last.topic, last.args, last.kwargs, last.options)
+                self._on_dropped(1, str(error), publication.topic)
+        sending = self._sender.publish_within(_WHILE_CONNECTED, batch[-1])
         sending.addCallbacks(self._acknowledged, self._failed, callbackArgs=(batch,), errbackArgs=(batch,))
 
-    def _acknowledged(self, _result: Any, batch: list[Message]) -> None:
+    def _acknowledged(self, _result: Any, batch: list[Publication]) -> None:
         self._finish(batch, len(batch))
 
-    def _failed(self, failure: Any, batch: list[Message]) -> None:
+    def _failed(self, failure: Any, batch: list[Publication]) -> None:
         if isinstance(failure.value, NotConnected):
             return
         self._on_dropped(1, str(failure.value), batch[-1].topic)
         self._finish(batch, len(batch) - 1)
 
-    def _finish(self, batch: list[Message], sent: int) -> None:
+    def _finish(self, batch: list[Publication], sent: int) -> None:
         self._counters["published_later"] += sent
         with self._room:
             if batch not in self._in_flight:
@@ -214,7 +194,7 @@ class LatestBox:
         self._timeout = timeout
         self._counters = counters
         self._lock = Lock()
-        self._values: dict[Subject, Message] = {}
+        self._values: dict[Subject, Publication] = {}
         self._busy: set[Subject] = set()
         self._unacknowledged = 0
         self._away = True
@@ -222,21 +202,21 @@ class LatestBox:
     def __len__(self) -> int:
         return len(self._values) + self._unacknowledged
 
-    def put(self, message: Message) -> None:
-        """Make ``message`` its topic's newest. Any thread.
+    def put(self, publication: Publication) -> None:
+        """Make ``publication`` its topic's newest. Any thread.
 
         :raises QueueFull: when ``WAMP_LATEST_MAX`` other topics wait already.
         """
         with self._lock:
-            subject = message.subject
+            subject = publication.subject
             if subject in self._values:
                 self._counters["conflated"] += 1
             elif len(self._values) >= self._limit:
                 raise QueueFull(
-                    f"{self._limit} topics have a value waiting to be sent; {message.topic} was not queued. "
+                    f"{self._limit} topics have a value waiting to be sent; {publication.topic} was not queued. "
                     "Use fewer topics, or raise WAMP_LATEST_MAX."
                 )
-            self._values[subject] = message
+            self._values[subject] = publication
             wake = not self._away and subject not in self._busy
             if wake:
                 self._busy.add(subject)
@@ -261,15 +241,14 @@ class LatestBox:
 
     def _send(self, subject: Subject) -> None:
         with self._lock:
-            message = None if self._away else self._values.pop(subject, None)
-            if message is None:
+            publication = None if self._away else self._values.pop(subject, None)
+            if publication is None:
                 self._busy.discard(subject)
                 return
             self._unacknowledged += 1
         sent_at = self._reactor.seconds()
-        topic, options = subject
-        sending = self._sender.publish_within(self._timeout, topic, message.args, message.kwargs, options)
-        sending.addCallbacks(self._acknowledged, self._failed, errbackArgs=(message,))
+        sending = self._sender.publish_within(self._timeout, publication)
+        sending.addCallbacks(self._acknowledged, self._failed, errbackArgs=(publication,))
         sending.addBoth(lambda _: self._rest(subject, sent_at))
 
     def _rest(self, subject: Subject, sent_at: float) -> None:
@@ -281,10 +260,10 @@ class LatestBox:
     def _acknowledged(self, _result: Any) -> None:
         self._counters["published_latest"] += 1
 
-    def _failed(self, failure: Any, message: Message) -> None:
+    def _failed(self, failure: Any, publication: Publication) -> None:
         """Put the value back unless a newer one came; only the router's own refusal drops it."""
         if not isinstance(failure.value, NotConnected | TimeoutError):
-            self._on_dropped(1, str(failure.value), message.topic)
+            self._on_dropped(1, str(failure.value), publication.topic)
             return
         with self._lock:
-            self._values.setdefault(message.subject, message)
+            self._values.setdefault(publication.subject, publication)

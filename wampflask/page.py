@@ -21,9 +21,9 @@ from typing import Any, Self
 from .caller import authid_of
 from .errors import INTERNAL, CallFailed, NotConnected, WampTimeout, from_wire
 from .options import DEFAULT_PUBLISH, PublishOptions
+from .plugin.tickets import VISITOR
 from .roles import Roles
 from .router import wire as w
-from .router.plugin.tickets import VISITOR
 from .uris import Match
 
 __all__ = ["Event", "Page", "RouterPage"]
@@ -72,7 +72,8 @@ class Page(ABC):
     def call(self, procedure: str, *args: Any, **kwargs: Any) -> Any:
         """Call, and return the first result, or the keywords where there is none, as ``call()`` in a browser does.
 
-        :raises NotAuthorized: the page may not, or the handler refuses. :raises NoSuchProcedure: nobody has it.
+        :raises NotAuthorized: the page may not, or the handler refuses.
+        :raises NoSuchProcedure: nobody has it.
         :raises CallFailed: the callee's own error.
         """
 
@@ -126,12 +127,12 @@ class Visit:
 
 
 def match_of(topic: str) -> Match:
-    """How a page subscribes ``topic``."""
+    """Return how a page subscribes ``topic``."""
     return "wildcard" if "" in topic.split(".") else "exact"
 
 
 def first_of(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-    """What a page's call returns of a result."""
+    """Return what a page's call returns of a result."""
     return args[0] if args else (dict(kwargs) or None)
 
 
@@ -220,7 +221,7 @@ class RouterPage(Page):
 
 
 def _invoke(answer: Callable[..., Any], found: list[Any]) -> list[Any]:
-    """The message that answers an invocation."""
+    """Return the message that answers an invocation."""
     request = found[1]
     try:
         return [w.YIELD, request, {}, [answer(*_at(found, 4, []), **_at(found, 5, {}))]]

@@ -28,7 +28,7 @@ class Part:
     kind: type[str | int] = str
 
     def read(self, component: str) -> str | int | None:
-        """The argument's value; None when the component cannot be one."""
+        """Return the argument's value; None when the component cannot be one."""
         if self.kind is int:
             return int(component) if component.isdecimal() and len(component) <= _MAX_DIGITS else None
         return component or None
@@ -80,7 +80,7 @@ class Pattern:
         return ".".join(part.permission for part in self.parts)
 
     def read(self, uri: str) -> dict[str, Any] | None:
-        """The named components of ``uri``; None when it does not match."""
+        """Return the named components of ``uri``; None when it does not match."""
         components = uri.split(".")
         if len(components) != len(self.parts):
             return None
@@ -96,7 +96,7 @@ class Pattern:
         return found
 
     def build(self, **values: Any) -> str:
-        """The URI for these values of the named components.
+        """Return the URI for these values of the named components.
 
         :raises InvalidURI: when a value cannot be a component.
         :raises TypeError: when values are missing, or there are others than the named ones.

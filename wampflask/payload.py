@@ -1,7 +1,7 @@
 """Strict JSON payloads, checked at the sender.
 
 A ``datetime`` or a ``set`` that reaches a router over CBOR stops the delivery to JSON subscribers
-half-way, and a call that returns one is never answered; NaN is no JSON at all. So what is not JSON is
+half-way, and a call that returns one is never answered; NaN is not JSON at all. So what is not JSON is
 refused before it leaves, and the error names the value's path.
 """
 
@@ -14,14 +14,14 @@ from math import isfinite
 from typing import Any
 
 from .errors import InvalidPayload
-from .router.plugin import strict
+from .plugin import strict_json
 
-MAX_DEPTH = strict.MAX_DEPTH
-MAX_INTEGER = strict.MAX_INTEGER
+MAX_DEPTH = strict_json.MAX_DEPTH
+MAX_INTEGER = strict_json.MAX_INTEGER
 
 
 def clean(args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
-    """A deep copy of a payload that is certainly JSON. Safe in any thread.
+    """Return a deep copy of a payload that is certainly JSON. Safe in any thread.
 
     The copy is what is sent, so that a queued message does not change when its author goes on using the values.
 
@@ -48,7 +48,7 @@ def check_size(uri: str, args: list[Any], kwargs: dict[str, Any], limit: int) ->
 
 
 def clean_value(value: Any, name: str = "result") -> Any:
-    """A deep copy of one value that is certainly JSON, such as a procedure's result."""
+    """Return a deep copy of one value that is certainly JSON, such as a procedure's result."""
     return _clean(value, name, None, 0)
 
 

@@ -20,8 +20,8 @@ from collections.abc import Callable, Iterable, Mapping
 from copy import copy
 from typing import Any, cast
 
-from .router.plugin.rules import ACTIONS, RESERVED
-from .router.plugin.tickets import ANONYMOUS, BACKEND, NEVER, PEOPLE, TICKETED, VISITOR
+from .plugin.rules import ACTIONS, RESERVED
+from .plugin.tickets import ANONYMOUS, BACKEND, NEVER, PEOPLE, TICKETED, VISITOR
 
 __all__ = ["ANONYMOUS", "BACKEND", "EVERYONE", "PAGES", "ROLES", "Permission", "compile_rules"]
 
@@ -40,9 +40,11 @@ class Permission:
         never a wildcard: an unguessable word that one has to know), ``{authid}``
         (the session's authid, with ``_`` for its ``:``) or ``{claim}`` (what the session's ticket claims).
         Each action is for one role, several, or ``"everyone"``: every role of people, logged in or not.
-    :param call: roles that may call the procedure.      :param register: roles that may provide it.
-    :param publish: roles that may publish to the topic.  :param subscribe: roles that may hear it.
-    :param disclose: tell subscribers who published, and those who registered who calls. Handlers in Flask
+    :param call: roles that may call the procedure.
+    :param register: roles that may provide it.
+    :param publish: roles that may publish to the topic.
+    :param subscribe: roles that may hear it.
+    :param disclose: let subscribers know who published, and callees who calls. Handlers in Flask
         always know their caller; visitors learn of each other only where this is set.
     :raises ValueError: for a URI or role that cannot be, saying what would do.
     """
@@ -67,7 +69,7 @@ class Permission:
         self.disclose = disclose
 
     def for_roles(self, read: Callable[[str, tuple[str, ...]], tuple[str, ...]]) -> Permission:
-        """The same with the roles that ``read(what, names)`` makes of those named here."""
+        """Return the same with the roles that ``read(what, names)`` makes of those named here."""
         made = copy(self)
         for action in ACTIONS:
             setattr(made, action, read(f"The permission for {self.uri!r}", self.roles(action)))
@@ -96,12 +98,12 @@ class Permission:
         return shape_of(self.uri)
 
     def roles(self, action: str) -> tuple[str, ...]:
-        """The roles that may do ``action``: call, register, publish or subscribe."""
+        """Return the roles that may do ``action``: call, register, publish or subscribe."""
         found: tuple[str, ...] = getattr(self, action)
         return found
 
     def as_rule(self) -> dict[str, Any]:
-        """As plain data for the router's configuration (see ``router/plugin/rules.py``)."""
+        """As plain data for the router's configuration (see ``plugin/rules.py``)."""
         return {
             "uri": self.uri,
             **{action: list(self.roles(action)) for action in ACTIONS if self.roles(action)},
@@ -110,12 +112,12 @@ class Permission:
 
 
 def shape_of(uri: str) -> str:
-    """A permission's URI without the names of its components: two of one shape are for the same URIs."""
+    """Return a permission's URI without the names of its components: two of one shape are for the same URIs."""
     return re.sub(r"<[^>]*>", "<>", uri)
 
 
 def compile_rules(permissions: Iterable[Permission]) -> list[dict[str, Any]]:
-    """All ``permissions`` as plain data, in the order of their URIs.
+    """Return all ``permissions`` as plain data, in the order of their URIs.
 
     :raises ValueError: when two of them are for the same URI.
     """
@@ -127,7 +129,7 @@ def compile_rules(permissions: Iterable[Permission]) -> list[dict[str, Any]]:
 
 
 def differences(permissions: Iterable[Permission], running: Iterable[Mapping[str, Any]]) -> list[str]:
-    """What a router with the rules ``running`` does not know of ``permissions``: URIs, each with what is wrong.
+    """Return what a router with the rules ``running`` does not know of ``permissions``: URIs, each with what is wrong.
 
     :raises ValueError: when two permissions are for the same URI.
     """

@@ -12,7 +12,7 @@
     def gone(person, team): ...
 
 In a page, ``presence("todo.team.7", (people) => …)`` follows it, and is thereby here itself. Somebody whose last page
-has gone stays for three seconds: a reload is no leaving.
+has gone stays for three seconds: a reload does not count as leaving.
 
 A function that takes ``people`` describes all of them at once, by authid, with one query. Whom it leaves out is not
 shown; when it returns None, nobody is.
@@ -32,7 +32,7 @@ from .caller import Caller
 from .errors import WampError
 from .live import Rows
 from .patterns import Pattern
-from .router.plugin.roster import LAST, PROCEDURE, WHEREABOUTS
+from .plugin.roster import LAST, PROCEDURE, WHEREABOUTS
 
 __all__ = ["Person", "Presence"]
 
@@ -47,8 +47,10 @@ H = TypeVar("H", bound=Callable[..., Any])
 class Person:
     """Somebody who is here.
 
-    :param authid: ``user:<id>`` or ``visitor:<random>``.   :param role: the role of their pages.
-    :param pages: how many of their pages follow.   :param since: seconds since the epoch.
+    :param authid: ``user:<id>`` or ``visitor:<random>``.
+    :param role: the role of their pages.
+    :param pages: how many of their pages follow.
+    :param since: seconds since the epoch.
     """
 
     authid: str
@@ -128,7 +130,7 @@ class Presence(Rows[[Iterable[str] | None], Mapping[str, Any] | None]):
             self.mark(args, list(authids))
 
     def people_changed(self, topic: str, came: Iterable[str], left: Iterable[str]) -> None:
-        """Run the handlers for those who came and who left."""
+        """Run the handlers for the people who came and who left."""
         args = self.pattern.read(topic)
         if args is None or not (self._joined or self._left):
             return
@@ -146,7 +148,7 @@ class Presence(Rows[[Iterable[str] | None], Mapping[str, Any] | None]):
 
 
 def online(topic: str, timeout: float | None = None) -> list[Person]:
-    """Who is here, from the router's roster; ``topic`` ends with ``.here``."""
+    """Return who is here, from the router's roster; ``topic`` ends with ``.here``."""
     return [Person(*found) for found in current_client().call(PROCEDURE, [topic], {}, timeout)]
 
 

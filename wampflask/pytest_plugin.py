@@ -17,7 +17,7 @@ import pytest
 from flask import Flask
 
 from .extension import WAMP
-from .memory import MemoryRealm, in_memory
+from .in_memory import MemoryRealm, in_memory
 from .permissions import Permission
 from .testing import RouterNode
 

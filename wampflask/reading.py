@@ -38,5 +38,5 @@ def _set(value: bool) -> Iterator[None]:
 
 
 def is_reading() -> bool:
-    """Whether the current thread is inside :func:`reading`."""
+    """Return whether the current thread is inside :func:`reading`."""
     return _reading.get()

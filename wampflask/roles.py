@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from .errors import ConfigError
 from .permissions import ANONYMOUS, BACKEND, EVERYONE
-from .router.plugin.tickets import NEVER, PEOPLE, PROGRAMS, VISITOR
+from .plugin.tickets import NEVER, PEOPLE, PROGRAMS, VISITOR
 
 __all__ = ["Roles"]
 
@@ -19,7 +19,8 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 class Roles:
     """The roles that tickets can have.
 
-    :param people: of people who are logged in.   :param programs: of programs that join with tickets.
+    :param people: of people who are logged in.
+    :param programs: of programs that join with tickets.
     :raises ConfigError: for a name that cannot be a role's.
     """
 
@@ -39,7 +40,7 @@ class Roles:
 
     @classmethod
     def of(cls, people: Iterable[str], programs: Iterable[str]) -> Roles:
-        """What :class:`wampflask.WAMP` was given."""
+        """Return the roles that :class:`wampflask.WAMP` was given."""
         return cls(_names("roles", people), _names("programs", programs))
 
     @property
@@ -58,9 +59,10 @@ class Roles:
         return (*self.ticketed, ANONYMOUS)
 
     def read(self, what: str, named: Iterable[str] | str, *, backend: bool = False) -> tuple[str, ...]:
-        """The roles that are meant: one, several, or everyone.
+        """Return the roles that are meant: one, several, or everyone.
 
-        :param what: what they are for, to be named in an error.   :param backend: the app's workers may be meant, too.
+        :param what: what they are for, to be named in an error.
+        :param backend: the app's workers may be meant, too.
         :raises ConfigError: for one that there is not.
         """
         known = (*self.permitted, BACKEND) if backend else self.permitted

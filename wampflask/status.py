@@ -31,7 +31,7 @@ class State(Enum):
     IDLE = "idle"
     """Nothing has asked for a connection yet in this process."""
     CONNECTING = "connecting"
-    """No session; trying, for ever."""
+    """No session; trying to connect."""
     JOINED = "joined"
     """There is a session, but not every declaration is confirmed by the router."""
     READY = "ready"

@@ -20,12 +20,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from .memory import MemoryPage, MemoryRealm, in_memory
+from .in_memory import MemoryPage, MemoryRealm, in_memory
 from .page import Event, Page, RouterPage, Visit
 from .permissions import BACKEND, Permission
+from .plugin.tickets import Tickets
 from .roles import Roles
 from .router.node import Process, RouterError, check_port, forget_killed, is_free, write_config
-from .router.plugin.tickets import Tickets
 from .router.render import Node, Realm
 from .router.wire import Refused, Wire, WireError, wait_until
 
@@ -48,7 +48,7 @@ REALM = "wampflask"
 
 
 def free_port() -> int:
-    """A TCP port of the loopback interface that nobody listens on now."""
+    """Return a TCP port of the loopback interface that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -61,7 +61,8 @@ class RouterNode:
         realms' names to their permissions, for several realms in one node (they share ``secret``).
     :param folder: to work in; by default a temporary one that goes with :meth:`close`. It is laid out like an
         instance folder: ``ticket.key``, ``revoked``, ``crossbar/``.
-    :param roles: those of the app.   :param follow_workers: workers may change the permissions, as in a real instance.
+    :param roles: those of the app.
+    :param follow_workers: workers may change the permissions, as in a real instance.
     :param options: further fields of :class:`wampflask.router.render.Node`, such as ``origins``.
     """
 
@@ -180,17 +181,17 @@ class RouterNode:
         return self
 
     def joinable(self) -> bool:
-        """Whether a backend can join, and browsers can connect, at this moment."""
+        """Return whether a backend can join, and browsers can connect, at this moment."""
         with contextlib.suppress(OSError, WireError), self.backend(), Wire(self.ws_url):
             return True
         return False
 
     def backend(self, realm: str | None = None) -> Wire:
-        """A joined session of the role backend, on the wire. Close it."""
+        """Return a joined session of the role backend, on the wire. Close it."""
         return self.session(BACKEND, BACKEND, realm=realm)
 
     def session(self, role: str, authid: str, *, realm: str | None = None, **claims: object) -> Wire:
-        """A joined session of any role, on the wire: backend by the socket, others as browsers. Close it."""
+        """Return a joined session of any role, on the wire: backend by the socket, others as browsers. Close it."""
         ticket = self.tickets(realm).mint(role, authid, **claims)
         wire = Wire(self.url if role == BACKEND else self.ws_url)
         try:
@@ -202,10 +203,11 @@ class RouterNode:
     def page(
         self, *, user: object = None, role: str | None = None, authid: str | None = None, **claims: Any
     ) -> RouterPage:
-        """A page of somebody, as :meth:`MemoryRealm.page` has it, on this router. Leave it, or use it in a ``with``.
+        """Return a person's page, as :meth:`MemoryRealm.page`, on this router. Leave it, or use it in a ``with``.
 
         :param user: the id of a person who is logged in, or a Flask-Login user; without it, a visitor.
-        :param role: theirs, if it is not ``user``.   :param authid: of somebody else, such as ``agent:web1``.
+        :param role: theirs, if it is not ``user``.
+        :param authid: of somebody else, such as ``agent:web1``.
         :param claims: what their ticket says besides, such as ``team=1`` or ``team=[1, 2]``.
         :raises ValueError: for what cannot stand in a ticket.
         """
@@ -231,11 +233,11 @@ class RouterNode:
         return self.start()
 
     def log(self) -> str:
-        """What Crossbar has logged so far."""
+        """Return what Crossbar has logged so far."""
         return self.log_file.read_text(encoding="utf-8", errors="replace") if self.log_file.exists() else ""
 
     def has_logged(self, text: str, timeout: float = 10.0) -> bool:
-        """Whether Crossbar has logged ``text``, within ``timeout`` seconds: its processes write a little later."""
+        """Return whether Crossbar logs ``text`` within ``timeout`` seconds: its processes write a little later."""
         return wait_until(lambda: text in self.log(), timeout)
 
     def close(self) -> None:

@@ -10,7 +10,7 @@ import re
 from typing import Literal
 
 from .errors import InvalidURI
-from .router.plugin import rules
+from .plugin import rules
 
 Match = Literal["exact", "prefix", "wildcard"]
 

@@ -1,4 +1,4 @@
-"""The shop that tells no page: as many commits as its view makes, there can be at most."""
+"""The shop that notifies no page: as many commits as its view makes, there can be at most."""
 
 from __future__ import annotations
 

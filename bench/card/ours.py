@@ -42,7 +42,7 @@ def buy() -> dict[str, Any]:
 
 @app.post("/die")
 def die() -> str:
-    """Sell, and be killed before anybody is told."""
+    """Sell, and be killed before anything is published."""
     event.listen(Session, "after_commit", lambda _: os.kill(os.getpid(), signal.SIGKILL))
     card.changed()
     sell()

@@ -21,7 +21,7 @@ from tests.apps.visiting import ADMIN, USER, Visitor
 from wampflask.apps import create_app
 from wampflask.apps.accounts import service as accounts
 from wampflask.apps.extensions import db
-from wampflask.memory import MemoryRealm, in_memory
+from wampflask.in_memory import MemoryRealm, in_memory
 
 OTHER_DATABASE = os.environ.get("TEST_DATABASE_URL", "")
 CHEAP = {"argon2__time_cost": 1, "argon2__memory_cost": 64, "argon2__parallelism": 1}

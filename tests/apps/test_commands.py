@@ -15,7 +15,7 @@ from wampflask.apps.extensions import db
 from wampflask.apps.monitor.models import AlertRule, Metric
 from wampflask.apps.polls import service
 from wampflask.apps.polls.models import Visibility
-from wampflask.memory import in_memory
+from wampflask.in_memory import in_memory
 
 
 def init(app: Flask, *arguments: str) -> str:

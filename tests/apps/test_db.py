@@ -20,7 +20,7 @@ from wampflask import impersonal
 from wampflask.apps import db as settings
 from wampflask.apps.extensions import db
 from wampflask.apps.polls import service, voting
-from wampflask.memory import MemoryRealm
+from wampflask.in_memory import MemoryRealm
 from wampflask.reading import is_reading, reading, writing
 
 

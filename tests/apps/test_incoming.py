@@ -15,7 +15,7 @@ from werkzeug.routing import Rule
 
 from tests.apps.conftest import OTHER_DATABASE, make, populate
 from tests.apps.visiting import Visitor, ask
-from wampflask.memory import in_memory
+from wampflask.in_memory import in_memory
 
 pytestmark = [
     pytest.mark.slow,

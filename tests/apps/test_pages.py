@@ -14,7 +14,7 @@ from tests.apps.conftest import make
 from tests.apps.visiting import Visitor, ask
 from wampflask.apps import health
 from wampflask.apps.extensions import db
-from wampflask.memory import MemoryRealm, in_memory
+from wampflask.in_memory import MemoryRealm, in_memory
 
 
 def policy(answer: object) -> dict[str, str]:

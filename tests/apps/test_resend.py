@@ -12,7 +12,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from tests.apps.visiting import ADMIN, Visitor, ask, counts
-from wampflask.memory import MemoryRealm
+from wampflask.in_memory import MemoryRealm
 
 OURS = {"Origin": "http://localhost"}
 POLL = {

@@ -12,7 +12,7 @@ from werkzeug.test import Cookie, TestResponse
 from wampflask.apps.extensions import db
 from wampflask.apps.polls import service
 from wampflask.apps.polls.models import Kind, Question, Visibility
-from wampflask.memory import MemoryRealm
+from wampflask.in_memory import MemoryRealm
 
 ADMIN = ("admin@example.org", "correct horse battery")
 USER = ("user@example.org", "paper stapler lamp")

@@ -10,7 +10,7 @@ from pathlib import Path
 from flask import Flask, Response, abort, jsonify, render_template_string, request
 from werkzeug.serving import make_server
 
-from wampflask import assets, tickets
+from wampflask import assets, ticket_endpoint
 from wampflask.testing import RouterNode
 
 PAGE = """<!doctype html><html lang="en"><head><title>client</title><link rel="icon" href="data:,">
@@ -28,7 +28,7 @@ class ClientSite:
         self.tickets = 0
         self.posted: list[dict[str, str]] = []
         app = Flask("client", instance_path=str(node.folder))
-        tickets.init_app(app, tickets=node.tickets(), public_url=node.ws_url)
+        ticket_endpoint.init_app(app, tickets=node.tickets(), public_url=node.ws_url)
         assets.init_app(app)
         app.add_url_rule("/", "page", lambda: render_template_string(PAGE, content=self.content))
         app.add_url_rule("/src/<path:name>", "source", self._source)

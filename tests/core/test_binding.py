@@ -473,7 +473,7 @@ def test_what_cannot_be_bound_is_said_at_the_start(wamp: WAMP) -> None:
         wamp.bind(Odd, fields=("data",))
     with pytest.raises(ConfigError, match="must be an integer or UUID"):
         wamp.bind(Odd, fields=())
-    with pytest.raises(ConfigError, match="no column"):
+    with pytest.raises(ConfigError, match="not a column"):
         wamp.bind(Thing, fields=("nothing",))
 
 

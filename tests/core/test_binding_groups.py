@@ -304,7 +304,7 @@ def test_who_may_see_a_group_must_be_said(wamp: WAMP) -> None:
         wamp.bind(Todo, fields=("text",), group="team_id")
     with pytest.raises(ConfigError, match="is for tables with groups"):
         wamp.bind(Todo, fields=("text",), claim="team")
-    with pytest.raises(ConfigError, match="no column"):
+    with pytest.raises(ConfigError, match="not a column"):
         wamp.bind(Todo, fields=("text",), group="team", claim="team")
 
 

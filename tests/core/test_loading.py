@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 LATE = {"twisted", "crochet", "autobahn", "txaio", "asyncio", "http.cookiejar", "sqlalchemy", "flask_login"}
-LATE |= {"wampflask.cli", "wampflask.dev", "wampflask.binding", "wampflask.changes", "wampflask.memory"}
+LATE |= {"wampflask.cli", "wampflask.dev", "wampflask.binding", "wampflask.changes", "wampflask.in_memory"}
 LATE |= {f"wampflask.router.{name}" for name in ("render", "node", "lint", "install", "wire")}
 
 IMPORT = "import wampflask"

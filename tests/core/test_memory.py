@@ -122,7 +122,7 @@ def test_wrong_arguments_are_the_callers_mistake_and_leave_the_log_quiet(
 
 
 @pytest.mark.parametrize("value", [b"raw", float("nan"), 2**60])
-def test_what_strangers_send_is_held_to_json_too(wamp: WAMP, realm: MemoryRealm, value: Any) -> None:
+def test_what_untrusted_clients_send_is_held_to_json_too(wamp: WAMP, realm: MemoryRealm, value: Any) -> None:
     ran: list[Any] = []
     wamp.register("demo.take")(ran.append)
     with pytest.raises(InvalidPayload, match=r"args\[0\]"):

@@ -11,7 +11,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from wampflask import NotAuthorized, NotConnected, PublishOptions, QueueFull
-from wampflask.outbox import BATCH, WINDOW, LatestBox, Message, Outbox
+from wampflask.outbox import BATCH, WINDOW, LatestBox, Outbox
+from wampflask.publication import Publication
 
 
 class FakeLink:
@@ -21,15 +22,13 @@ class FakeLink:
         self.sent: list[tuple[str, list[Any]]] = []
         self.waiting: list[Deferred[Any]] = []
 
-    def publish_within(
-        self, timeout: float, topic: str, args: Any, kwargs: Any, options: PublishOptions
-    ) -> Deferred[Any]:
-        self.sent.append((topic, args))
+    def publish_within(self, timeout: float, publication: Publication) -> Deferred[Any]:
+        self.sent.append((publication.topic, publication.args))
         self.waiting.append(Deferred())
         return self.waiting[-1]
 
-    def publish_unheard(self, topic: str, args: Any, kwargs: Any, options: PublishOptions) -> None:
-        self.sent.append((topic, args))
+    def publish_unacknowledged(self, publication: Publication) -> None:
+        self.sent.append((publication.topic, publication.args))
 
     def acknowledge(self) -> None:
         self.waiting.pop(0).callback(None)
@@ -70,8 +69,8 @@ def bench() -> Bench:
     return Bench()
 
 
-def message(number: int, topic: str = "a.b") -> Message:
-    return Message(topic, [number], {}, PublishOptions())
+def message(number: int, topic: str = "a.b") -> Publication:
+    return Publication(topic, [number])
 
 
 def test_later_sends_in_order_with_one_acknowledgement_a_batch(bench: Bench) -> None:
@@ -207,7 +206,7 @@ def test_latest_refuses_more_topics_than_its_bound(bench: Bench) -> None:
 def test_latest_keeps_a_value_for_each_audience_of_a_topic(bench: Bench) -> None:
     latest = bench.latest()
     for number, who in enumerate(("user:1", "user:2", "user:1")):
-        latest.put(Message("a.b", [number], {}, PublishOptions(eligible_authid=[who])))
+        latest.put(Publication("a.b", [number], options=PublishOptions(eligible_authid=[who])))
     latest.resume()
     bench.turn(1)
     assert sorted(bench.numbers()) == [1, 2]

@@ -12,8 +12,9 @@ import pytest
 from flask import Flask
 
 from wampflask import WAMP, Identity, NoSuchProcedure, Permission, PublishOptions
+from wampflask.plugin import blocks
+from wampflask.revocations import block
 from wampflask.roles import Roles
-from wampflask.router.plugin import blocked
 from wampflask.router.wire import (
     CALL,
     ERROR,
@@ -31,7 +32,6 @@ from wampflask.router.wire import (
     wait_until,
 )
 from wampflask.testing import RouterNode
-from wampflask.tickets import block
 
 PERMISSIONS = (
     Permission("who.notice", subscribe="everyone"),
@@ -323,15 +323,15 @@ def test_moments_that_cannot_be(wamp: WAMP, until: Any) -> None:
 
 def test_the_file_of_blocks_stays_small(tmp_path: Any) -> None:
     file, now = tmp_path / "blocked", time.time()
-    block(file, "user:0", blocked.Block(None, "for good"), now=now)
+    block(file, "user:0", blocks.Block(None, "for good"), now=now)
     assert file.stat().st_mode & 0o777 == 0o600
     with file.open("a", encoding="utf-8") as handle:
-        handle.writelines(blocked.line(f"user:{number}", blocked.Block(now + 5, "why")) for number in range(2, 3000))
-    block(file, "user:1", blocked.Block(now + 9, ""), now=now + 6)
-    assert blocked.parse(file.read_text(encoding="utf-8")) == {
-        "user:0": blocked.Block(None, "for good"),
-        "user:1": blocked.Block(now + 9, ""),
+        handle.writelines(blocks.line(f"user:{number}", blocks.Block(now + 5, "why")) for number in range(2, 3000))
+    block(file, "user:1", blocks.Block(now + 9, ""), now=now + 6)
+    assert blocks.parse(file.read_text(encoding="utf-8")) == {
+        "user:0": blocks.Block(None, "for good"),
+        "user:1": blocks.Block(now + 9, ""),
     }
     assert file.stat().st_mode & 0o777 == 0o600
-    found = blocked.parse('["user:1", null, "x"]\nnonsense\n["a"]\n["user:2", null')
-    assert found == {"user:1": blocked.Block(None, "x")}
+    found = blocks.parse('["user:1", null, "x"]\nnonsense\n["a"]\n["user:2", null')
+    assert found == {"user:1": blocks.Block(None, "x")}

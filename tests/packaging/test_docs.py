@@ -20,8 +20,8 @@ import pytest
 from wampflask import WAMP
 from wampflask.after_commit import AfterCommit
 from wampflask.apps import config as site_config
+from wampflask.audience import Audience
 from wampflask.config import Config, key_of
-from wampflask.people import Audience
 from wampflask.status import COUNTERS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -177,3 +177,20 @@ def test_make_help_lists_every_target() -> None:
     shown = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for target in ("run", "test", "lint", "bench", "help"):
         assert f"make {target} " in shown
+
+
+def questions_of_newcomers() -> list[tuple[str, str]]:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    return re.findall(r"^\| ([A-Z][^|]*\?) \| `([^|]+)` \|$", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize(("question", "pattern"), questions_of_newcomers())
+def test_one_grep_answers_a_newcomers_question(question: str, pattern: str) -> None:
+    """In one to three files: more are no answer."""
+    sources = [path for path in (ROOT / "wampflask").rglob("*.py") if not path.is_symlink()]
+    found = [path.name for path in sources if re.search(pattern, path.read_text(encoding="utf-8"))]
+    assert 1 <= len(found) <= 3, (question, found)
+
+
+def test_ten_questions_of_newcomers_are_answered() -> None:
+    assert len(questions_of_newcomers()) >= 10

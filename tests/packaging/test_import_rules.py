@@ -15,7 +15,8 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "wampflask"
 REACTOR, SESSION = "wampflask._reactor", "wampflask._session"
-IN_THE_REACTOR = {REACTOR, SESSION, "wampflask._declarations", "wampflask._engine", "wampflask._link"}
+IN_THE_REACTOR = {REACTOR, SESSION, "wampflask._registrations", "wampflask._engine", "wampflask._link"}
+PLUGIN, ROUTER, COMMANDS = "wampflask.plugin", "wampflask.router", "wampflask.cli"
 PLUGIN_MAY = {"itsdangerous", "autobahn", "txaio", "twisted"}  # txaio and twisted are autobahn's own ground
 
 
@@ -64,7 +65,7 @@ def inside(name: str, package: str) -> bool:
 
 
 def is_core(module: str) -> bool:
-    return not inside(module, "wampflask.apps") and not inside(module, "wampflask.router.plugin")
+    return not inside(module, "wampflask.apps") and not inside(module, "wampflask.plugin")
 
 
 def feature(name: str) -> str | None:
@@ -95,7 +96,7 @@ def test_crochet_is_imported_by_the_reactor_module_alone(imports: list[Import]) 
 
 def users_of(imports: list[Import], *packages: str) -> set[str]:
     """Our modules that import one of ``packages``; Crossbar's plugin lives in another process."""
-    return {i.module for i in imports if i.top in packages and not inside(i.module, "wampflask.router.plugin")}
+    return {i.module for i in imports if i.top in packages and not inside(i.module, "wampflask.plugin")}
 
 
 def test_autobahn_is_imported_by_the_session_module_alone(imports: list[Import]) -> None:
@@ -110,11 +111,19 @@ def test_the_router_plugin_imports_only_what_crossbars_environment_has(imports: 
     foreign = [
         i
         for i in imports
-        if inside(i.module, "wampflask.router.plugin")
+        if inside(i.module, "wampflask.plugin")
         and i.top not in PLUGIN_MAY | set(sys.stdlib_module_names)
-        and not inside(i.name, "wampflask.router.plugin")
+        and not inside(i.name, "wampflask.plugin")
     ]
     assert foreign == []
+
+
+def test_nothing_outside_crossbar_patches_autobahn(imports: list[Import]) -> None:
+    """What changes Crossbar and autobahn in place is for the router's process: a Flask worker has them as they are."""
+    patching = {f"{PLUGIN}.{name}" for name in ("backlog", "framing", "heap", "patches", "redaction", "writing")}
+    assert all((ROOT / f"{name.replace('.', '/')}.py").is_file() for name in patching)
+    users = {i.module for i in imports if any(inside(i.name, name) for name in patching)}
+    assert [user for user in users if not inside(user, PLUGIN)] == []
 
 
 def test_a_feature_uses_only_contract_and_service_of_another(imports: list[Import]) -> None:
@@ -126,6 +135,67 @@ def test_a_feature_uses_only_contract_and_service_of_another(imports: list[Impor
         if not (own == "admin" and i.name.split(".")[3] == "admin")  # it gathers what each feature brings for it
     ]
     assert wrong == []
+
+
+def modules_of(imports: list[Import]) -> dict[str, set[str]]:
+    """Which of our modules each of our modules imports, wherever the import stands: in a function, for types alone."""
+    known = {module_name(file) for file in PACKAGE.rglob("*.py")}
+
+    def module_of(name: str) -> str | None:
+        parent = name.rpartition(".")[0]
+        return next((found for found in (name, parent) if found in known), None)
+
+    graph: dict[str, set[str]] = {module: set() for module in known}
+    for found in imports:
+        target = module_of(found.name)
+        if target and target != found.module:
+            graph[found.module].add(target)
+    return graph
+
+
+def circles(graph: dict[str, set[str]]) -> set[frozenset[str]]:
+    """The sets of modules each of which leads to all the others."""
+
+    def reach(start: str) -> set[str]:
+        seen: set[str] = set()
+        waiting = [start]
+        while waiting:
+            for following in graph[waiting.pop()] - seen:
+                seen.add(following)
+                waiting.append(following)
+        return seen
+
+    reached = {module: reach(module) for module in graph}
+    tied = {module: frozenset(other for other in reached[module] if module in reached[other]) for module in graph}
+    return {found for found in tied.values() if found}
+
+
+def test_circles_are_found() -> None:
+    graph = {"a": {"b"}, "b": {"c"}, "c": {"b", "d"}, "d": set[str]()}
+    assert circles(graph) == {frozenset({"b", "c"})}
+
+
+def test_the_library_has_no_circle_of_imports(imports: list[Import]) -> None:
+    """Not in a function either, nor for types alone: what two modules need of each other is a third one, or a Protocol.
+
+    A package's ``__init__`` only names what its modules define, so what imports it from within is no circle.
+    """
+    graph = modules_of([i for i in imports if not inside(i.module, "wampflask.apps")])
+    assert circles(graph) == set()
+
+
+def test_the_floors_of_the_library(imports: list[Import]) -> None:
+    """The plugin imports nothing of ours, permissions only the plugin, the router both, and commands stand above."""
+    graph = modules_of(imports)
+
+    def below(module: str) -> set[str]:
+        found = {other for name in graph if inside(name, module) for other in graph[name]}
+        return {other for other in found if not inside(other, module)}
+
+    assert below(PLUGIN) == set()
+    assert COMMANDS not in below(ROUTER) | {other for name in below(ROUTER) for other in below(name)}
+    users = {module for module in graph if COMMANDS in graph[module] and not inside(module, "wampflask.apps")}
+    assert users == {"wampflask.commands", "wampflask.extension"}
 
 
 def test_services_know_neither_http_nor_wamp(imports: list[Import]) -> None:

@@ -13,9 +13,9 @@ import pytest
 from twisted.internet.abstract import FileDescriptor
 
 from wampflask.permissions import PAGES, Permission
+from wampflask.plugin.backlog import Backlog, Reader
+from wampflask.plugin.heap import TRIM_AFTER, Heap
 from wampflask.router import wire as w
-from wampflask.router.plugin.backlog import Backlog, Reader
-from wampflask.router.plugin.heap import TRIM_AFTER, Heap
 from wampflask.router.wire import Wire, wait_until
 from wampflask.testing import RouterNode
 
@@ -205,7 +205,7 @@ def test_memory_is_trimmed_once_enough_is_free(monkeypatch: pytest.MonkeyPatch) 
     """And once for a crowd."""
     planned: list[Any] = []
     trims: list[int] = []
-    monkeypatch.setattr("wampflask.router.plugin.heap.call_later", lambda _delay, call: planned.append(call))
+    monkeypatch.setattr("wampflask.plugin.heap.call_later", lambda _delay, call: planned.append(call))
     heap = Heap(trims.append)
 
     heap.freed(TRIM_AFTER - 1)

@@ -21,7 +21,7 @@ from wampflask.permissions import PAGES
 from wampflask.router.node import MAX_OPEN_FILES
 from wampflask.router.wire import Wire, WireError, wait_until
 from wampflask.testing import RouterNode, free_port
-from wampflask.tickets import ensure_key
+from wampflask.ticket_key import ensure_key
 
 pytestmark = pytest.mark.slow
 
@@ -30,7 +30,7 @@ import os
 from pathlib import Path
 from flask import Flask
 from wampflask import WAMP, Permission
-from wampflask.tickets import ensure_key
+from wampflask.ticket_key import ensure_key
 
 folder = os.environ["INSTANCE"]
 app = Flask("cli_app", instance_path=folder)

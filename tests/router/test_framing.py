@@ -15,8 +15,8 @@ from autobahn.websocket.compress import PerMessageDeflateOfferAccept
 from autobahn.websocket.protocol import Timings, WebSocketProtocol
 from twisted.internet.testing import StringTransport
 
+from wampflask.plugin import framing, writing
 from wampflask.router import wire as w
-from wampflask.router.plugin import framing, writing
 from wampflask.testing import RouterNode
 
 HANDSHAKE = "\r\n".join(  # noqa: FLY002 - one header a line
@@ -167,7 +167,7 @@ def test_a_connection_that_ends_gets_no_more() -> None:
 
 
 def test_what_is_longer_than_allowed_is_refused_to_each() -> None:
-    """``tuning.send_any_length`` allows all, where it can."""
+    """``patches.send_any_length`` allows all, where it can."""
     listeners = Listeners(tuned=True, maxMessagePayloadSize=50)
 
     for one in listeners.all:

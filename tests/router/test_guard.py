@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from wampflask.plugin.guard import MAX_SUBSCRIPTIONS
+from wampflask.plugin.rules import MAX_LENGTH
+from wampflask.plugin.strict_json import MAX_DEPTH, RESERVED
 from wampflask.router import wire as w
-from wampflask.router.plugin.guard import MAX_SUBSCRIPTIONS
-from wampflask.router.plugin.rules import MAX_LENGTH
-from wampflask.router.plugin.strict import MAX_DEPTH, RESERVED
 from wampflask.router.wire import Wire, WireError, wait_until
 from wampflask.testing import RouterNode
 
@@ -293,5 +293,5 @@ def test_one_line_for_each_session_is_logged(node: RouterNode) -> None:
     assert node.has_logged(line)
     said = node.log()[before:]
     assert said.count(line) == 1
-    assert "NaN is no JSON" in said
+    assert "NaN is not JSON" in said
     assert "Traceback" not in said

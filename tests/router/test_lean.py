@@ -52,5 +52,5 @@ def test_a_running_router_wants_none_of_it() -> None:
         RouterNode([Permission("demo.bam", publish=PAGES, subscribe=PAGES)]) as node,
         node.session("visitor", "visitor:a"),
     ):
-        assert "wampflask: tuned" in node.log()
+        assert "wampflask: patched" in node.log()
     assert "all its packages are loaded" not in node.log()

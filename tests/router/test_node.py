@@ -14,13 +14,13 @@ import psutil
 import pytest
 
 from wampflask.permissions import PAGES, Permission
+from wampflask.revocations import revoke
 from wampflask.router import node as nodes
 from wampflask.router import wire as w
 from wampflask.router.node import RouterError, find_crossbar, forget_killed, write_config
 from wampflask.router.render import Node
 from wampflask.router.wire import Refused, Wire, wait_until
 from wampflask.testing import RouterNode
-from wampflask.tickets import revoke
 
 pytestmark = pytest.mark.slow
 
@@ -204,7 +204,7 @@ def test_a_folder_that_is_not_rendered_cannot_become_a_router(tmp_path: Path) ->
     )
     assert done.returncode == 1
     assert done.stderr == (
-        f"Error: {tmp_path / 'config.json'} is no rendered configuration. 'flask wamp router render' writes it.\n"
+        f"Error: {tmp_path / 'config.json'} is not a rendered configuration. 'flask wamp router render' writes one.\n"
     )
 
 

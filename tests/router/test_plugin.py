@@ -1,4 +1,4 @@
-"""The parts of the plugin on their own: tickets, rules, rate limit, watched files, revocations, authorizer."""
+"""The parts of the plugin on their own: tickets, rules, rate limit, cached files, revocations, authorizer."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from wampflask.router.plugin import authorizer, revoked
-from wampflask.router.plugin.rate_limit import RateLimit
-from wampflask.router.plugin.rules import Decision, Rules, Session
-from wampflask.router.plugin.tickets import TicketError, TicketExpired, TicketRevoked, Tickets
-from wampflask.router.plugin.watched import Watched
+from wampflask.plugin import authorizer, revocations
+from wampflask.plugin.file_cache import CachedFile
+from wampflask.plugin.rate_limit import RateLimit
+from wampflask.plugin.rules import Decision, Rules, Session
+from wampflask.plugin.tickets import TicketError, TicketExpired, TicketRevoked, Tickets
 
 SECRET = "a secret of enough length"
 
@@ -257,7 +257,7 @@ def test_the_rate_limit_counts_bytes(clock: Clock) -> None:
 
 def test_the_rate_limit_forgets_whom_it_has_not_seen_for_long(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its memory has a bound, whatever the number of sessions."""
-    monkeypatch.setattr("wampflask.router.plugin.rate_limit.MAX_SESSIONS", 10)
+    monkeypatch.setattr("wampflask.plugin.rate_limit.MAX_SESSIONS", 10)
     limit = RateLimit(actions=2, actions_burst=3, clock=clock)
 
     for session in range(100):
@@ -283,35 +283,35 @@ def test_a_watched_file_is_read_again_when_it_changes(tmp_path: Path) -> None:
         return text.upper()
 
     file = tmp_path / "file"
-    watched = Watched(file, parse, "nothing")
+    cached = CachedFile(file, parse, "nothing")
 
-    assert watched.read() == "nothing"
+    assert cached.read() == "nothing"
     file.write_text("one")
-    assert [watched.read(), watched.read()] == ["ONE", "ONE"]
+    assert [cached.read(), cached.read()] == ["ONE", "ONE"]
     with file.open("a") as handle:
         handle.write("!")
-    assert watched.read() == "ONE!"
+    assert cached.read() == "ONE!"
     replacement = tmp_path / "new"
     replacement.write_text("two!")
     os.utime(replacement, ns=(file.stat().st_atime_ns, file.stat().st_mtime_ns))
     replacement.replace(file)
-    assert watched.read() == "TWO!"
+    assert cached.read() == "TWO!"
     file.unlink()
-    assert watched.read() == "nothing"
+    assert cached.read() == "nothing"
     assert reads == ["one", "one!", "two!"]
 
 
 def test_a_file_that_must_be_there(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        Watched(tmp_path / "gone", str).read()
+        CachedFile(tmp_path / "gone", str).read()
 
 
 def test_revocations_keep_the_latest_moment() -> None:
-    text = revoked.line("user:1", 5.5) + revoked.line("user:2", 1.0) + revoked.line("user:1", 3.0)
+    text = revocations.line("user:1", 5.5) + revocations.line("user:2", 1.0) + revocations.line("user:1", 3.0)
 
-    assert revoked.parse(text) == {"user:1": 5.5, "user:2": 1.0}
+    assert revocations.parse(text) == {"user:1": 5.5, "user:2": 1.0}
 
 
 def test_torn_and_foreign_lines_are_skipped() -> None:
     """A line without its end may lack digits; it is read when it is whole."""
-    assert revoked.parse("user:1 5.0\n\nnonsense\nuser:3 x\nuser:2 17") == {"user:1": 5.0}
+    assert revocations.parse("user:1 5.0\n\nnonsense\nuser:3 x\nuser:2 17") == {"user:1": 5.0}

@@ -14,12 +14,14 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from wampflask import WAMP, tickets, user_authid
-from wampflask.router.plugin import revoked
-from wampflask.router.plugin.rules import Rules, Session
-from wampflask.router.plugin.tickets import Tickets
+from wampflask import WAMP, Identity, prove, ticket_endpoint, tickets, user_authid
+from wampflask.plugin import revocations
+from wampflask.plugin.rules import Rules, Session
+from wampflask.plugin.tickets import Tickets
+from wampflask.revocations import revoke
 from wampflask.testing import MemoryRealm
-from wampflask.tickets import VISITOR_COOKIE, Identity, ensure_key, revoke
+from wampflask.ticket_key import ensure_key
+from wampflask.visitor_cookie import VISITOR_COOKIE
 
 SECRET = "a secret of enough length"
 
@@ -27,7 +29,7 @@ SECRET = "a secret of enough length"
 @pytest.fixture
 def app(tmp_path: Path) -> Flask:
     app = Flask("tickets_app", instance_path=str(tmp_path))
-    tickets.init_app(app, tickets=Tickets(SECRET, "realm", 60))
+    ticket_endpoint.init_app(app, tickets=Tickets(SECRET, "realm", 60))
 
     @app.get("/who")
     def who() -> str:
@@ -97,7 +99,7 @@ def test_a_forged_cookie_is_a_new_visitor(client: FlaskClient, value: str) -> No
 def test_another_instances_cookie_is_a_new_visitor(client: FlaskClient, tmp_path: Path) -> None:
     """Cookies know no ports: two copies of a site on one host share them, and each has a key of its own."""
     other = Flask("other_app", instance_path=str(tmp_path))
-    tickets.init_app(other, tickets=Tickets(SECRET + "!", "realm", 60))
+    ticket_endpoint.init_app(other, tickets=Tickets(SECRET + "!", "realm", 60))
     guest = other.test_client()
     name = fetch(guest)["authid"]
     cookie = guest.get_cookie(VISITOR_COOKIE)
@@ -117,7 +119,7 @@ def test_a_view_learns_the_same_name(client: FlaskClient) -> None:
 def test_the_site_says_who_is_logged_in(app: Flask, client: FlaskClient) -> None:
     """Its hook may claim, and says None for visitors."""
     asks: list[Identity | None] = [Identity("admin", 1, team="red"), None]
-    tickets.desk_of(app).identify = lambda: asks.pop(0)
+    tickets.issuer_of(app).identify = lambda: asks.pop(0)
 
     found = Tickets(SECRET, "realm").verify(fetch(client)["ticket"])
     assert (found.role, found.authid, found.claims) == ("admin", "user:1", {"team": "red"})
@@ -167,7 +169,7 @@ def test_a_form_gets_no_ticket(client: FlaskClient) -> None:
 )
 def test_the_page_is_told_where_the_router_is(app: Flask, base: str, configured: str, expected: str) -> None:
     """Under the name by which the page itself was reached, unless it is configured."""
-    tickets.desk_of(app).public_url = configured
+    tickets.issuer_of(app).public_url = configured
 
     assert app.test_client().get("/wamp/ticket", base_url=base).get_json()["url"] == expected
 
@@ -224,14 +226,14 @@ def test_revocations_are_appended(tmp_path: Path) -> None:
 def test_old_revocations_go_when_the_file_is_large(tmp_path: Path) -> None:
     """A ticket of before then has expired anyway; whatever may still be used stays revoked."""
     file = tmp_path / "revoked"
-    file.write_text("".join(revoked.line(f"user:{number}", 1000.0) for number in range(6000)))
-    recent = revoked.line("user:7", 99_990.0)
+    file.write_text("".join(revocations.line(f"user:{number}", 1000.0) for number in range(6000)))
+    recent = revocations.line("user:7", 99_990.0)
     with file.open("a") as handle:
         handle.write(recent)
 
     revoke(file, "user:1", lifetime=60, now=100_000.0)
 
-    assert revoked.parse(file.read_text()) == {"user:7": 99_990.0, "user:1": 100_000.0}
+    assert revocations.parse(file.read_text()) == {"user:7": 99_990.0, "user:1": 100_000.0}
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
@@ -244,12 +246,12 @@ def _revoke_many(job: tuple[str, int]) -> None:
 def test_processes_that_revoke_together_lose_nothing(tmp_path: Path) -> None:
     """Also while one of them drops old lines."""
     file = tmp_path / "revoked"
-    file.write_text("".join(revoked.line(f"user:old{number}", 1000.0) for number in range(3500)))
+    file.write_text("".join(revocations.line(f"user:old{number}", 1000.0) for number in range(3500)))
 
     with multiprocessing.get_context("spawn").Pool(4) as pool:
         pool.map(_revoke_many, [(str(file), worker) for worker in range(4)])
 
-    found = revoked.parse(file.read_text())
+    found = revocations.parse(file.read_text())
     assert {f"user:{worker}_{number}" for worker in range(4) for number in range(200)} <= set(found)
     assert json.dumps(found)
 
@@ -323,7 +325,7 @@ def test_a_page_that_the_router_will_refuse_is_named_with_the_remedy(
 
 def test_a_proof_of_what_matches_nothing_is_refused(app: Flask) -> None:
     with app.test_request_context("/"), pytest.raises(ValueError, match="tab='a-b' would match nothing"):
-        tickets.prove(tab="a-b")
+        prove(tab="a-b")
 
 
 # -- claims of several values

@@ -14,10 +14,10 @@ from twisted.internet.protocol import Protocol
 from twisted.internet.tcp import Server
 from twisted.python.failure import Failure
 
-from wampflask.router.plugin import writing
-from wampflask.router.plugin.backlog import Backlog, Reader
-from wampflask.router.plugin.heap import Heap
-from wampflask.router.plugin.writing import Turn
+from wampflask.plugin import writing
+from wampflask.plugin.backlog import Backlog, Reader
+from wampflask.plugin.heap import Heap
+from wampflask.plugin.writing import Turn
 
 
 class Loop:

@@ -8,7 +8,7 @@ from typing import Any
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from wampflask import tickets
+from wampflask.ticket_key import ensure_key
 
 from .paths import resource
 
@@ -52,7 +52,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
         static_folder=str(resource("static")),
     )
     site = site_config.load(app.config, folder, config)
-    tickets.ensure_key(folder, str(app.config.get("WAMP_TICKET_SECRET") or ""))
+    ensure_key(folder, str(app.config.get("WAMP_TICKET_SECRET") or ""))
     app.extensions["site"] = site
     incoming.init_app(app)
     if site.proxies:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from flask import Flask, Response, g, request
 
 from wampflask.apps.extensions import wamp
-from wampflask.tickets import desk_of
+from wampflask.tickets import issuer_of
 
 ADMIN_PATH = "/admin/"
 ACCOUNTS = "security"
@@ -70,5 +70,5 @@ def _policy() -> str:
 
 
 def _router_origin() -> str:
-    parts = urlsplit(desk_of().url())
+    parts = urlsplit(issuer_of().url())
     return f"{parts.scheme}://{parts.netloc}"

@@ -11,7 +11,7 @@ export function callee(session) {
     /**
      * Answers calls of `procedure` with what `handler(args, {kwargs, progress, signal, details, procedure})` returns or resolves to.
      * `progress(value)` sends a part of the result beforehand, if the caller wants any; `signal` aborts when the call is cancelled.
-     * `{session}` in the name is this session's id: what `wamp.to(session=…).call(…)` reaches. A `WampError` that it throws goes to the caller as it is, any other with its message alone.
+     * `{session}` in the name is this session's id: what `wamp.to(session=…).call(…)` reaches. A `WampError` that it throws goes to the caller unchanged; of any other error, only the message.
      * @returns {Promise<() => Promise<void>>} once it is confirmed; the function ends it
      */
     async register(procedure, handler, { timeout, signal, ...options } = {}) {

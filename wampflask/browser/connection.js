@@ -1,5 +1,5 @@
 /**
- * Keeps one session open for ever: after any kind of end (ABORT, GOODBYE, FIN, a failed first try) it waits with jitter, fetches a
+ * Keeps one session open: after any kind of end (ABORT, GOODBYE, FIN, a failed first try) it waits with jitter, fetches a
  * fresh ticket, joins again, and runs every user again. It never gives up, except when the site says that this person is blocked.
  *
  * States: "stopped" (also before the first use), "connecting", "open", "waiting" (for the next try). Each change fires "change".
@@ -105,7 +105,7 @@ export class Connection extends EventTarget {
   /** Session.subscribe, in this session and each that follows. @returns a function that ends it; its `ready` resolves once it is confirmed */
   subscribe = (topic, handler, { refused, ...how } = {}) => this.#keep((session) => session.subscribe(topic, handler, how), refused);
 
-  /** Session.register, in this session and each that follows. A name that somebody has is tried again: it may be an old session of ours. */
+  /** Session.register, in this session and each that follows. A name that is taken is tried again: an old session of this page may have it. */
   register = (procedure, handler, { refused, ...how } = {}) => this.#keep(async (session, isStopped) => {
     for (;;) {
       try {
@@ -220,7 +220,7 @@ export class Connection extends EventTarget {
     }
   }
 
-  /** Blocked: the page says so, and tries again when that is over, if it is ever over. */
+  /** Blocked: the page shows it, and tries again when the block ends, if it does. */
   #block(until) {
     this.stop();
     const ms = (until > 0 ? until * 1000 : Date.parse(until)) - Date.now() + delay(3);

@@ -109,7 +109,7 @@ export interface Connection extends EventTarget {
   /** Why the last session, or the last try, ended. */
   readonly reason: Error | null;
   readonly session: Session | null;
-  /** What this page shows with each request for a ticket, to claim what is its own (`wampflask.tickets.prove`). */
+  /** What this page shows with each request for a ticket, to claim what is its own (`wampflask.prove`). */
   readonly proofs: Map<string, string>;
   start(): void;
   stop(): void;

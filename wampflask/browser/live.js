@@ -139,7 +139,7 @@ class Live {
     }));
   }
 
-  /** Asks until the answers name no topic that is not listened to yet, and have no more to tell. */
+  /** Asks until the answers name no topic that is not listened to yet, and bring nothing new. */
   async #settle(round) {
     for (let more = true; more;) {
       let answer;

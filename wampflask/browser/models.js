@@ -61,7 +61,7 @@ export const log = ({ apply, gapless, since = null, id = (item) => item.id }, id
 
   reset() {},
 
-  /** An answer's items are in their order; its number is up to where they tell all, by default the last one's id. */
+  /** An answer's items are in their order; its number is the last that they cover, by default the last one's id. */
   take(state, number, isAnswer) {
     const items = isAnswer ? state ?? [] : [state];
     for (const item of items) {

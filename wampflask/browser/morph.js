@@ -14,7 +14,7 @@ export function parse(html) {
 }
 
 /**
- * Makes `nodes` the children of `parent`. One that is a child already stays as it is; any other lends its content to the child it
+ * Makes `nodes` the children of `parent`. One that is a child already stays; any other lends its content to the child it
  * corresponds to, if there is one.
  * @param {Element} parent  @param {Node[]} nodes
  */

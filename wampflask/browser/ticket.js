@@ -9,7 +9,7 @@ import { BLOCKED } from "./uris.js";
 
 /**
  * @param {AbortSignal} signal
- * @param {string[]} [proofs]  what this page was given to claim what is its own (`wampflask.tickets.prove`)
+ * @param {string[]} [proofs]  what this page was given to claim what is its own (`wampflask.prove`)
  * @returns {Promise<{ticket: string, authid: string, role: string, realm: string, url: string}>}
  * @throws {WampError} BLOCKED, with `until` in its kwargs, when the site gives this person none
  */

@@ -23,22 +23,23 @@ _STEP = 20  # packages between two lines of progress
 _OFFLINE = re.compile(r"NewConnectionError|Max retries|Could not fetch URL|No matching distribution|ConnectTimeout")
 
 
-def install(folder: Path, tell: Callable[[str], None]) -> Path:
+def install(folder: Path, report: Callable[[str], None]) -> Path:
     """Make the environment, or complete it; the program in it.
 
-    :param folder: of the environment; it gets about 400 MB.    :param tell: takes lines of progress.
+    :param folder: of the environment; it gets about 400 MB.
+    :param report: takes lines of progress.
     :raises RouterError: saying what is in the way.
     """
     if folder.is_symlink():
         raise RouterError(f"{folder} is a link to another environment: remove it, or name another --folder.")
     if not (folder / "bin" / "pip").exists():
-        tell(f"Making {folder}")
+        report(f"Making {folder}")
         _run([sys.executable, "-m", "venv", str(folder)], f"{sys.executable} cannot make {folder}", lambda _line: None)
     pip = [str(folder / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "--no-input"]
     wanted = sum(not line.startswith("#") for line in REQUIREMENTS.read_text(encoding="utf-8").splitlines())
     options = ["--prefer-binary", "--no-warn-script-location", "--progress-bar", "off"]
     failed = "Crossbar.io cannot be installed"
-    _run([*pip, "install", *options, "-r", str(REQUIREMENTS)], failed, _Progress(wanted, tell))
+    _run([*pip, "install", *options, "-r", str(REQUIREMENTS)], failed, _Progress(wanted, report))
     _run([*pip, "uninstall", "--quiet", "--yes", UNWANTED], failed, lambda _line: None)
     return folder / "bin" / "crossbar"
 
@@ -46,18 +47,18 @@ def install(folder: Path, tell: Callable[[str], None]) -> Path:
 class _Progress:
     """Makes a few lines of pip's many."""
 
-    def __init__(self, wanted: int, tell: Callable[[str], None]) -> None:
+    def __init__(self, wanted: int, report: Callable[[str], None]) -> None:
         self._wanted = wanted
-        self._tell = tell
+        self._report = report
         self._found = 0
 
     def __call__(self, line: str) -> None:
         if line.startswith(("Collecting ", "Processing ", "Requirement already satisfied")):
             self._found += 1
             if self._found == self._wanted or (self._found < self._wanted and self._found % _STEP == 0):
-                self._tell(f"  {self._found} of {self._wanted} packages fetched")
+                self._report(f"  {self._found} of {self._wanted} packages fetched")
         elif line.startswith("Installing collected packages"):
-            self._tell("  writing them")
+            self._report("  writing them")
 
 
 def _run(command: list[str], failed: str, see: Callable[[str], None]) -> None:
@@ -91,5 +92,5 @@ def _reason(lines: list[str]) -> str:
         return "the disk is full; free 1 GB and try again"
     if _OFFLINE.search(text):
         return "the package registry could not be reached; check the network or proxy and try again"
-    told = [line for line in lines if "error" in line.lower()] or lines[-1:]
-    return told[0].strip() if told else "it said nothing"
+    problems = [line for line in lines if "error" in line.lower()] or lines[-1:]
+    return problems[0].strip() if problems else "it printed nothing"

@@ -13,9 +13,9 @@ from itertools import chain
 from typing import Any
 
 from wampflask.permissions import ANONYMOUS, BACKEND
+from wampflask.plugin.rules import ACTIONS, PROCEDURE, RESERVED
+from wampflask.plugin.tickets import NEVER
 
-from .plugin.rules import ACTIONS, PROCEDURE, RESERVED
-from .plugin.tickets import NEVER
 from .render import LOCAL_HOSTS, MAX_SOCKET_PATH
 
 MAX_BROWSER_MESSAGE = 2**20
@@ -43,7 +43,7 @@ class Problem:
 
 
 def lint(config: Data) -> list[Problem]:
-    """Everything wrong with ``config``; empty when it is sound."""
+    """Return everything wrong with ``config``; empty when it is sound."""
     workers = config.get("workers") or []
     if not workers:
         return [Problem("workers", "there is no worker")]
@@ -98,18 +98,18 @@ def _role(where: str, role: Data, *, guarded: bool) -> Iterator[Problem]:
 
 
 def _grant(where: str, grant: Data) -> Iterator[Problem]:
-    """A static permission for strangers. Crossbar's own know nothing of subscriptions' match policies."""
+    """Yield what is wrong with a static permission: Crossbar's own ignore the match policy of subscriptions."""
     uri, match, allowed = str(grant.get("uri", "")), grant.get("match"), grant.get("allow", {})
     if uri.endswith("*"):
         uri, match = uri[:-1], "prefix"
     if not any(allowed.values()):
         return
     if match == "wildcard" or not uri or uri.split(".", 1)[0] in RESERVED:
-        yield Problem(where, f"grants {uri!r}, which reaches wamp.*: give strangers the URIs of an app only")
+        yield Problem(where, f"grants {uri!r}, which reaches wamp.*: give untrusted clients only the URIs of an app")
     if not uri.endswith("."):
         yield Problem(where, f"grants {uri!r}: without a dot at its end, prefix subscriptions hear longer names too")
     if grant.get("cache"):
-        yield Problem(where, 'has "cache": true: its memory grows with each URI that strangers invent')
+        yield Problem(where, 'has "cache": true: its memory grows with each URI that an untrusted client invents')
 
 
 # our component
@@ -122,11 +122,11 @@ def _component(where: str, component: Data, roles: Sequence[object]) -> Iterator
     extra = component.get("extra") or {}
     for number, rule in enumerate(extra.get("rules", ())):
         yield from _rule(f"{where}.extra.rules[{number}]", rule, roles)
-    if not extra.get("tuning", {}).get("join_timeout"):
-        yield Problem(where, "must have a join_timeout, or connections that never log in stay for ever")
+    if not extra.get("patches", {}).get("join_timeout"):
+        yield Problem(where, "must have a join_timeout, or connections that never log in stay open")
     if not extra.get("rate_limit", {}).get("actions"):
         yield Problem(where, "must have a rate limit, or one page can keep the router busy alone")
-    if not extra.get("tuning", {}).get("unread", {}).get("reader"):
+    if not extra.get("patches", {}).get("unread", {}).get("reader"):
         yield Problem(where, "must bound what a reader leaves unread, or the router's memory fills up")
 
 
@@ -179,7 +179,7 @@ def _service(where: str, service: Data) -> Iterator[Problem]:
 
 
 def _rawsocket(where: str, transport: Data) -> Iterator[Problem]:
-    yield from _joining(where, transport)
+    yield from _authentication(where, transport)
     yield from _json_only(where, transport)
     if not transport.get("options", {}).get("max_message_size"):
         yield Problem(where, "must have options.max_message_size")
@@ -190,7 +190,7 @@ def _rawsocket(where: str, transport: Data) -> Iterator[Problem]:
 
 def _websocket(where: str, transport: Data) -> Iterator[Problem]:
     options = transport.get("options", {})
-    yield from _joining(where, transport)
+    yield from _authentication(where, transport)
     yield from _json_only(where, transport)
     yield from _origins(where, options)
     yield from _pings(where, options)
@@ -209,13 +209,13 @@ def _origins(where: str, options: Data) -> Iterator[Problem]:
             "must have options.allowed_origins that name our pages, each with its port, as https://polls.example:443",
         )
     if options.get("allow_null_origin", True):
-        yield Problem(where, "must have options.allow_null_origin false, or strangers' sandboxed pages may connect")
+        yield Problem(where, "must have options.allow_null_origin false, or sandboxed pages of any site may connect")
 
 
 def _pings(where: str, options: Data) -> Iterator[Problem]:
     for name in ("auto_ping_interval", "auto_ping_timeout"):
         if not options.get(name):
-            yield Problem(where, f"must have options.{name} (milliseconds), or dead browsers stay for ever")
+            yield Problem(where, f"must have options.{name} (milliseconds), or connections of dead browsers stay open")
     if options.get("auto_ping_restart_on_any_traffic", True):
         yield Problem(where, "must have options.auto_ping_restart_on_any_traffic false, or who never reads may stay")
 
@@ -225,7 +225,7 @@ def _json_only(where: str, transport: Data) -> Iterator[Problem]:
         yield Problem(where, 'must have "serializers": ["json"]: values of other serializers stop events')
 
 
-def _joining(where: str, transport: Data) -> Iterator[Problem]:
+def _authentication(where: str, transport: Data) -> Iterator[Problem]:
     auth: Data = transport.get("auth") or {}
     if not auth:
         yield Problem(where, "must have auth: without it anybody joins")
@@ -240,11 +240,6 @@ def _method(where: str, method: str, item: Data) -> Iterator[Problem]:
         if item.get("role") != ANONYMOUS:
             yield Problem(where, f"gives {item.get('role')!r}; without a ticket there is only {ANONYMOUS!r}")
     elif method != "ticket":
-        yield Problem(where, "is no method of ours: join with tickets")
-    elif item.get("type") != "function" or not str(item.get("create", "")).startswith("plugin.joining."):
-        yield Problem(where, "must be checked by the plugin (type function, create plugin.joining.…)")
-
-
-def report(problems: Sequence[Problem]) -> str:
-    """One line each."""
-    return "\n".join(map(str, problems))
+        yield Problem(where, "is not allowed: join with tickets")
+    elif item.get("type") != "function" or not str(item.get("create", "")).startswith("plugin.authenticators."):
+        yield Problem(where, "must be checked by the plugin (type function, create plugin.authenticators.…)")

@@ -37,7 +37,7 @@ class RouterError(Exception):
 
 
 def find_crossbar() -> Path:
-    """The program: ``$WAMPFLASK_CROSSBAR``, else the one of ``.crossbar/venv``, here or in the checkout.
+    """Return the program: ``$WAMPFLASK_CROSSBAR``, else the one of ``.crossbar/venv``, here or in the checkout.
 
     :raises RouterError: when there is none.
     """
@@ -84,7 +84,7 @@ def check_port(port: int, interface: str = "") -> None:
 
 
 def is_free(port: int, interface: str = "") -> bool:
-    """Whether :func:`check_port` has nothing to say."""
+    """Return whether :func:`check_port` finds the port free."""
     try:
         check_port(port, interface)
     except RouterError:
@@ -147,7 +147,7 @@ def _listens_on(config: Path) -> tuple[int, str]:
         (endpoint,) = (item["endpoint"] for item in worker["transports"] if item["type"] == "web")
         return int(endpoint["port"]), str(endpoint.get("interface", ""))
     except (OSError, ValueError, KeyError, TypeError):
-        raise RouterError(f"{config} is no rendered configuration. 'flask wamp router render' writes it.") from None
+        raise RouterError(f"{config} is not a rendered configuration. 'flask wamp router render' writes one.") from None
 
 
 def allow_many_files() -> None:
@@ -164,7 +164,7 @@ def _start_command(folder: Path, loglevel: str) -> list[str]:
 
 
 def running_node(folder: Path) -> int:
-    """The process that runs this node, by the pid file it has left; 0 for none."""
+    """Return the process that runs this node, by the pid file it has left; 0 for none."""
     try:
         pid = int(json.loads((folder / "node.pid").read_text(encoding="utf-8"))["pid"])
     except (OSError, ValueError, KeyError, TypeError):
@@ -187,7 +187,7 @@ def forget_killed(folder: Path) -> None:
 
 
 def _kill(pid: int) -> None:
-    """Kill -9 a process of ours that is not our child, and wait until it holds nothing any more."""
+    """Send SIGKILL to a process that is not our child, and wait until it holds nothing any more."""
     handle = os.pidfd_open(pid)
     try:
         signal.pidfd_send_signal(handle, signal.SIGKILL)
@@ -204,7 +204,7 @@ def _is_crossbar(pid: int) -> bool:
 
 
 def _workers_of(folder: Path) -> list[int]:
-    """The node's worker processes; they run in its folder, under the title that the configuration gives them."""
+    """Return the node's worker processes; they run in its folder, under the title that the configuration gives them."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):

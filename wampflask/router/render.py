@@ -15,11 +15,10 @@ from urllib.parse import urlsplit
 
 from wampflask.config import SOCKET_MESSAGE_MAX
 from wampflask.permissions import ANONYMOUS, BACKEND, Permission, compile_rules
+from wampflask.plugin.rules import ACTIONS, PROCEDURE
+from wampflask.plugin.tickets import TICKETED
 
-from .plugin.rules import ACTIONS, PROCEDURE
-from .plugin.tickets import TICKETED
-
-PLUGIN_PATH = Path(__file__).resolve().parent
+PLUGIN_PATH = Path(__file__).resolve().parent / "pythonpath"
 TITLE = "wampflask router"  # of the worker process, as ps shows it
 MAX_SOCKET_PATH = 107  # bytes, Linux's sun_path
 
@@ -35,9 +34,11 @@ class Realm:
     """One realm of a node. Paths are absolute, or relative to the node's folder.
 
     :param permissions: everything that roles other than backend may do.
-    :param secret: file of the ticket secret.     :param revoked: file of the revocations.
+    :param secret: file of the ticket secret.
+    :param revoked: file of the revocations.
     :param blocked: file of the blocks.
-    :param ticket_lifetime: seconds.        :param roles: that tickets can have, besides backend.
+    :param ticket_lifetime: seconds.
+    :param roles: that tickets can have, besides backend.
     :param follow_workers: workers may change the permissions; else they are what they are here.
     """
 
@@ -55,12 +56,14 @@ class Realm:
 class Node:
     """What a node is made of.
 
-    :param socket: the workers' unix socket.      :param port: TCP port of browsers and agents.
+    :param socket: the workers' unix socket.
+    :param port: TCP port of browsers and agents.
     :param interface: address to listen on; ``0.0.0.0`` for every network.
     :param origins: pages that may connect, such as ``https://polls.example`` or ``http://*:8080``.
     :param plugin_path: the folder in which Crossbar finds the package ``plugin``.
     :param remote_backend: Flask workers may join over ``port`` too (for workers on other machines).
-    :param max_message: bytes of a message from a browser.   :param max_connections: open at once on ``port``.
+    :param max_message: bytes of a message from a browser.
+    :param max_connections: open at once on ``port``.
     :param ping_interval: seconds between pings to browsers; who does not answer one within ``ping_timeout`` is
         closed. Both 1 or more.
     :param join_timeout: seconds until a connection without a session is closed.
@@ -100,7 +103,7 @@ class Node:
 
 
 def render(node: Node) -> Config:
-    """The configuration of ``node``.
+    """Return the configuration of ``node``.
 
     :raises ValueError: for permissions that contradict each other or name a role that their realm does not have,
         realms of the same name, or a wrong origin.
@@ -124,14 +127,15 @@ def render(node: Node) -> Config:
 
 
 def to_json(config: Mapping[str, Any]) -> str:
-    """The text of the configuration file; the same configuration is always the same text."""
+    """Return the text of the configuration file; the same configuration is always the same text."""
     return json.dumps(config, indent=2, ensure_ascii=False) + "\n"
 
 
 def origins_for(*, port: int, public_url: str = "", local: bool = False) -> tuple[str, ...]:
-    """The origins of our own pages.
+    """Return the origins of the app's own pages.
 
-    :param port: of the pages.       :param public_url: the router's address as browsers see it, if it is fixed;
+    :param port: of the pages.
+    :param public_url: the router's address as browsers see it, if it is fixed;
         a front server that has both then serves the pages under the same name.
     :param local: pages of this machine may be at any port, as in development.
     """
@@ -183,7 +187,7 @@ def _component(node: Node, realm: Realm, number: int) -> Config:
                 "octets": node.byte_rate,
                 "octets_burst": node.byte_burst,
             },
-            "tuning": {
+            "patches": {
                 "colours": node.tune,
                 "fan_out": node.fan_out,
                 "join_timeout": node.join_timeout,
@@ -222,7 +226,7 @@ def _web_transport(node: Node) -> Config:
 
 
 def _websocket(node: Node) -> Config:
-    auth: Config = {"ticket": _ticket_auth("everyone" if node.remote_backend else "guests", node.realms)}
+    auth: Config = {"ticket": _ticket_auth("everyone" if node.remote_backend else "clients", node.realms)}
     if _admits_anonymous(node):
         auth["anonymous"] = {"type": "static", "role": ANONYMOUS}
     return {
@@ -240,7 +244,7 @@ def _websocket(node: Node) -> Config:
             "auto_ping_interval": round(node.ping_interval * 1000),
             "auto_ping_timeout": round(node.ping_timeout * 1000),
             "auto_ping_size": 12,
-            # a page that sends but never reads would else stay for ever, with all its events waiting in memory
+            # a page that sends but never reads would otherwise stay, with all its events waiting in memory
             "auto_ping_restart_on_any_traffic": False,
             "fail_by_drop": True,
         },
@@ -248,7 +252,7 @@ def _websocket(node: Node) -> Config:
 
 
 def with_port(origin: str) -> str:
-    """An origin as Crossbar compares it: always with its port.
+    """Return an origin as Crossbar compares it: always with its port.
 
     :raises ValueError: it is none.
     """
@@ -271,7 +275,7 @@ def _ticket_auth(create: str, realms: Iterable[Realm]) -> Config:
         }
         for realm in realms
     }
-    return {"type": "function", "create": f"plugin.joining.{create}", "config": {"realms": gates}}
+    return {"type": "function", "create": f"plugin.authenticators.{create}", "config": {"realms": gates}}
 
 
 def _admits_anonymous(node: Node) -> bool:

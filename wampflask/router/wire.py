@@ -74,7 +74,8 @@ class Wire:
     :param timeout: seconds for each wait.
     :param origin: the Origin header of a WebSocket, as a browser would send it.
     :param ca: file of the certificates to trust, for ``wss:``; empty for the system's.
-    :raises OSError: when nobody listens.    :raises WireError: when the handshake fails.
+    :raises OSError: when nobody listens.
+    :raises WireError: when the handshake fails.
     """
 
     def __init__(self, url: str, *, timeout: float = 10.0, origin: str | None = None, ca: str = "") -> None:
@@ -131,7 +132,7 @@ class Wire:
                 return answer
 
     def call(self, procedure: str, *args: Any) -> Any:
-        """The first value of the result.
+        """Return the first value of the result.
 
         :raises Refused: for an error of the router or the callee.
         """
@@ -157,7 +158,7 @@ class Wire:
             raise WireError(f"the connection is gone: {error}") from None
 
     def receive(self, timeout: float | None = None) -> Message:
-        """The next message.
+        """Return the next message.
 
         :raises TimeoutError: when none comes; what has come of one is kept.
         :raises WireError: when the connection ends.
@@ -172,7 +173,7 @@ class Wire:
         return message
 
     def close(self) -> None:
-        """Close the connection without a word; another thread that receives is told."""
+        """Close the connection without a word; another thread that receives gets an error."""
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
@@ -205,7 +206,7 @@ class _RawSocket:
         connection.sendall(_MAGIC)
         magic, answer, *_ = read(4)
         if magic != _MAGIC[0] or answer & 0xF != 1:
-            raise WireError("the other side is no WAMP rawsocket for JSON")
+            raise WireError("the other side is not a WAMP rawsocket for JSON")
 
     def frame(self, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + data
@@ -241,7 +242,7 @@ class _WebSocket:
             head += read(1)
         status = head.split(b"\r\n", 1)[0].decode("latin-1")
         if " 101 " not in status:
-            raise WireError(f"the other side is no WAMP WebSocket: {status}")
+            raise WireError(f"the other side is not a WAMP WebSocket: {status}")
 
     def frame(self, data: bytes) -> bytes:
         return _masked(0x81, data)
@@ -266,7 +267,7 @@ class _WebSocket:
 
 
 def _masked(first: int, data: bytes) -> bytes:
-    """A client's frame. The mask protects proxies from pages, of which there are none here, so it is zero."""
+    """Return a client's frame. The mask protects proxies from pages, of which there are none here, so it is zero."""
     length = len(data)
     if length < _TWO_BYTES:
         head = struct.pack(">BB", first, 0x80 | length)

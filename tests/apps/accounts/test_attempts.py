@@ -16,7 +16,7 @@ from tests.apps.conftest import make
 from tests.apps.visiting import ADMIN, USER, Visitor
 from wampflask.apps.accounts.attempts import BEHIND_ONE_ADDRESS
 from wampflask.apps.counts import SharedCounts
-from wampflask.memory import in_memory
+from wampflask.in_memory import in_memory
 
 pytestmark = pytest.mark.slow
 

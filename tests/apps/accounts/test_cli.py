@@ -10,7 +10,7 @@ from click.testing import Result
 from flask import Flask
 
 from tests.apps.visiting import ADMIN, USER, Visitor
-from wampflask.memory import MemoryRealm
+from wampflask.in_memory import MemoryRealm
 
 
 @pytest.fixture

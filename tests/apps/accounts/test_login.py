@@ -16,7 +16,7 @@ from wampflask import Caller, CallFailed, NotAuthorized
 from wampflask.apps.accounts import service
 from wampflask.apps.accounts.models import User
 from wampflask.apps.extensions import db, wamp
-from wampflask.memory import MemoryRealm
+from wampflask.in_memory import MemoryRealm
 
 NEW = "a brand new secret"
 

@@ -15,7 +15,7 @@ from wampflask.apps.db import Base
 from wampflask.apps.extensions import db
 from wampflask.apps.polls import service
 from wampflask.apps.polls.models import Kind, Question, Visibility
-from wampflask.memory import MemoryRealm
+from wampflask.in_memory import MemoryRealm
 
 # Flask-Admin 2.2.1 still speaks to WTForms 3.3 as to older ones; the words are WTForms's own.
 pytestmark = [

@@ -19,7 +19,7 @@ from wampflask.apps.monitor import service
 from wampflask.apps.monitor.models import AlertRule, Channel, EnrolToken, Host, Metric
 from wampflask.apps.polls.models import Kind, Visibility
 from wampflask.apps.tables.models import IntegerValue
-from wampflask.memory import MemoryRealm
+from wampflask.in_memory import MemoryRealm
 
 # Flask-Admin 2.2.1 still speaks to WTForms 3.3 as to older ones; the words are WTForms's own.
 pytestmark = [

@@ -19,7 +19,7 @@ from wampflask.apps.chat.links import pieces
 from wampflask.apps.chat.models import Person, Room
 from wampflask.apps.extensions import db
 from wampflask.caller import Caller
-from wampflask.memory import MemoryRealm
+from wampflask.in_memory import MemoryRealm
 from wampflask.options import CallResult
 
 HOSTILE = '<img src=x onerror="alert(1)"> </script><script>alert(2)</script> {{ 7 * 7 }}'

@@ -12,7 +12,7 @@ from flask import Flask
 from tests.apps.visiting import Visitor
 from wampflask import NoSuchProcedure
 from wampflask.apps.demo.page import sources
-from wampflask.memory import MemoryRealm
+from wampflask.in_memory import MemoryRealm
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGES = {"uuid": "/demo/", "ping": "/ping/", "bam": "/bam/"}

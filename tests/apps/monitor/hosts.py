@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 from wampflask.apps.extensions import db
 from wampflask.apps.monitor import service
 from wampflask.caller import Caller
-from wampflask.memory import MemoryRealm
+from wampflask.in_memory import MemoryRealm
 
 NASTY = '<img src=x onerror="alert(1)"><script>alert(2)</script>'
 

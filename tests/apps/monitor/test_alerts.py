@@ -25,7 +25,7 @@ from wampflask.apps.db import now
 from wampflask.apps.extensions import db
 from wampflask.apps.monitor import alerts, notify, service
 from wampflask.apps.monitor.models import Alert, AlertRule, AlertState, Channel, Host, Metric, Notice, NoticeState
-from wampflask.memory import MemoryRealm
+from wampflask.in_memory import MemoryRealm
 from wampflask.testing import free_port
 
 # apprise 2.2 imports it for Python 3.11 and 3.12, and there is no newer apprise

@@ -15,7 +15,7 @@ from wampflask import CallFailed, NotAuthorized
 from wampflask.apps.extensions import db
 from wampflask.apps.monitor import history, service
 from wampflask.apps.monitor.models import Host, Reading, Rollup
-from wampflask.memory import MemoryRealm
+from wampflask.in_memory import MemoryRealm
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from tests.apps.visiting import ADMIN, Visitor
 from wampflask.apps.extensions import db, wamp
 from wampflask.apps.monitor import contract, history, procedures, service
 from wampflask.apps.monitor.models import Alert, AlertRule, Host, Metric
-from wampflask.memory import MemoryRealm
+from wampflask.in_memory import MemoryRealm
 from wampflask.router.wire import (
     CALL,
     ERROR,

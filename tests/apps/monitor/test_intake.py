@@ -12,8 +12,8 @@ from sqlalchemy import func, select, update
 from tests.apps.monitor.hosts import NASTY, FakeHost, new_token
 from wampflask.apps.extensions import db
 from wampflask.apps.monitor.models import EnrolToken, Host
-from wampflask.memory import MemoryRealm
-from wampflask.tickets import desk_of
+from wampflask.in_memory import MemoryRealm
+from wampflask.tickets import issuer_of
 
 
 def count(app: Flask) -> int:
@@ -41,7 +41,7 @@ def test_a_new_host_is_created_with_defaults_and_a_ticket_for_itself(app: Flask,
         "show_cpus": True, "show_memory": True, "show_disk": True, "disabled": False, "frequency": 5.0,
     }  # fmt: skip
     with app.app_context():
-        claims = desk_of().tickets.verify(found["ticket"])
+        claims = issuer_of().tickets.verify(found["ticket"])
     assert (claims.role, claims.authid, dict(claims.claims)) == ("agent", f"agent:{host.host}", {"host": host.host})
     assert found["url"].startswith("ws://")
     assert answer.headers["Cache-Control"] == "no-store"

@@ -14,7 +14,7 @@ from tests.apps.monitor.hosts import FakeHost
 from wampflask.apps.extensions import db
 from wampflask.apps.monitor import contract, live, service
 from wampflask.apps.monitor.models import Host
-from wampflask.memory import MemoryRealm
+from wampflask.in_memory import MemoryRealm
 from wampflask.permissions import compile_rules
 
 

@@ -14,7 +14,7 @@ from tests.apps.monitor.hosts import NASTY, FakeHost
 from tests.apps.visiting import ADMIN, USER, Visitor
 from wampflask.apps.extensions import db
 from wampflask.apps.monitor import service
-from wampflask.memory import MemoryRealm, in_memory
+from wampflask.in_memory import MemoryRealm, in_memory
 
 TOKEN = "a token of sixteen characters"
 

@@ -13,7 +13,7 @@ from tests.apps.visiting import Visitor
 from wampflask.apps.extensions import db
 from wampflask.apps.monitor import service
 from wampflask.apps.monitor.models import Host
-from wampflask.memory import MemoryRealm
+from wampflask.in_memory import MemoryRealm
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from wampflask.apps.extensions import wamp
 from wampflask.apps.player import calling
 from wampflask.apps.player.contract import procedure
 from wampflask.apps.player.procedures import presence
-from wampflask.memory import MemoryRealm
+from wampflask.in_memory import MemoryRealm
 
 IDS = {name: digit * 32 for name, digit in (("film", "a"), ("odd", "b"), ("broken", "c"), ("gone", "d"))}
 STATE = {"present": True, "version": 1, "playing": True, "position": 65.4, "title": "<script>alert(1)</script>\x1b[31m"}

@@ -9,9 +9,8 @@ from wampflask.apps.player import procedures
 from wampflask.apps.player.contract import is_player, player_of, procedure, state_topic
 from wampflask.apps.player.procedures import presence
 from wampflask.apps.player.service import Presence
-from wampflask.memory import MemoryRealm
-from wampflask.options import DEFAULT_PUBLISH
-from wampflask.outbox import Message
+from wampflask.in_memory import MemoryRealm
+from wampflask.publication import Publication
 
 ID = "0123456789abcdef" * 2
 STATUS = f"player.{ID}.status"
@@ -62,8 +61,8 @@ def test_ids_are_told_from_other_words() -> None:
 
 def test_remotes_are_told_when_the_router_tells_us(realm: MemoryRealm) -> None:
     details = {"id": 7, "uri": STATUS, "match": "exact"}
-    realm.publish(Message("wamp.registration.on_create", [1, details], {}, DEFAULT_PUBLISH))
-    realm.publish(Message("wamp.registration.on_delete", [1, 7], {}, DEFAULT_PUBLISH))
+    realm.publish(Publication("wamp.registration.on_create", [1, details]))
+    realm.publish(Publication("wamp.registration.on_delete", [1, 7]))
     told = [event for event in realm.published if not event.topic.startswith("wamp.")]
     assert [(event.topic, event.args) for event in told] == [(state_topic(ID), [{"present": False}])]
 

@@ -20,8 +20,8 @@ from wampflask import Permission
 from wampflask.apps.paths import resource
 from wampflask.apps.player import contract, media
 from wampflask.apps.player.views import ITEMS_MAX, PIECE
-from wampflask.memory import MemoryRealm, in_memory
-from wampflask.router.plugin.tickets import Tickets
+from wampflask.in_memory import MemoryRealm, in_memory
+from wampflask.plugin.tickets import Tickets
 
 CLOCK = (resource("static") / "media" / "clock.webm").read_bytes()
 HOSTILE = '"><img src=x onerror=alert(1)>.webm'

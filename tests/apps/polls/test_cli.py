@@ -8,7 +8,7 @@ from flask import Flask
 
 from wampflask.apps.extensions import db
 from wampflask.apps.polls import samples, service
-from wampflask.memory import MemoryRealm
+from wampflask.in_memory import MemoryRealm
 
 
 def add(app: Flask, *arguments: str) -> Result:

@@ -17,7 +17,7 @@ from tests.apps.visiting import Visitor, ask, counts, told
 from wampflask.apps.extensions import db
 from wampflask.apps.polls import live, service, voting
 from wampflask.apps.polls.models import Pick, Question, Vote
-from wampflask.memory import MemoryRealm
+from wampflask.in_memory import MemoryRealm
 
 pytestmark = pytest.mark.slow
 

@@ -13,7 +13,7 @@ from wampflask import Caller, CallFailed
 from wampflask.apps.extensions import db
 from wampflask.apps.polls import live, service, voting
 from wampflask.apps.polls.models import Choice, Conflict, Invalid, Question, State, Visibility
-from wampflask.memory import MemoryRealm
+from wampflask.in_memory import MemoryRealm
 from wampflask.page import Event
 
 

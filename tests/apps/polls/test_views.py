@@ -18,7 +18,7 @@ from wampflask.apps.polls import contract, service
 from wampflask.apps.polls.export import harmless
 from wampflask.apps.polls.models import Kind, Question, State, Visibility, Vote
 from wampflask.caller import Caller
-from wampflask.memory import MemoryRealm
+from wampflask.in_memory import MemoryRealm
 
 
 def close(app: Flask, question_id: int) -> None:

@@ -14,7 +14,7 @@ from wampflask.apps.extensions import db
 from wampflask.apps.tables import service
 from wampflask.apps.tables.models import IntegerValue
 from wampflask.caller import Caller
-from wampflask.memory import MemoryRealm
+from wampflask.in_memory import MemoryRealm
 
 USER = Caller(session=3, authid="user:2", role="user")
 

@@ -11,11 +11,13 @@ from flask import Flask
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
-from wampflask._engine import Asker, Engine
+from wampflask._engine import Engine
+from wampflask._live_protocol import Asker
 from wampflask.errors import CallFailed, NotAuthorized, NotConnected, QueueFull, WampError
 from wampflask.live import Rows, Value
 from wampflask.options import PublishOptions
 from wampflask.patterns import Pattern
+from wampflask.publication import Publication
 
 INTERVAL = 0.1
 
@@ -38,11 +40,11 @@ class Router:
         self.asked.append((answer, len(args[0])))
         return answer
 
-    def publish(self, topic: str, args: Any, kwargs: Any, options: PublishOptions) -> Deferred[Any]:
-        assert not kwargs
+    def publish(self, publication: Publication) -> Deferred[Any]:
+        assert not publication.kwargs
         if self.refuse:
             raise self.refuse.pop()
-        self.published.append((topic, args, options))
+        self.published.append((publication.topic, publication.args, publication.options))
         done: Deferred[Any] = Deferred()
         done.callback(None)
         return done

@@ -22,7 +22,7 @@ from wampflask import WAMP, Caller
 from wampflask.errors import CallFailed, ConfigError, NotAuthorized, NotConnected, QueueFull
 from wampflask.fragments import FETCH
 from wampflask.impersonal import Personal
-from wampflask.memory import MemoryRealm, in_memory
+from wampflask.in_memory import MemoryRealm, in_memory
 
 CARD = '<b>{{ item.name }}</b>: {{ item.left }}<form method="post">{{ csrf_field() }}</form>'
 ROW = '<li data-key="{{ key }}">{{ item.name }} {{ item.left }}</li>'

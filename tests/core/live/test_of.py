@@ -12,7 +12,7 @@ from flask import Flask
 from tests.core.live.shop import Item, db, make_app
 from wampflask import WAMP
 from wampflask.errors import ConfigError
-from wampflask.memory import in_memory
+from wampflask.in_memory import in_memory
 
 
 @pytest.fixture

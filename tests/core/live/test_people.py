@@ -11,9 +11,9 @@ from flask import Flask
 
 from tests.core.live.shop import make_app
 from wampflask import WAMP
-from wampflask.memory import MemoryRealm, in_memory
+from wampflask.in_memory import MemoryRealm, in_memory
+from wampflask.plugin.roster import Roster
 from wampflask.presence import Person, Presence
-from wampflask.router.plugin.roster import Roster
 
 ANNA, BEN = ["user:1", "user", 2, 5.0], ["visitor:b", "visitor", 1, 6.0]
 HERE = "team.7.here"

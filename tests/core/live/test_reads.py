@@ -9,7 +9,7 @@ from typing import Any
 from tests.core.live.shop import make_app
 from wampflask import WAMP
 from wampflask.caller import Caller
-from wampflask.memory import in_memory
+from wampflask.in_memory import in_memory
 from wampflask.reading import is_reading
 
 

@@ -6,8 +6,8 @@ import json
 from types import SimpleNamespace
 from typing import Any
 
-from wampflask.router.plugin.roster import Roster
-from wampflask.router.plugin.stamps import Stamps
+from wampflask.plugin.roster import Roster
+from wampflask.plugin.stamps import Stamps
 
 TOPIC = "shop.floor.here"
 

@@ -21,10 +21,10 @@ import pytest
 
 from tests.core.processes.programs import BIN, Probe, Program, configuration, eventually, get, raw_call
 from wampflask import Permission
+from wampflask._live_protocol import WORKER_LOST
 from wampflask.fragments import FETCH, TOPICS
-from wampflask.live import WORKER_LOST
+from wampflask.plugin.roster import CHANGED as PEOPLE_CHANGED
 from wampflask.router import wire
-from wampflask.router.plugin.roster import CHANGED as PEOPLE_CHANGED
 from wampflask.router.wire import Refused, Wire
 from wampflask.testing import RouterNode, free_port
 

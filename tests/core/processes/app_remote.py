@@ -15,7 +15,7 @@ from typing import Any
 from flask import Flask
 
 from wampflask import WAMP, WampError, caller
-from wampflask._registry import Invoke
+from wampflask._declarations import Invoke
 from wampflask.locks import Lock
 
 PREFIX = os.environ["DEMO_PREFIX"]

@@ -60,24 +60,24 @@ def test_what_is_declared_while_connecting_is_declared_once(
     wamp = WAMP()
     app = make_app(configuration(node), tmp_path, wamp)
     heard: Heard = []
-    count = 0
+    count, has_begun = 300, threading.Event()
 
     def declare() -> None:
-        nonlocal count
-        while client_of(app).counters["joined"] == 0 or count % 100:
-            wamp.register(f"{prefix}.p{count}")(lambda: None)
+        for number in range(count):
+            wamp.register(f"{prefix}.p{number}")(lambda: None)
             wamp.subscribe(f"{prefix}.event")(heard.append)
-            count += 1
+            if number == count // 3:
+                has_begun.set()
 
+    declaring = threading.Thread(target=declare)
+    declaring.start()
+    has_begun.wait()
     with app.app_context():
         client_of(app).start()
-        declaring = threading.Thread(target=declare)
-        declaring.start()
     with connected(app, wamp):
         declaring.join()
         wamp.connect()
         assert wamp.status.pending == ()
-        assert count > 1
         assert probe.callees(f"{prefix}.p0") == probe.callees(f"{prefix}.p{count - 1}") == 1
         wamp.publish(f"{prefix}.event", 1)
         eventually(lambda: len(heard) >= count, lambda: f"{len(heard)} of {count} handlers ran", 5)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, jsonify, make_response, request
 
 from wampflask.apps.extensions import csrf, db, limiter
-from wampflask.tickets import desk_of
+from wampflask.tickets import issuer_of
 
 from . import contract, service
 
@@ -35,15 +35,15 @@ def clients() -> Response:
     except service.Refused as refusal:
         session.rollback()
         return _refuse(refusal)
-    desk = desk_of()
+    issuer = issuer_of()
     answer = {
         **service.config_of(host),
         "host": host.host,
         "name": host.title,
         "labels": host.label_list,
-        "ticket": desk.tickets.mint(contract.ROLE, contract.authid(host.host), host=host.host),
-        "url": desk.url(),
-        "realm": desk.tickets.realm,
+        "ticket": issuer.tickets.mint(contract.ROLE, contract.authid(host.host), host=host.host),
+        "url": issuer.url(),
+        "realm": issuer.tickets.realm,
     }
     response = make_response(jsonify(answer), 201 if is_new else 200)
     response.headers["Cache-Control"] = "no-store"

@@ -1,7 +1,7 @@
 """What a player and its remotes say to each other, and who may.
 
 *Pairing is a capability.* A player's id is 122 random bits (``demo.uuid``). Only the page that holds it may register
-or publish under it: its tickets claim it, by a proof that the page keeps in its memory (``wampflask.tickets.prove``).
+or publish under it: its tickets claim it, by a proof that the page keeps in its memory (``wampflask.prove``).
 Whoever knows the id may call and listen; ``<!player>`` keeps patterns off, and the meta API is for workers alone.
 """
 

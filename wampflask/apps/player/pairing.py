@@ -8,7 +8,7 @@ from typing import TypedDict
 import segno
 from flask import url_for
 
-from wampflask import tickets
+from wampflask import prove
 from wampflask.apps.demo import contract as demo
 from wampflask.apps.extensions import wamp
 from wampflask.apps.network import public_base
@@ -32,7 +32,7 @@ def make_pairing() -> Pairing:
     """
     player = wamp.call(demo.UUID)
     url = f"{public_base(lambda: wamp.call(demo.IP))}{url_for('player.control')}#{player}"
-    return Pairing(player=player, proof=tickets.prove(**{CLAIM: player}), url=url, qr=_draw(url))
+    return Pairing(player=player, proof=prove(**{CLAIM: player}), url=url, qr=_draw(url))
 
 
 def _draw(url: str) -> str:

@@ -9,7 +9,7 @@ const SECONDS = "2026-01-31T12:00:00".length;
 /** @returns {any[]} */
 export const fieldsOf = (root) => [...root.querySelectorAll("[name][data-kind]")];
 
-/** What a field says, as text that tells whether somebody has changed it. */
+/** A field's value as text, to see whether it was changed. */
 export function said(field) {
   if (field.type === "checkbox") return String(field.checked);
   return field.validity.badInput ? "not a value" : field.value;

@@ -1,4 +1,4 @@
-/** wampflask/table: bound tables (`wamp.bind` of the server) for those who draw their own. */
+/** wampflask/table: bound tables (`wamp.bind` of the server) for pages that draw their own. */
 import type { CallOptions, Live } from "wampflask";
 
 /** A row's primary key: a number, or a UUID of 32 hex digits. */
@@ -38,5 +38,5 @@ export function write<V = Record<string, any>>(table: string, action: "create", 
 export function write<V = Record<string, any>>(table: string, action: "update", args: [pk: Key, values: Partial<V>, version: number], options?: WriteOptions): Promise<Row<V>>;
 /** Deletes a row that is as it was seen. */
 export function write(table: string, action: "delete", args: [pk: Key, version: number], options?: WriteOptions): Promise<{ pk: Key; version: number; deleted: true }>;
-/** One row as it is now. */
+/** One row's present state. */
 export function write<V = Record<string, any>>(table: string, action: "row", args: [pk: Key], options?: WriteOptions): Promise<Row<V>>;

@@ -1,7 +1,7 @@
 /**
  * Bound tables in the browser: wampflask/table. The far side is wampflask/binding.py.
  *
- * <live-table> is what `{{ live_table(values) }}` writes; followRows() and write() are for those who draw their own.
+ * <live-table> is what `{{ live_table(values) }}` writes; followRows() and write() are for pages that draw their own.
  */
 import { call, live } from "wampflask";
 import { LiveTable } from "./element.js";

@@ -57,7 +57,7 @@ export class Row {
   leave() {
     const stays = this.#isDirty;
     if (stays) {
-      this.#tell(this.#table.words("gone"));
+      this.#show(this.#table.words("gone"));
       for (const button of this.#item.querySelectorAll("button")) button.disabled = true;
     } else {
       const hadFocus = this.#item.contains(document.activeElement);
@@ -88,7 +88,7 @@ export class Row {
     const places = [...this.#item.querySelectorAll("[data-field]")].filter((place) => !place.closest("[data-row-part]"));
     fill(places, values, this.#table.yesNo);
     this.#hideConflict();
-    this.#tell("");
+    this.#show("");
     if (!flash) return;
     this.#item.classList.remove(CHANGED);
     void this.#item.offsetWidth; // begins the animation again
@@ -109,7 +109,7 @@ export class Row {
     if (conflict) conflict.hidden = true;
   }
 
-  #tell(text, name = "") {
+  #show(text, name = "") {
     const line = this.#part("trouble");
     for (const field of this.#fields) field.ariaInvalid = field.name === name ? "true" : null;
     if (!line) return;
@@ -170,7 +170,7 @@ export class Row {
   #update(version) {
     const fields = this.#fields;
     const wrong = fields.find((field) => field.validity.badInput);
-    if (wrong) return void this.#tell(wrong.validationMessage, wrong.name);
+    if (wrong) return void this.#show(wrong.validationMessage, wrong.name);
     const changed = fields.filter((field) => said(field) !== wouldSay(field, this.#base.values[field.name]));
     const mine = Object.fromEntries(changed.map((field) => [field.name, read(field)]));
     const sent = new Map(fields.map((field) => [field, said(field)]));
@@ -187,14 +187,14 @@ export class Row {
     if (this.#busy) return;
     this.#busy = true;
     this.#turn = this.#table.write(action, args).then((state) => {
-      this.#tell("");
+      this.#show("");
       if (action !== "update") return;
       const typed = this.#fields.filter((field) => said(field) !== sent.get(field)); // meanwhile
       this.#take(state, false, new Set(typed));
     }).catch((error) => {
       const row = error.uri === "tables.error.conflict" && error.kwargs.row;
       if (row) this.#disagree(row);
-      else this.#tell(this.#table.wordsFor(error), error.kwargs?.field);
+      else this.#show(this.#table.wordsFor(error), error.kwargs?.field);
       this.#again = false;
     }).then(() => {
       const { heard, again } = { heard: this.#heard, again: this.#again };

@@ -2,7 +2,7 @@
 
 Python runs a module of this name before all others; ``wampflask.router.node`` puts this folder on the path of
 Crossbar's processes. The packages below are imported as empty ones whose names stand for the real things: all real
-packages are loaded when one of them is called. This runs in Crossbar's own environment and imports nothing of ours.
+packages are loaded when one of them is called. This runs in Crossbar's own environment, without the library.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Finder:
 
 
 def _borrowed(package: str, name: str) -> Any:
-    """What the real package would have from a module of it that is loaded as it is."""
+    """Return what the real package would have from a module of it that is loaded unchanged."""
     for module in NEEDED:
         if module.startswith(f"{package}.") and module in sys.modules:
             found = getattr(sys.modules[module], name, None)

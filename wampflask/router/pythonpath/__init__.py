@@ -1,0 +1,1 @@
+"""The folder in which Crossbar finds the plugin; not imported by wampflask."""
