@@ -3,9 +3,13 @@
  * it was filled in, and says so. A form whose session has ended, or whose cookies are gone, gets a new token and is sent once more.
  * Without this module it is an ordinary form.
  *
- * <form method="post" data-behaviour="in_place"> … <p role="alert" data-in-place="trouble" hidden></p> </form>
+ * <form method="post" data-behaviour="in_place"> … <p role="alert" data-part="trouble" hidden></p> </form>
  */
+import { partsOf, setLine } from "./dom.js";
 import { swapMain } from "./swap.js";
+
+const NO_COOKIE = "Your vote needs a cookie. Allow cookies for this site, then try again.";
+const LOST = "Your vote couldn't be sent. Your choice is still here: try again.";
 
 const address = () => location.pathname + location.search;
 let shown = address();
@@ -26,11 +30,7 @@ async function renewToken(form) {
 }
 
 export function connect(form) {
-  const trouble = form.querySelector('[data-in-place="trouble"]');
-  const complain = (text) => {
-    trouble.textContent = text;
-    trouble.hidden = false;
-  };
+  const trouble = partsOf(form)("trouble");
   const post = (submitter) => {
     const body = new URLSearchParams(new FormData(form, submitter));
     return fetch(form.action, { method: "POST", body, headers: { Accept: "text/html" }, signal: AbortSignal.timeout(15_000) });
@@ -39,19 +39,19 @@ export function connect(form) {
     event.preventDefault();
     if (form.ariaBusy === "true") return;
     form.ariaBusy = "true";
-    trouble.hidden = true;
+    setLine(trouble, "");
     try {
       let answer = await post(event.submitter);
       if (answer.status === 400) {
         await renewToken(form);
         answer = await post(event.submitter);
       }
-      if (answer.status === 400) return complain("Your browser keeps no cookie of this site, and voting needs one. Allow cookies here, then try again.");
+      if (answer.status === 400) return setLine(trouble, NO_COOKIE);
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       if (!page.querySelector("main")) throw new Error(`${answer.status} ${answer.statusText}`);
       show(page, answer.url);
     } catch {
-      complain("That did not get through. Your choice is still here: please try again.");
+      setLine(trouble, LOST);
     } finally {
       form.ariaBusy = "false";
     }

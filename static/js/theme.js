@@ -26,7 +26,7 @@
   if (chosen === "dark" || chosen === "light") root.dataset.theme = chosen;
 
   addEventListener("DOMContentLoaded", () => {
-    const buttons = document.querySelectorAll("[data-theme-toggle]");
+    const buttons = document.querySelectorAll("[data-part=theme]");
     const tell = () => buttons.forEach((button) => button.setAttribute("aria-pressed", String(dark())));
     buttons.forEach((button) => {
       button.hidden = false;

@@ -99,7 +99,7 @@ def test_a_thumb_can_vote(open_page: OpenPage, admin: Admin) -> None:
 
 def test_the_theme_is_remembered(open_page: OpenPage) -> None:
     page = open_page("/polls/", color_scheme="light")
-    toggle = page.get_by_role("button", name="Dark colours")
+    toggle = page.get_by_role("button", name="Dark mode")
     expect(toggle).to_have_attribute("aria-pressed", "false")
     background = "getComputedStyle(document.body).backgroundColor"
     light = page.evaluate(background)

@@ -24,9 +24,9 @@ def test_a_new_poll(open_page: OpenPage, admin: Admin) -> None:
     rows.nth(0).get_by_role("button", name="Remove choice 1").click()
     expect(rows).to_have_count(4)
     page.get_by_label("Several answers").check()
-    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Save poll").click()
     expect(page.get_by_role("heading", name="Which colour?")).to_be_visible()
-    expect(page.locator("[data-ballot=label]")).to_have_text(["Green", "Grey", "Blue"])
+    expect(page.locator("[data-part=label]")).to_have_text(["Green", "Grey", "Blue"])
     expect(page.get_by_role("checkbox", name="Grey")).to_be_visible()
     poll = int(page.url.rstrip("/").rsplit("/", 1)[1])
     assert admin.snapshot(poll)["kind"] == "multiple"
@@ -38,9 +38,9 @@ def test_a_new_poll_without_javascript(open_page: OpenPage) -> None:
     page.get_by_label("Question").fill("Plain?")
     page.get_by_label("Choice 1", exact=True).fill("Yes")
     page.get_by_label("Choice 3", exact=True).fill("No")
-    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Save poll").click()
     expect(page.get_by_role("heading", name="Plain?")).to_be_visible()
-    expect(page.locator("[data-ballot=label]")).to_have_text(["Yes", "No"])
+    expect(page.locator("[data-part=label]")).to_have_text(["Yes", "No"])
 
 
 def test_enter_goes_on_to_the_next_choice_and_backspace_back(open_page: OpenPage) -> None:
@@ -64,8 +64,8 @@ def test_enter_goes_on_to_the_next_choice_and_backspace_back(open_page: OpenPage
     expect(page.get_by_label("Choice 5", exact=True)).to_have_value("Fiv")
     page.get_by_label("Choice 2", exact=True).press("Enter")  # between two that are filled in
     page.keyboard.type("Two and a half")
-    page.get_by_role("button", name="Save").click()
-    labels = page.locator("[data-ballot=label]")
+    page.get_by_role("button", name="Save poll").click()
+    labels = page.locator("[data-part=label]")
     expect(labels).to_have_text(["One", "Two", "Two and a half", "Three", "Four", "Fiv"])
 
 
@@ -74,21 +74,21 @@ def test_a_refused_form_begins_at_its_first_error(open_page: OpenPage, troubles:
     troubles.expect("422 (UNPROCESSABLE", "200 (OK)")
     page = open_page("/polls/new", as_admin=True, java_script_enabled=scripted)
     page.get_by_label("Choice 1", exact=True).fill("Alone")
-    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Save poll").click()
     expect(page.get_by_label("Question")).to_be_focused()
     expect(page.locator("[autofocus]")).to_have_count(1)
     page.get_by_label("Question").fill("Enough?")
-    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Save poll").click()
     second = page.get_by_label("Choice 2", exact=True)
     expect(second).to_be_focused()
     expect(second).to_have_accessible_description("Add at least two choices.")
     second.fill("alone")
-    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Save poll").click()
     expect(second).to_be_focused()
     expect(second).to_have_accessible_description("Two choices have the same text.")
     second.fill("Together")
-    page.get_by_role("button", name="Save").click()
-    expect(page.locator("[data-ballot=label]")).to_have_text(["Alone", "Together"])
+    page.get_by_role("button", name="Save poll").click()
+    expect(page.locator("[data-part=label]")).to_have_text(["Alone", "Together"])
 
 
 def test_a_failed_log_in_begins_at_the_error(open_page: OpenPage, troubles: Troubles) -> None:
@@ -104,7 +104,7 @@ def test_what_is_missing_is_said(open_page: OpenPage, troubles: Troubles) -> Non
     troubles.expect("422 (UNPROCESSABLE")
     page = open_page("/polls/new", as_admin=True)
     page.get_by_label("Choice 1", exact=True).fill("Alone")
-    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Save poll").click()
     expect(page.locator("#text")).to_have_attribute("aria-invalid", "true")
     expect(page.get_by_text("Add at least two choices.")).to_be_visible()
     expect(page.get_by_label("Choice 1", exact=True)).to_have_value("Alone")
@@ -120,17 +120,17 @@ def test_choices_with_votes_stay(open_page: OpenPage, admin: Admin, troubles: Tr
     expect(page.get_by_text("1 person has voted.")).to_be_visible()
     expect(page.get_by_label("Choice 1", exact=True)).to_have_value("Kept")
     page.get_by_role("button", name="Remove choice 1").click()
-    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Save poll").click()
     expect(page.get_by_role("alert")).to_be_visible()
     shows_count(voter, poll, 1)
-    expect(voter.locator("[data-bar=label]")).to_have_text(["Kept", "Unused", "Other"])
+    expect(voter.locator("[data-part=label]")).to_have_text(["Kept", "Unused", "Other"])
 
 
 def test_closing_from_the_page(open_page: OpenPage, admin: Admin) -> None:
     poll = admin.new_poll("Close me?", "Yes", "No")
     page = open_page(f"/polls/{poll}/results", as_admin=True)
     page.get_by_role("button", name="Close voting").click()
-    expect(page.locator("[data-poll=state]")).to_have_text("Closed")
+    expect(page.locator("[data-part=state]")).to_have_text("Closed")
     expect(page.get_by_role("button", name="Open voting")).to_be_visible()
     expect(page.get_by_role("button", name="Close voting")).to_be_hidden()
     admin.do(poll, "open")
@@ -144,11 +144,11 @@ def test_reset_asks_first(open_page: OpenPage, admin: Admin) -> None:
     voter.get_by_role("button", name="Vote").click()
     shows_count(voter, poll, 1)
     page = open_page(f"/polls/{poll}/", as_admin=True)
-    page.get_by_role("link", name="Reset…").click()
+    page.get_by_role("link", name="Delete all votes…").click()
     expect(page.get_by_text("1 person has voted")).to_be_visible()
     page.get_by_role("link", name="Cancel").click()
     shows_count(voter, poll, 1)
-    page.get_by_role("link", name="Reset…").click()
+    page.get_by_role("link", name="Delete all votes…").click()
     page.get_by_role("button", name="Delete all votes").click()
     shows_count(voter, poll, 0)
 

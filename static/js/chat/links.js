@@ -9,7 +9,8 @@ const count = (text, letter) => text.split(letter).length - 1;
 function trimmed(address) {
   while (address) {
     const last = address.at(-1);
-    const closes = (last === ")" && count(address, ")") > count(address, "(")) || (last === "]" && count(address, "]") > count(address, "["));
+    const opening = { ")": "(", "]": "[" }[last];
+    const closes = opening && count(address, last) > count(address, opening);
     if (!TRAILING.includes(last) && !closes) break;
     address = address.slice(0, -1);
   }

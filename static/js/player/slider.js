@@ -18,7 +18,7 @@ export function slider(input, send) {
     while (wanted !== null) {
       const value = wanted;
       wanted = null;
-      await Promise.allSettled([send(value), new Promise((resolve) => { setTimeout(resolve, STEP); })]);
+      await Promise.allSettled([send(value), new Promise((resolve) => setTimeout(resolve, STEP))]);
     }
     busy = false;
   };

@@ -1,15 +1,20 @@
 /**
- * Rows of choices in a form: add, remove, move up and down. Enter goes on to the next choice, which is added where there is none, and
- * Backspace in an empty one removes it. Without this module the form offers spare empty rows instead.
+ * Rows of choices in a form: add, remove, move up and down. Enter goes on to the next choice, which
+ * is added where there is none, and Backspace in an empty one removes it. Without this module the
+ * form offers spare empty rows instead.
  *
  * <div data-behaviour="polls/choices" data-most="50">
- *   <ol data-rows="list"> <li> … <button type="button" data-rows="up|down|remove"> </li> </ol>
- *   <button type="button" data-rows="add">   <p role="status" data-rows="said">
+ *   <ol data-part="list"> <li> … <button type="button" data-act="up|down|remove"> </li> </ol>
+ *   <button type="button" data-act="add">   <p role="status" data-part="notice">
  * </div>
  * The fields of row n carry "-n-" in name, id and for; they are numbered anew after each change.
  */
+import { partsOf } from "../dom.js";
+
+const ADDED = "Choice added.";
+
 export function connect(box) {
-  const part = (name) => box.querySelector(`[data-rows="${name}"]`);
+  const part = partsOf(box);
   const list = part("list");
   const input = (row) => row.querySelector("input[type=text]");
 
@@ -34,36 +39,36 @@ export function connect(box) {
     before.after(row);
     return row;
   };
-  const done = (focus, said) => {
+  const done = (focus, text) => {
     number();
     focus.focus();
-    part("said").textContent = said;
+    part("notice").textContent = text;
   };
   const moves = {
     up: (row) => (row.previousElementSibling?.before(row), "Moved up."),
     down: (row) => (row.nextElementSibling?.after(row), "Moved down."),
-    remove: (row) => (list.children.length > 1 ? row.remove() : (input(row).value = ""), "Removed."),
+    remove: (row) => (list.children.length > 1 ? row.remove() : (input(row).value = ""), "Choice removed."),
   };
 
   const click = (event) => {
-    const button = event.target.closest("button[data-rows]");
+    const button = event.target.closest("[data-act]");
     if (!button) return;
-    const action = button.dataset.rows;
+    const action = button.dataset.act;
     const row = button.closest("li");
     if (action === "add") {
-      if (isFull()) part("said").textContent = `There can be ${box.dataset.most} choices at most.`;
-      else done(input(addAfter(list.lastElementChild)), "A choice was added.");
+      if (isFull()) part("notice").textContent = `A poll can have up to ${box.dataset.most} choices.`;
+      else done(input(addAfter(list.lastElementChild)), ADDED);
       return;
     }
     const neighbour = row.nextElementSibling ?? row.previousElementSibling ?? row;
-    const said = moves[action](row);
-    done(action === "remove" ? input(neighbour) : button, said);
+    const text = moves[action](row);
+    done(action === "remove" ? input(neighbour) : button, text);
   };
 
   const enter = (row) => {
     const next = row.nextElementSibling;
     if (next && (!input(next).value || !input(row).value || isFull())) input(next).focus();
-    else if (input(row).value && !isFull()) done(input(addAfter(row)), "A choice was added.");
+    else if (input(row).value && !isFull()) done(input(addAfter(row)), ADDED);
   };
   const press = (event) => {
     const row = event.target.matches("input[type=text]") && event.target.closest("li");

@@ -1,7 +1,8 @@
 /**
  * Follows one poll: `apply(state)` with each newer state, then the event "poll:state", which bubbles, for whatever else wants it.
  *
- * <… data-question="12" data-as-voter="false">   for a screen that many people look at: nothing depends on the reader's own vote
+ * <… data-question="12" data-as-voter="false">   for a screen that many people look at: nothing
+ *   depends on the reader's own vote
  *
  * Everybody hears `polls.question.update.12`. While counts are not for everybody, that topic carries none (`hidden`); a reader who may
  * see them learns from the answer where they are published (`live`). The key in that name changes when a poll is reset: then the public
