@@ -1,9 +1,10 @@
 /**
- * Sends a form without leaving the page: the answer's <main> takes the place of this one. When the network is down, the form stays as
- * it was filled in, and says so. A form whose session has ended, or whose cookies are gone, gets a new token and is sent once more.
- * Without this module it is an ordinary form.
+ * Sends a form without leaving the page: the answer's <main> takes the place of this one. When the
+ * network is down, the form stays as it was filled in, with an error. A form whose session has ended,
+ * or whose cookies are gone, gets a new token and is sent once more. Without this module it is an
+ * ordinary form.
  *
- * <form method="post" data-behaviour="in_place"> … <p role="alert" data-part="trouble" hidden></p> </form>
+ * <form method="post" data-behaviour="in_place"> … <p role="alert" data-part="trouble" hidden> </form>
  */
 import { partsOf, setLine } from "./dom.js";
 import { swapMain } from "./swap.js";
@@ -19,13 +20,19 @@ function show(page, url) {
   if (url !== location.href) history.pushState(null, "", url);
   shown = address();
   scrollTo(0, 0);
-  (main.querySelector("[autofocus]") ?? main).focus({ preventScroll: true }); // a refused form begins at its first error
+  const start = main.querySelector("[autofocus]") ?? main; // a refused form begins at its first error
+  start.focus({ preventScroll: true });
 }
+
+const answerTo = (url, options) =>
+  fetch(url, { ...options, headers: { Accept: "text/html" }, signal: AbortSignal.timeout(15_000) });
+
+const parsed = async (answer) =>
+  new DOMParser().parseFromString(await answer.text(), "text/html");
 
 /** The page as a new session gets it has the token that goes with its cookie. */
 async function renewToken(form) {
-  const answer = await fetch(location.href, { cache: "no-store", headers: { Accept: "text/html" }, signal: AbortSignal.timeout(15_000) });
-  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const page = await parsed(await answerTo(location.href, { cache: "no-store" }));
   form.elements.csrf_token.value = page.querySelector("main input[name=csrf_token]").value;
 }
 
@@ -33,7 +40,7 @@ export function connect(form) {
   const trouble = partsOf(form)("trouble");
   const post = (submitter) => {
     const body = new URLSearchParams(new FormData(form, submitter));
-    return fetch(form.action, { method: "POST", body, headers: { Accept: "text/html" }, signal: AbortSignal.timeout(15_000) });
+    return answerTo(form.action, { method: "POST", body });
   };
   const send = async (event) => {
     event.preventDefault();
@@ -47,7 +54,7 @@ export function connect(form) {
         answer = await post(event.submitter);
       }
       if (answer.status === 400) return setLine(trouble, NO_COOKIE);
-      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const page = await parsed(answer);
       if (!page.querySelector("main")) throw new Error(`${answer.status} ${answer.statusText}`);
       show(page, answer.url);
     } catch {

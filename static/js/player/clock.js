@@ -7,8 +7,10 @@ export function clock(seconds) {
   return hours ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`;
 }
 
+const count = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
+
 /** The same for a screen reader. */
 export function spoken(seconds) {
   const whole = Math.max(0, Math.floor(seconds));
-  return `${Math.floor(whole / 60)} minutes ${whole % 60} seconds`;
+  return `${count(Math.floor(whole / 60), "minute")} ${count(whole % 60, "second")}`;
 }
