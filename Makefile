@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BOOTSTRAP := $(PYTHON) .ci/bootstrap.py
 BIN := .venv/bin
+NPM := PATH="$$PATH:$(CURDIR)/$(BIN)" npm run --silent
 
 # Only what is set: an empty WAMP_PORT in the environment would be a wrong value.
 $(foreach name,PORT WAMP_PORT INSTANCE,$(if $(value $(name)),$(eval export $(name))))
@@ -22,16 +23,18 @@ run: ## set up what is missing and run the site; PORT=8080 WAMP_PORT=8081 INSTAN
 test: lint ## lint, then every test (routers, browsers, packaging), two files at a time: TEST_PROCESSES=2
 	@$(BIN)/python -m pytest --numprocesses $(or $(TEST_PROCESSES),2) --dist loadfile
 
-lint: ## ruff and mypy strict, tests included
+lint: ## ruff, prettier, eslint and mypy strict, tests included
 	@$(BOOTSTRAP) test
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
+	@$(NPM) lint
 	@$(BIN)/mypy
 
-format: ## let ruff format and fix what it can
+format: ## let ruff, prettier and eslint format and fix what they can
 	@$(BOOTSTRAP) test
 	@$(BIN)/ruff format
 	@$(BIN)/ruff check --fix
+	@$(NPM) format
 
 bench: ## measure, and print the ratios
 	@$(BOOTSTRAP) test

@@ -11,7 +11,7 @@
  * </section>
  */
 import { live } from "wampflask";
-import { fetchJson } from "../fetch_json.js";
+import { getJson } from "../get.js";
 import { Board } from "./board.js";
 import { liveWith, samples } from "./samples.js";
 
@@ -26,7 +26,7 @@ export function connect(root) {
     samples("monitor.clientstats.", {
       report: (host, sample) => board.report(host, sample),
       recall: async () => {
-        board.recall(await fetchJson(root.dataset.samples));
+        board.recall(await getJson(root.dataset.samples));
         shown("samples");
       },
     }),

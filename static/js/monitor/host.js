@@ -9,7 +9,7 @@
  */
 import { live } from "wampflask";
 import { partsOf, setText } from "../dom.js";
-import { fetchJson } from "../fetch_json.js";
+import { getJson } from "../get.js";
 import { Charts } from "./charts.js";
 import { drawState } from "./gauge.js";
 import { drawNow } from "./now.js";
@@ -50,7 +50,7 @@ export function connect(root) {
   };
   const history = async () => {
     const wanted = range;
-    const data = await fetchJson(`${root.dataset.history}?range=${wanted}`);
+    const data = await getJson(`${root.dataset.history}?range=${wanted}`);
     if (wanted !== range || stopped.signal.aborted) return;
     charts.load(data);
     state.recall(data.latest);

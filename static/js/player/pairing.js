@@ -7,12 +7,12 @@
 import { connection } from "wampflask";
 import { delay, pause } from "../backoff.js";
 import { partsOf } from "../dom.js";
-import { fetchJson } from "../fetch_json.js";
+import { getJson } from "../get.js";
 
 async function ask(url) {
   for (let failures = 0; ; failures += 1) {
     try {
-      return await fetchJson(url);
+      return await getJson(url);
     } catch { /* the site is away: ask again */ }
     await pause(delay(failures + 1));
   }
