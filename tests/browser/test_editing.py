@@ -119,6 +119,7 @@ def test_choices_with_votes_stay(open_page: OpenPage, admin: Admin, troubles: Tr
     page = open_page(f"/polls/{poll}/edit", as_admin=True)
     expect(page.get_by_text("1 person has voted.")).to_be_visible()
     expect(page.get_by_label("Choice 1", exact=True)).to_have_value("Kept")
+    is_ready(page)
     page.get_by_role("button", name="Remove choice 1").click()
     page.get_by_role("button", name="Save poll").click()
     expect(page.get_by_role("alert")).to_be_visible()

@@ -12,7 +12,6 @@ KINDS = {
     "templates": [".html"],
     "static/js": [".js"],
     "static/css": [".css"],
-    "tests/js": [".js"],
 }
 
 

@@ -18,7 +18,7 @@ export function muting(form, notice) {
     if (muted) {
       focused ??= [...controls].find((control) => control === document.activeElement);
       const end = when(new Date(Date.now() + 1000 * seconds));
-      notice.textContent = `You are muted in this room until ${end}. You can still read.`;
+      notice.textContent = `You are muted here until ${end}. You can still read.`;
       timer = setTimeout(() => mute(0), 1000 * seconds);
     }
     notice.hidden = !muted;
