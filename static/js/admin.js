@@ -3,7 +3,9 @@ import { localise } from "./times.js";
 
 localise(document);
 
-/** Flask-Admin names the boxes of its lists by a title alone, which screen readers may leave out. */
+/**
+ * Flask-Admin names the boxes of its lists by a title alone, which screen readers may leave out.
+ */
 for (const box of document.querySelectorAll("input[type=checkbox][title]")) {
   box.setAttribute("aria-label", box.title);
 }
@@ -13,14 +15,20 @@ for (const box of document.querySelectorAll("input[type=checkbox][title]")) {
  * here. False stops the click.
  */
 const HANDLERS = [
-  [/modelActions\.execute\('(\w+)'\)/, (_, action) => {
-    window.modelActions.execute(action);
-    return false;
-  }],
-  [/faForm\.addInlineField\(this, '([\w-]+)'\)/, (link, field) => {
-    window.faForm.addInlineField(link, field);
-    return false;
-  }],
+  [
+    /modelActions\.execute\('(\w+)'\)/,
+    (_, action) => {
+      window.modelActions.execute(action);
+      return false;
+    },
+  ],
+  [
+    /faForm\.addInlineField\(this, '([\w-]+)'\)/,
+    (link, field) => {
+      window.faForm.addInlineField(link, field);
+      return false;
+    },
+  ],
   [/faHelpers\.safeConfirm\('(.*)'\)/, (_, question) => window.confirm(question)],
 ];
 

@@ -3,8 +3,8 @@
  *
  * <div data-behaviour="polls/results">…</div>   several names, separated by spaces, are allowed
  *
- * The name is the module's path in this folder. A module exports `connect(element)`, which returns a
- * function that undoes it.
+ * The name is the module's path in this folder. A module exports `connect(element)`, which returns
+ * a function that undoes it.
  */
 import { localise } from "./times.js";
 
@@ -23,8 +23,10 @@ export function connectAll(root) {
   localise(root);
   for (const element of root.querySelectorAll("[data-behaviour]")) {
     const names = element.dataset.behaviour.split(/\s+/).filter(Boolean);
-    Promise.all(names.map((name) => start(element, name)))
-      .then(() => element.setAttribute("data-ready", ""), reportError);
+    Promise.all(names.map((name) => start(element, name))).then(
+      () => element.setAttribute("data-ready", ""),
+      reportError,
+    );
   }
 }
 

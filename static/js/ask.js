@@ -1,6 +1,6 @@
 /**
- * Asks before something cannot be undone, in a dialog of the site's look: Escape and Cancel mean no,
- * and the focus returns.
+ * Asks before something cannot be undone, in a dialog of the site's look: Escape and Cancel mean
+ * no, and the focus returns.
  *
  * if (await ask("Delete this message?", "Delete")) …
  */

@@ -7,7 +7,9 @@ export function connect(button) {
   const label = button.textContent;
   let timer = null;
   const copy = async () => {
-    button.textContent = (await write(button.dataset.text)) ? "Copied" : "Couldn't copy: select the text";
+    button.textContent = (await write(button.dataset.text))
+      ? "Copied"
+      : "Couldn't copy: select the text";
     clearTimeout(timer);
     timer = setTimeout(() => {
       button.textContent = label;

@@ -24,7 +24,9 @@ export function setLine(element, text) {
   element.hidden = !text;
 }
 
-/** Makes `rows` the children of `list`, in this order, and moves only those that stand elsewhere. */
+/**
+ * Makes `rows` the children of `list`, in this order, and moves only those that stand elsewhere.
+ */
 export function arrange(list, rows) {
   const kept = new Set(rows);
   for (const row of [...list.children]) if (!kept.has(row)) row.remove();

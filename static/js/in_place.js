@@ -1,10 +1,11 @@
 /**
  * Sends a form without leaving the page: the answer's <main> takes the place of this one. When the
- * network is down, the form stays as it was filled in, with an error. A form whose session has ended,
- * or whose cookies are gone, gets a new token and is sent once more. Without this module it is an
- * ordinary form.
+ * network is down, the form stays as it was filled in, with an error. A form whose session has
+ * ended, or whose cookies are gone, gets a new token and is sent once more. Without this module it
+ * is an ordinary form.
  *
- * <form method="post" data-behaviour="in_place"> … <p role="alert" data-part="trouble" hidden> </form>
+ * <form method="post" data-behaviour="in_place"> …
+ *   <p role="alert" data-part="trouble" hidden> </form>
  */
 import { partsOf, setLine } from "./dom.js";
 import { swapMain } from "./swap.js";
@@ -20,15 +21,14 @@ function show(page, url) {
   if (url !== location.href) history.pushState(null, "", url);
   shown = address();
   scrollTo(0, 0);
-  const start = main.querySelector("[autofocus]") ?? main; // a refused form begins at its first error
+  const start = main.querySelector("[autofocus]") ?? main; // a refused form: its first error
   start.focus({ preventScroll: true });
 }
 
 const answerTo = (url, options) =>
   fetch(url, { ...options, headers: { Accept: "text/html" }, signal: AbortSignal.timeout(15_000) });
 
-const parsed = async (answer) =>
-  new DOMParser().parseFromString(await answer.text(), "text/html");
+const parsed = async (answer) => new DOMParser().parseFromString(await answer.text(), "text/html");
 
 /** The page as a new session gets it has the token that goes with its cookie. */
 async function renewToken(form) {

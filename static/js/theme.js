@@ -19,7 +19,9 @@
     root.dataset.theme = theme;
     try {
       localStorage.setItem("theme", theme);
-    } catch { /* as above */ }
+    } catch {
+      /* as above */
+    }
   };
 
   const chosen = remembered();

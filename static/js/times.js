@@ -1,6 +1,7 @@
 /**
  * Moments, in the locale and time zone of the browser. Pages carry them in UTC, so that they can be
- * read without JavaScript, too: <time datetime="2026-03-01T12:00:00+00:00">01 Mar 2026, 12:00 UTC</time>
+ * read without JavaScript, too: <time datetime="2026-03-01T12:00:00+00:00">01 Mar 2026, 12:00
+ * UTC</time>
  */
 import { setText } from "./dom.js";
 
@@ -12,7 +13,10 @@ const YEAR = { ...DAY, year: "numeric" };
 export function when(date, { now = new Date(), locale, timeZone } = {}) {
   const day = (one) => one.toLocaleDateString("en-CA", { timeZone });
   const isSame = (length) => day(date).slice(0, length) === day(now).slice(0, length);
-  return date.toLocaleString(locale, { ...(isSame(10) ? CLOCK : isSame(4) ? DAY : YEAR), timeZone });
+  return date.toLocaleString(locale, {
+    ...(isSame(10) ? CLOCK : isSame(4) ? DAY : YEAR),
+    timeZone,
+  });
 }
 
 /** To the second, for what is measured. */
@@ -30,5 +34,6 @@ export function setTime(element, date) {
 
 /** Writes every moment in `root` anew. */
 export function localise(root) {
-  for (const element of root.querySelectorAll("time[datetime]")) setTime(element, new Date(element.dateTime));
+  for (const element of root.querySelectorAll("time[datetime]"))
+    setTime(element, new Date(element.dateTime));
 }

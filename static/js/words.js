@@ -1,5 +1,6 @@
 /**
- * What went wrong, in words for people: those of the far side, or `otherwise` when it did not answer.
+ * What went wrong, in words for people: those of the far side, or `otherwise` when it did not
+ * answer.
  */
 import { ConnectionLost, TimedOut } from "wampflask";
 

@@ -13,20 +13,35 @@ function host(title, facts = {}, sample = null) {
   return state;
 }
 
-const titles = (states, by) => ordered(states.map((state) => ({ state })), by).map(({ state }) => state.title);
+const titles = (states, by) =>
+  ordered(
+    states.map((state) => ({ state })),
+    by,
+  ).map(({ state }) => state.title);
 
 test("an older sample never takes the place of a newer one", () => {
   const state = host("db", { version: 3 });
   assert.equal(state.report({ time: 10, version: 3, cpu: 0.1 }), true);
   assert.equal(state.report({ time: 9, version: 3, cpu: 0.9 }), false);
-  assert.equal(state.report({ time: 11, version: 2, cpu: 0.9 }), false, "from before the settings shown");
+  assert.equal(
+    state.report({ time: 11, version: 2, cpu: 0.9 }),
+    false,
+    "from before the settings shown",
+  );
   state.recall({ time: 9, cpu: 0.9 });
   assert.equal(state.value("cpu"), 0.1);
 });
 
 test("what is switched off is not shown, whatever the sample has", () => {
-  const state = host("db", { show_cpus: false }, { time: 1, cpu: 0.5, load: [1], memory: { ratio: 0.5 } });
-  assert.deepEqual([state.value("cpu"), state.value("load"), state.value("memory")], [undefined, undefined, { ratio: 0.5 }]);
+  const state = host(
+    "db",
+    { show_cpus: false },
+    { time: 1, cpu: 0.5, load: [1], memory: { ratio: 0.5 } },
+  );
+  assert.deepEqual(
+    [state.value("cpu"), state.value("load"), state.value("memory")],
+    [undefined, undefined, { ratio: 0.5 }],
+  );
 });
 
 test("hosts are ordered by what is asked, then by name; the unknown comes last", () => {
@@ -45,7 +60,8 @@ test("hosts are ordered by what is asked, then by name; the unknown comes last",
 
 test("a filter wants every word, in title, address or labels", () => {
   const state = host("Web one", { ip: "10.0.0.7", labels: ["Paris"] });
-  for (const filter of ["", " ", "WEB", "paris 0.7", "one web"]) assert.ok(matches(state, filter), filter);
+  for (const filter of ["", " ", "WEB", "paris 0.7", "one web"])
+    assert.ok(matches(state, filter), filter);
   assert.ok(!matches(state, "web two"));
 });
 
@@ -67,7 +83,14 @@ test("what is older than the range is dropped from every column", () => {
   const series = new Series();
   series.load(history([0, 3000], cpu(0.1, 0.2)), ["cpu"]);
   series.add(3700, { cpu: 0.3 });
-  assert.deepEqual([series.times, series.column("cpu"), series.column("cpu", "max")], [[3000, 3700], [0.2, 0.3], [0.2, 0.3]]);
+  assert.deepEqual(
+    [series.times, series.column("cpu"), series.column("cpu", "max")],
+    [
+      [3000, 3700],
+      [0.2, 0.3],
+      [0.2, 0.3],
+    ],
+  );
 });
 
 test("longer ranges have bands and no live points", () => {
@@ -113,6 +136,9 @@ test("each chart finds its numbers in a sample, and none in an empty one", () =>
     temperature: 50,
   });
   for (const { take } of Object.values(KINDS)) {
-    assert.deepEqual(Object.values(take(host("db"))).filter((value) => value !== undefined), []);
+    assert.deepEqual(
+      Object.values(take(host("db"))).filter((value) => value !== undefined),
+      [],
+    );
   }
 });

@@ -4,7 +4,15 @@ import test from "node:test";
 import { delay, pause } from "../../static/js/backoff.js";
 import { pieces } from "../../static/js/chat/links.js";
 import { typing } from "../../static/js/chat/people.js";
-import { bytes, degrees, duration, most, percent, rate, sum } from "../../static/js/monitor/units.js";
+import {
+  bytes,
+  degrees,
+  duration,
+  most,
+  percent,
+  rate,
+  sum,
+} from "../../static/js/monitor/units.js";
 import { clock, spoken } from "../../static/js/player/clock.js";
 import { standing, voters, votes } from "../../static/js/polls/counts.js";
 import { largest } from "../../static/js/polls/fit.js";
@@ -12,8 +20,11 @@ import { own } from "../../static/js/polls/own.js";
 import { exactly, setTime, utc, when } from "../../static/js/times.js";
 
 test("waiting doubles up to a ceiling, and jitter spreads it over all of that", () => {
-  const most = { random: () => 1 };
-  assert.deepEqual([0, 1, 2, 3, 4, 99].map((attempt) => delay(attempt, most)), [1000, 2000, 4000, 8000, 8000, 8000]);
+  const latest = { random: () => 1 };
+  assert.deepEqual(
+    [0, 1, 2, 3, 4, 99].map((attempt) => delay(attempt, latest)),
+    [1000, 2000, 4000, 8000, 8000, 8000],
+  );
   assert.equal(delay(5, { random: () => 0 }), 0);
   assert.equal(delay(1, { base: 300, cap: 500, random: () => 0.5 }), 250);
 });
@@ -27,12 +38,25 @@ test("a pause ends when it is aborted", async () => {
 });
 
 test("addresses in a text end where people mean them to", () => {
-  const links = (text) => pieces(text).filter(([, isAddress]) => isAddress).map(([piece]) => piece);
-  assert.deepEqual(links("see https://a.example/b, and (http://c.example)."), ["https://a.example/b", "http://c.example"]);
-  assert.deepEqual(links("https://en.example/wiki/Live_(music)"), ["https://en.example/wiki/Live_(music)"]);
+  const links = (text) =>
+    pieces(text)
+      .filter(([, isAddress]) => isAddress)
+      .map(([piece]) => piece);
+  assert.deepEqual(links("see https://a.example/b, and (http://c.example)."), [
+    "https://a.example/b",
+    "http://c.example",
+  ]);
+  assert.deepEqual(links("https://en.example/wiki/Live_(music)"), [
+    "https://en.example/wiki/Live_(music)",
+  ]);
   assert.deepEqual(links("https:// javascript:alert(1) ftp://x"), []);
   const text = "a https://b.example! c";
-  assert.equal(pieces(text).map(([piece]) => piece).join(""), text);
+  assert.equal(
+    pieces(text)
+      .map(([piece]) => piece)
+      .join(""),
+    text,
+  );
 });
 
 test("who is typing", () => {
@@ -43,34 +67,62 @@ test("who is typing", () => {
 });
 
 test("numbers have units, and what is not known is a dash", () => {
-  assert.deepEqual([0, 1023, 1024, 1.5 * 1024 ** 3, 2 ** 60].map(bytes), ["0 B", "1023 B", "1.0 KiB", "1.5 GiB", "1024 PiB"]);
+  assert.deepEqual([0, 1023, 1024, 1.5 * 1024 ** 3, 2 ** 60].map(bytes), [
+    "0 B",
+    "1023 B",
+    "1.0 KiB",
+    "1.5 GiB",
+    "1024 PiB",
+  ]);
   assert.deepEqual([percent(0.456), rate(10_240), degrees(45.5)], ["46%", "10 KiB/s", "46 °C"]);
   assert.deepEqual([59, 3600, 90_000].map(duration), ["0 min", "1 h 0 min", "1 d 1 h"]);
-  for (const write of [bytes, percent, rate, degrees, duration]) assert.equal(write(undefined), "–");
+  for (const write of [bytes, percent, rate, degrees, duration])
+    assert.equal(write(undefined), "–");
 });
 
 test("sums and extremes of things, and of none", () => {
   const disks = { a: { used: 1, ratio: 0.5 }, b: { used: 2, ratio: 0.25 } };
-  assert.deepEqual([sum(disks, "used"), sum(disks, "other"), sum(undefined, "used")], [3, 0, undefined]);
-  assert.deepEqual([most(disks, ({ ratio }) => ratio), most({ x: -3 }), most({}), most()], [0.5, -3, undefined, undefined]);
+  assert.deepEqual(
+    [sum(disks, "used"), sum(disks, "other"), sum(undefined, "used")],
+    [3, 0, undefined],
+  );
+  assert.deepEqual(
+    [most(disks, ({ ratio }) => ratio), most({ x: -3 }), most({}), most()],
+    [0.5, -3, undefined, undefined],
+  );
 });
 
 test("positions in a film", () => {
-  assert.deepEqual([7.9, 754, 3723, -1, NaN].map(clock), ["0:07", "12:34", "1:02:03", "0:00", "–:––"]);
+  assert.deepEqual([7.9, 754, 3723, -1, NaN].map(clock), [
+    "0:07",
+    "12:34",
+    "1:02:03",
+    "0:00",
+    "–:––",
+  ]);
   assert.equal(spoken(67), "1 minute 7 seconds");
   assert.equal(spoken(3601), "60 minutes 1 second");
 });
 
 test("counts agree with their nouns", () => {
-  assert.deepEqual([votes(0), votes(1), votes(1200), voters(1)], ["0 votes", "1 vote", "1,200 votes", "1 voter"]);
+  assert.deepEqual(
+    [votes(0), votes(1), votes(1200), voters(1)],
+    ["0 votes", "1 vote", "1,200 votes", "1 voter"],
+  );
 });
 
 test("how a poll stands", () => {
-  const choices = [{ label: "Tea", votes: 2, percent: 67 }, { label: "Milk", votes: 1, percent: 33 }];
+  const choices = [
+    { label: "Tea", votes: 2, percent: 67 },
+    { label: "Milk", votes: 1, percent: 33 },
+  ];
   const poll = { open: true, voters: 3, hidden: false, choices };
   assert.equal(standing(poll), "3 voters. Tea leads with 67%.");
   assert.equal(standing({ ...poll, open: false, hidden: true }), "3 voters, closed.");
-  assert.equal(standing({ ...poll, choices: choices.map((one) => ({ ...one, votes: 2 })) }), "3 voters. Tea and Milk lead with 2 votes each.");
+  assert.equal(
+    standing({ ...poll, choices: choices.map((one) => ({ ...one, votes: 2 })) }),
+    "3 voters. Tea and Milk lead with 2 votes each.",
+  );
   assert.equal(standing({ ...poll, voters: 0 }), "0 voters.");
   assert.equal(standing({ deleted: true }), "This poll was deleted.");
 });
@@ -80,8 +132,14 @@ test("the largest size that holds is found, or the least", () => {
   const found = largest((size) => tried.push(size) && size <= 0.74);
   assert.ok(found > 0.73 && found <= 0.74, String(found));
   assert.ok(tried.length < 10);
-  assert.equal(largest(() => true), 1.3);
-  assert.equal(largest(() => false), 0.2);
+  assert.equal(
+    largest(() => true),
+    1.3,
+  );
+  assert.equal(
+    largest(() => false),
+    0.2,
+  );
 });
 
 test("the reader's own vote lasts until a reset", () => {
@@ -93,7 +151,8 @@ test("the reader's own vote lasts until a reset", () => {
 });
 
 const now = new Date("2026-03-01T12:00:00Z");
-const at = (text, locale = "en-GB", timeZone = "UTC") => when(new Date(text), { now, locale, timeZone });
+const at = (text, locale = "en-GB", timeZone = "UTC") =>
+  when(new Date(text), { now, locale, timeZone });
 
 test("a moment shows as much of its date as is needed", () => {
   assert.equal(at("2026-03-01T09:05:00Z"), "09:05");

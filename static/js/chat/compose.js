@@ -2,7 +2,8 @@
  * The field to write in: Enter sends it, Shift+Enter begins a new line. What is on its way stands
  * below the messages, and stays there while the connection is away.
  *
- * <form data-part="say"> <textarea name="text"> <button> <p data-part="trouble" role="alert"> </form>
+ * <form data-part="say"> <textarea name="text"> <button>
+ *   <p data-part="trouble" role="alert"> </form>
  * <ol data-part="pending">
  */
 import { connection } from "wampflask";
@@ -44,7 +45,7 @@ export function compose(root, label, { said, saying }) {
     },
     refused: (error, text) => {
       complain(words(error));
-      field.value = [text, field.value].filter(Boolean).join("\n"); // nothing that was written is lost
+      field.value = [text, field.value].filter(Boolean).join("\n"); // nothing written is lost
       fit();
     },
     slow: (error) => complain(words(error)),

@@ -2,7 +2,8 @@
  * Puts a form in place of a message's text until it is saved or given up.
  *
  * <li> <p data-part="text"> </li>
- * <template data-part="edit"> <form> <textarea name="text"> <button type="button" data-part="cancel">
+ * <template data-part="edit">
+ *   <form> <textarea name="text"> <button type="button" data-part="cancel">
  */
 import { clone, partsOf } from "../dom.js";
 

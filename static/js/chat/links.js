@@ -34,13 +34,15 @@ export function pieces(text) {
 
 /** Puts `text` into `element`, its addresses as links. */
 export function write(element, text) {
-  element.replaceChildren(...pieces(text).map(([piece, isAddress]) => {
-    if (!isAddress) return document.createTextNode(piece);
-    const link = document.createElement("a");
-    link.href = piece;
-    link.rel = "nofollow noopener noreferrer";
-    link.target = "_blank";
-    link.textContent = piece;
-    return link;
-  }));
+  element.replaceChildren(
+    ...pieces(text).map(([piece, isAddress]) => {
+      if (!isAddress) return document.createTextNode(piece);
+      const link = document.createElement("a");
+      link.href = piece;
+      link.rel = "nofollow noopener noreferrer";
+      link.target = "_blank";
+      link.textContent = piece;
+      return link;
+    }),
+  );
 }

@@ -29,10 +29,18 @@ export class Log extends EventTarget {
     this.toEnd();
   }
 
-  get first() { return Number(this.#list.firstElementChild?.dataset.message ?? 0); }
-  get last() { return Number(this.#list.lastElementChild?.dataset.message ?? 0); }
-  get more() { return this.#more; }
-  get items() { return this.#items.values(); }
+  get first() {
+    return Number(this.#list.firstElementChild?.dataset.message ?? 0);
+  }
+  get last() {
+    return Number(this.#list.lastElementChild?.dataset.message ?? 0);
+  }
+  get more() {
+    return this.#more;
+  }
+  get items() {
+    return this.#items.values();
+  }
   get atEnd() {
     const { scrollHeight, scrollTop, clientHeight } = this.#box;
     return scrollHeight - scrollTop - clientHeight < NEAR;
@@ -69,7 +77,8 @@ export class Log extends EventTarget {
     const item = clone(this.#template);
     this.#draw(item, message);
     let after = this.#list.lastElementChild;
-    while (after && Number(after.dataset.message) > message.id) after = after.previousElementSibling;
+    while (after && Number(after.dataset.message) > message.id)
+      after = after.previousElementSibling;
     if (after) after.after(item);
     else this.#list.prepend(item);
     this.#items.set(message.id, item);

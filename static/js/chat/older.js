@@ -1,4 +1,6 @@
-/** Fetches older messages when the top comes into view, over the same procedure as everything else. */
+/**
+ * Fetches older messages when the top comes into view, over the same procedure as everything else.
+ */
 import { connection } from "wampflask";
 import { partsOf } from "../dom.js";
 

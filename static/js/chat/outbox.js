@@ -1,7 +1,7 @@
 /**
- * What was written and is not stored yet: sent one after another, kept while the connection is away.
- * Each text has a token of its own, so that one whose answer got lost is stored once, however often
- * it is sent.
+ * What was written and is not stored yet: sent one after another, kept while the connection is
+ * away. Each text has a token of its own, so that one whose answer got lost is stored once, however
+ * often it is sent.
  */
 import { delay, pause } from "../backoff.js";
 import { connection } from "wampflask";

@@ -1,7 +1,8 @@
 /**
  * A chat room: puts the parts of this folder together.
  *
- * <section data-behaviour="chat/room" data-label="quiet-otter-42" data-version="17" data-more="true">
+ * <section data-behaviour="chat/room" data-label="quiet-otter-42" data-version="17"
+ *     data-more="true">
  */
 import { partsOf, setLine } from "../dom.js";
 import { words } from "../words.js";

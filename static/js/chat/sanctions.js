@@ -12,21 +12,23 @@ export function sanctions(root, label) {
 
   const draw = (found) => {
     section.hidden = !found.length;
-    part("sanctioned").replaceChildren(...found.map(({ person, banned }) => {
-      const item = document.createElement("li");
-      const name = document.createElement("span");
-      name.textContent = `${person.name} (${banned ? "banned" : "muted"})`;
-      const button = document.createElement("button");
-      button.type = "button";
-      button.className = "button button--quiet";
-      button.textContent = banned ? "Unban" : "Unmute";
-      button.addEventListener("click", async () => {
-        const act = banned ? "unban" : "unmute";
-        draw(await connection.call("chat.moderate", [label, person.id, act]));
-      });
-      item.append(name, button);
-      return item;
-    }));
+    part("sanctioned").replaceChildren(
+      ...found.map(({ person, banned }) => {
+        const item = document.createElement("li");
+        const name = document.createElement("span");
+        name.textContent = `${person.name} (${banned ? "banned" : "muted"})`;
+        const button = document.createElement("button");
+        button.type = "button";
+        button.className = "button button--quiet";
+        button.textContent = banned ? "Unban" : "Unmute";
+        button.addEventListener("click", async () => {
+          const act = banned ? "unban" : "unmute";
+          draw(await connection.call("chat.moderate", [label, person.id, act]));
+        });
+        item.append(name, button);
+        return item;
+      }),
+    );
   };
   return async () => {
     try {

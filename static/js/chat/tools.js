@@ -48,7 +48,8 @@ export class Tools {
       mute: moderates,
       ban: moderates,
     };
-    for (const button of item.querySelectorAll("[data-act]")) button.hidden = !may[button.dataset.act];
+    for (const button of item.querySelectorAll("[data-act]"))
+      button.hidden = !may[button.dataset.act];
     partsOf(item)("menu").hidden = !Object.values(may).some(Boolean);
     item.classList.toggle("msg--mine", mine);
   }

@@ -21,13 +21,16 @@ export class Board {
     this.#part = partsOf(root);
     const rendered = [...this.#part("hosts").children];
     this.#rendered = new Map(rendered.map((element) => [element.dataset.host, element]));
-    this.#seen = new IntersectionObserver((entries) => {
-      for (const { target, isIntersecting } of entries) {
-        const card = this.#cards.get(target.dataset.host);
-        if (card) card.visible = isIntersecting;
-      }
-      this.#painter.schedule();
-    }, { rootMargin: "150px" });
+    this.#seen = new IntersectionObserver(
+      (entries) => {
+        for (const { target, isIntersecting } of entries) {
+          const card = this.#cards.get(target.dataset.host);
+          if (card) card.visible = isIntersecting;
+        }
+        this.#painter.schedule();
+      },
+      { rootMargin: "150px" },
+    );
     const { signal } = this.#controls;
     this.#part("filter").addEventListener("input", () => this.#arrange(), { signal });
     this.#part("sort").addEventListener("change", () => this.#arrange(), { signal });
@@ -90,7 +93,8 @@ export class Board {
 
   *#strokes() {
     if (this.#moved) this.#arrange();
-    for (const card of this.#cards.values()) if (card.visible && card.dirty) yield () => card.draw();
+    for (const card of this.#cards.values())
+      if (card.visible && card.dirty) yield () => card.draw();
   }
 
   /** Filter, order and counts. */
@@ -100,7 +104,10 @@ export class Board {
     const cards = ordered([...this.#cards.values()], this.#part("sort").value);
     const filter = this.#part("filter").value;
     for (const { element, state } of cards) element.hidden = !matches(state, filter);
-    arrange(this.#part("hosts"), cards.map(({ element }) => element));
+    arrange(
+      this.#part("hosts"),
+      cards.map(({ element }) => element),
+    );
     setText(this.#part("summary"), summary(cards.map(({ state }) => state)));
     this.#part("empty").hidden = cards.length > 0;
     this.#part("none").hidden = !cards.length || cards.some(({ element }) => !element.hidden);

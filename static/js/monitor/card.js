@@ -50,7 +50,10 @@ export class Card {
     for (const group of this.groups) group.hidden = !state.shows(group.dataset.group);
     this.#gauge("cpu", state.value("cpu"));
     this.#gauge("memory", state.value("memory")?.ratio);
-    this.#gauge("disk", most(state.value("disks"), ({ ratio }) => ratio ?? 0));
+    this.#gauge(
+      "disk",
+      most(state.value("disks"), ({ ratio }) => ratio ?? 0),
+    );
     setText(this.#part("received"), rate(sum(state.value("network"), "received")));
     setText(this.#part("sent"), rate(sum(state.value("network"), "sent")));
     setText(this.#part("temperature"), degrees(most(state.value("temperatures"))));

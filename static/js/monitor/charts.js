@@ -18,13 +18,21 @@ export class Charts {
     this.#charts = figures.map((figure) => new Chart(figure, KINDS[figure.dataset.chart]));
   }
 
-  load(data) { this.#charts.forEach((chart) => chart.load(data)); }
+  load(data) {
+    this.#charts.forEach((chart) => chart.load(data));
+  }
 
-  add(sample, state) { this.#charts.forEach((chart) => chart.add(sample.time, state)); }
+  add(sample, state) {
+    this.#charts.forEach((chart) => chart.add(sample.time, state));
+  }
 
-  draw() { this.#charts.forEach((chart) => chart.draw()); }
+  draw() {
+    this.#charts.forEach((chart) => chart.draw());
+  }
 
-  stop() { this.#charts.forEach((chart) => chart.destroy()); }
+  stop() {
+    this.#charts.forEach((chart) => chart.destroy());
+  }
 }
 
 class Chart {

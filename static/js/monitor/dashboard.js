@@ -19,10 +19,14 @@ export function connect(root) {
   const board = new Board(root);
   const shown = liveWith("hosts", "samples");
   const followed = [
-    live("monitor.hosts", (rows, changes) => {
-      board.show(rows, changes);
-      shown("hosts");
-    }, { kind: "rows" }),
+    live(
+      "monitor.hosts",
+      (rows, changes) => {
+        board.show(rows, changes);
+        shown("hosts");
+      },
+      { kind: "rows" },
+    ),
     samples("monitor.clientstats.", {
       report: (host, sample) => board.report(host, sample),
       recall: async () => {

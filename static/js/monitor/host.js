@@ -1,6 +1,6 @@
 /**
- * One host's page: numbers as they come, charts with a live right edge, and what is switched off gone
- * at once.
+ * One host's page: numbers as they come, charts with a live right edge, and what is switched off
+ * gone at once.
  *
  * <div data-behaviour="monitor/host" data-host="…" data-history="/hosts/…/history.json"
  *     data-range="1h" data-board="/dashboard/">
@@ -73,12 +73,16 @@ export function connect(root) {
       shown("settings");
       schedule();
     }),
-    live(`monitor.presence.${host}`, ({ online, last_seen }) => {
-      if (online && state.facts.online === false) UPLOADS.forEach(later);
-      state.learn({ online, last_seen });
-      shown("presence");
-      schedule();
-    }, { gone() {} }),
+    live(
+      `monitor.presence.${host}`,
+      ({ online, last_seen }) => {
+        if (online && state.facts.online === false) UPLOADS.forEach(later);
+        state.learn({ online, last_seen });
+        shown("presence");
+        schedule();
+      },
+      { gone() {} },
+    ),
     samples(`monitor.clientstats.${host}`, {
       report(_, sample) {
         if (!state.report(sample)) return;
@@ -93,10 +97,14 @@ export function connect(root) {
     }),
   ];
 
-  onRange(root, (wanted) => {
-    range = wanted;
-    refresh();
-  }, stopped.signal);
+  onRange(
+    root,
+    (wanted) => {
+      range = wanted;
+      refresh();
+    },
+    stopped.signal,
+  );
   const ticker = setInterval(() => document.visibilityState === "visible" && refresh(), REFRESH);
   return () => {
     followed.forEach((one) => one.stop());

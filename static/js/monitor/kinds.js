@@ -1,6 +1,6 @@
 /**
- * What each chart shows: its series with their names, how numbers are written, where the scale ends,
- * and what a host's state adds live. With a prefix, there is a series for each thing found.
+ * What each chart shows: its series with their names, how numbers are written, where the scale
+ * ends, and what a host's state adds live. With a prefix, there is a series for each thing found.
  */
 import { degrees, most, percent, rate, sum } from "./units.js";
 

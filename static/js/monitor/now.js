@@ -19,7 +19,13 @@ export function drawNow(root, state) {
   gauge("memory", memory?.ratio);
   gauge("swap", state.value("swap")?.ratio);
   setText(part("used"), memory ? `${bytes(memory.used)} of ${bytes(memory.total)}` : "–");
-  setText(part("load"), state.value("load")?.map((load) => load.toFixed(2)).join(" ") ?? "–");
+  setText(
+    part("load"),
+    state
+      .value("load")
+      ?.map((load) => load.toFixed(2))
+      .join(" ") ?? "–",
+  );
   setText(part("received"), rate(sum(network, "received")));
   setText(part("sent"), rate(sum(network, "sent")));
   setText(part("read"), rate(sum(io, "read")));
@@ -29,7 +35,10 @@ export function drawNow(root, state) {
   drawCores(part("cores"), state.value("cpus") ?? []);
   drawRows(part("disks"), Object.entries(state.value("disks") ?? {}).map(diskRow));
   const heat = Object.entries(state.value("temperatures") ?? {});
-  drawRows(part("temperatures"), heat.map(([name, value]) => [name, degrees(value)]));
+  drawRows(
+    part("temperatures"),
+    heat.map(([name, value]) => [name, degrees(value)]),
+  );
   if (!heat.length) part("heat").hidden = true;
 }
 

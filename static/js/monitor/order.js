@@ -27,7 +27,10 @@ export function ordered(cards, by) {
 /** Whether every word of a filter stands in a host's title, address or labels. */
 export function matches(state, filter) {
   const text = [state.title, state.facts.ip, ...state.labels].join("\n").toLocaleLowerCase();
-  return filter.toLocaleLowerCase().split(/\s+/).every((word) => text.includes(word));
+  return filter
+    .toLocaleLowerCase()
+    .split(/\s+/)
+    .every((word) => text.includes(word));
 }
 
 /** "2 online · 1 offline" */

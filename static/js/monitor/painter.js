@@ -1,8 +1,8 @@
 /**
- * Draws cards a few times a second, and no longer than a part of a frame at a time: hundreds of hosts
- * leave the page free to scroll.
+ * Draws cards a few times a second, and no longer than a part of a frame at a time: hundreds of
+ * hosts leave the page free to scroll.
  */
-const PACE = 250; // ms between two drawings: each costs a layout and a composition of the whole page
+const PACE = 250; // ms between two drawings: each costs a layout of the whole page
 const BUDGET = 12; // ms of a frame spent on cards; the others follow in the next
 
 export class Painter {
@@ -11,16 +11,21 @@ export class Painter {
   #frame = 0;
   #drawn = 0;
 
-  /** @param {() => Iterable<() => void>} draw makes the strokes of one drawing, one after another */
+  /**
+   * @param {() => Iterable<() => void>} draw makes the strokes of one drawing, one after another
+   */
   constructor(draw) {
     this.#draw = draw;
   }
 
   schedule() {
-    this.#timer ??= setTimeout(() => {
-      this.#timer = null;
-      this.#frame ||= requestAnimationFrame(() => this.#paint());
-    }, Math.max(0, this.#drawn + PACE - performance.now()));
+    this.#timer ??= setTimeout(
+      () => {
+        this.#timer = null;
+        this.#frame ||= requestAnimationFrame(() => this.#paint());
+      },
+      Math.max(0, this.#drawn + PACE - performance.now()),
+    );
   }
 
   stop() {

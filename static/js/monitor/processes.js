@@ -17,7 +17,13 @@ const WORDS = {
   "monitor.error.disabled": "This host is disabled.",
 };
 
-const row = ({ name, user, pid, cpu, memory }) => [name, user, String(pid), percent(cpu), bytes(memory)];
+const row = ({ name, user, pid, cpu, memory }) => [
+  name,
+  user,
+  String(pid),
+  percent(cpu),
+  bytes(memory),
+];
 
 export function connect(section) {
   const part = partsOf(section);

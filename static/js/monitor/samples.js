@@ -4,8 +4,8 @@
  *
  * samples("monitor.clientstats.", { recall: async () => {}, report: (host, sample) => {} })
  *
- * The host comes from the topic, to which the router lets only that host's agent publish; what is in
- * a sample is untrusted.
+ * The host comes from the topic, to which the router lets only that host's agent publish; what is
+ * in a sample is untrusted.
  */
 import { live } from "wampflask";
 
@@ -23,7 +23,9 @@ export function samples(topic, { recall, report }) {
   });
 }
 
-/** @returns {(part: string) => void} to call with each part that is shown; the last marks the page */
+/**
+ * @returns {(part: string) => void} to call with each part that is shown; the last marks the page
+ */
 export function liveWith(...parts) {
   const missing = new Set(parts);
   return (part) => {

@@ -61,7 +61,11 @@ export class Series {
   meet(names) {
     const fresh = names.filter((name) => !this.names.includes(name));
     for (const name of fresh) {
-      for (const kind of KINDS) this.#columns.set(`${kind} ${name}`, this.times.map(() => null));
+      for (const kind of KINDS)
+        this.#columns.set(
+          `${kind} ${name}`,
+          this.times.map(() => null),
+        );
     }
     this.names = [...this.names, ...fresh];
     return fresh.length > 0;

@@ -50,16 +50,23 @@ export class Spark {
       width: 1.5,
       points: { show: false },
     });
-    this.#plot = new uPlot({
-      width,
-      height: HEIGHT,
-      legend: { show: false },
-      cursor: { show: false },
-      padding: [2, 0, 2, 0],
-      axes: [{ show: false }, { show: false }],
-      scales: { x: { range: (_, __, newest) => [newest - SECONDS, newest] }, y: { range: [0, 1] } },
-      series: [{}, line("choice-1", true), line("choice-3", false)],
-    }, data, this.#element);
+    this.#plot = new uPlot(
+      {
+        width,
+        height: HEIGHT,
+        legend: { show: false },
+        cursor: { show: false },
+        padding: [2, 0, 2, 0],
+        axes: [{ show: false }, { show: false }],
+        scales: {
+          x: { range: (_, __, newest) => [newest - SECONDS, newest] },
+          y: { range: [0, 1] },
+        },
+        series: [{}, line("choice-1", true), line("choice-3", false)],
+      },
+      data,
+      this.#element,
+    );
     this.#stop = onTheme(() => this.#plot?.redraw());
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Starts a video in browsers that let no sound out before somebody touched the page: a remote's play
- * then starts it muted (`silenced`), and the first touch on the player brings the sound.
+ * Starts a video in browsers that let no sound out before somebody touched the page: a remote's
+ * play then starts it muted (`silenced`), and the first touch on the player brings the sound.
  */
 export class Autoplay {
   #video;

@@ -27,7 +27,10 @@ export class Deck extends EventTarget {
   #waiting = false;
   #error = null;
 
-  /** @param {HTMLVideoElement} video  @param {{title: string, src: string, type: string}[]} items */
+  /**
+   * @param {HTMLVideoElement} video
+   * @param {{title: string, src: string, type: string}[]} items
+   */
   constructor(video, items) {
     super();
     this.#video = video;
@@ -92,7 +95,9 @@ export class Deck extends EventTarget {
 
   /** To the beginning first, as every player does; from there to the item before. */
   previous() {
-    return this.#video.currentTime > 3 || !this.#index ? this.seek(0) : this.select(this.#index - 1);
+    return this.#video.currentTime > 3 || !this.#index
+      ? this.seek(0)
+      : this.select(this.#index - 1);
   }
 
   touched() {

@@ -46,7 +46,10 @@ export class Following extends EventTarget {
     this.#live.refresh();
   }
 
-  /** Only an answer has the titles of the playlist: they count even if a newer state has overtaken it. */
+  /**
+   * Only an answer has the titles of the playlist: they count even if a newer state has overtaken
+   * it.
+   */
   async #ask(session) {
     const state = await session.call(`player.${this.#player}.status`, [], { timeout: PATIENCE });
     if (this.state) this.#show({ items: state?.items });

@@ -13,11 +13,13 @@ export function markCurrent(buttons, index) {
 export function drawItems(list, template, { items: titles = [], index }) {
   const shown = [...list.querySelectorAll("button")].map((button) => button.textContent);
   if (shown.length !== titles.length || titles.some((title, place) => title !== shown[place])) {
-    list.replaceChildren(...titles.map((title) => {
-      const row = clone(template);
-      row.querySelector("button").textContent = title;
-      return row;
-    }));
+    list.replaceChildren(
+      ...titles.map((title) => {
+        const row = clone(template);
+        row.querySelector("button").textContent = title;
+        return row;
+      }),
+    );
   }
   markCurrent([...list.querySelectorAll("button")], index);
 }

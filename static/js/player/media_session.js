@@ -22,7 +22,9 @@ export function showOnLockScreen(deck) {
   for (const [name, act] of Object.entries(actions)) {
     try {
       session.setActionHandler(name, act);
-    } catch { /* a key that this browser does not know */ }
+    } catch {
+      /* a key that this browser does not know */
+    }
   }
   let title = null;
   return (state) => {

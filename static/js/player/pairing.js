@@ -13,12 +13,17 @@ async function ask(url) {
   for (let failures = 0; ; failures += 1) {
     try {
       return await getJson(url);
-    } catch { /* the site is away: ask again */ }
+    } catch {
+      /* the site is away: ask again */
+    }
     await pause(delay(failures + 1));
   }
 }
 
-/** @returns {Promise<string>} the new id; the connection begins anew, since its ticket claims the old one */
+/**
+ * @returns {Promise<string>} the new id; the connection begins anew, since its ticket claims the
+ *   old one
+ */
 export async function pair(box) {
   const { player, proof, url, qr } = await ask(box.dataset.url);
   const part = partsOf(box);

@@ -18,7 +18,9 @@ import { slider } from "./slider.js";
 const WORDS = {
   connecting: "Connecting…",
   here: "",
-  away: "Player disconnected. This remote reconnects by itself; if the player shows a new code, scan it.",
+  away:
+    "Player disconnected. This remote reconnects by itself. " +
+    "If the player shows a new code, scan it.",
   asleep: "The player isn't responding. Its screen may be asleep.",
   renewed: "The player has a new code. Scan it to reconnect.",
   none: "This remote isn't connected to a player. Open the player on a screen and scan its code.",

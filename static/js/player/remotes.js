@@ -6,7 +6,14 @@ import { connection, publish, register } from "wampflask";
 import { pair } from "./pairing.js";
 
 const ACTIONS = [
-  "play", "pause", "volume", "mute", "seek", "select", "next", "previous",
+  "play",
+  "pause",
+  "volume",
+  "mute",
+  "seek",
+  "select",
+  "next",
+  "previous",
   "status", // last: who finds it finds all
 ];
 const TOGETHER = 60; // ms: changes so close to each other are published once
@@ -61,11 +68,15 @@ export class Remotes extends EventTarget {
     this.#ends = ACTIONS.map((action) =>
       register(`player.${this.#player}.${action}`, (args) => this.#deck[action](...args), {
         refused: (error) => this.#lose(error),
-      }));
-    Promise.all(this.#ends.map(({ ready }) => ready)).then(() => {
-      this.#refusals = 0;
-      this.#is(true);
-    }, () => {}); // #lose has seen to it
+      }),
+    );
+    Promise.all(this.#ends.map(({ ready }) => ready)).then(
+      () => {
+        this.#refusals = 0;
+        this.#is(true);
+      },
+      () => {},
+    ); // #lose has seen to it
     this.#ends.push(connection.use(() => this.changed()));
   }
 

@@ -1,5 +1,6 @@
 /**
- * A slider that sends while it is moved, one call at a time and the last value for sure, and that is not pulled out of a hand.
+ * A slider that sends while it is moved, one call at a time and the last value for sure, and that
+ * is not pulled out of a hand.
  *
  * @param {HTMLInputElement} input type range  @param {(value: number) => Promise} send
  * @returns {(value: number) => void} show a value that came from elsewhere

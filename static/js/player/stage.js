@@ -3,7 +3,7 @@
  *
  * <section data-behaviour="player/stage" data-state="pairing|ready">
  *   <video>  <p data-part="trouble" role="alert" hidden>  <button data-part="sound" hidden>
- *   <ol data-part="items"> <li><button data-src="…" data-type="video/webm">title</button></li> … </ol>
+ *   <ol data-part="items"> <li><button data-src="…" data-type="video/webm">title</button> … </ol>
  *   <div data-part="pairing"> as in pairing.js  <button data-part="renew">
  */
 import { partsOf, setLine } from "../dom.js";
@@ -13,12 +13,17 @@ import { showOnLockScreen } from "./media_session.js";
 import { Remotes } from "./remotes.js";
 
 const STILL_THERE = 5000; // ms between two states while it plays, against drift
-const UNPAIRED = "No remote can connect to this page. Allow cookies for this site, then get a new code.";
+const UNPAIRED =
+  "No remote can connect to this page. Allow cookies for this site, then get a new code.";
 
 export function connect(section) {
   const part = partsOf(section);
   const buttons = [...part("items").querySelectorAll("button")];
-  const items = buttons.map(({ textContent: title, dataset: { src, type } }) => ({ title, src, type }));
+  const items = buttons.map(({ textContent: title, dataset: { src, type } }) => ({
+    title,
+    src,
+    type,
+  }));
   const deck = new Deck(section.querySelector("video"), items);
   const remotes = new Remotes(deck, part("pairing"));
   const lockScreen = showOnLockScreen(deck);

@@ -1,6 +1,6 @@
 /**
- * Refuses a file that is too large before it is sent: a server that refuses it halfway cannot always
- * say why.
+ * Refuses a file that is too large before it is sent: a server that refuses it halfway cannot
+ * always say why.
  *
  * <input type="file" data-max="536870912" data-max-words="537 MB">
  */

@@ -19,7 +19,8 @@ export function connect(line) {
   };
   const hear = ({ detail }) => {
     latest = detail;
-    if (first) first = false; // the page has said it already
+    if (first)
+      first = false; // the page has said it already
     else timer ??= setTimeout(speak, line.textContent ? EVERY : 1000);
   };
   poll.addEventListener("poll:state", hear);

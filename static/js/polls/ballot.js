@@ -5,7 +5,7 @@
  * <form data-behaviour="polls/ballot" data-question="12" data-round="1" data-voted="7">
  *   <h1 data-part="text">  <fieldset data-part="box"> <p data-part="hint">
  *     <div data-part="choices">
- *       <label data-choice="7"><input name="choice" value="7"><span data-part="label">…</span></label>
+ *       <label data-choice="7"><input name="choice" value="7"><span data-part="label">
  *     </div>
  *   </fieldset>
  *   <p data-part="shut" hidden>why one can't vote</p>  <button data-part="send">

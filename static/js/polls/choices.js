@@ -18,15 +18,18 @@ export function connect(box) {
   const list = part("list");
   const input = (row) => row.querySelector("input[type=text]");
 
-  const number = () => [...list.children].forEach((row, place) => {
-    for (const field of row.querySelectorAll("[name], [id], [for]")) {
-      for (const name of ["name", "id", "for"]) {
-        if (field.hasAttribute(name)) field.setAttribute(name, field.getAttribute(name).replace(/-\d+-/, `-${place}-`));
+  const number = () =>
+    [...list.children].forEach((row, place) => {
+      for (const field of row.querySelectorAll("[name], [id], [for]")) {
+        for (const name of ["name", "id", "for"]) {
+          if (field.hasAttribute(name))
+            field.setAttribute(name, field.getAttribute(name).replace(/-\d+-/, `-${place}-`));
+        }
       }
-    }
-    row.querySelector("label").textContent = `Choice ${place + 1}`;
-    for (const text of row.querySelectorAll("button .only-read")) text.textContent = text.textContent.replace(/\d+/, place + 1);
-  });
+      row.querySelector("label").textContent = `Choice ${place + 1}`;
+      for (const text of row.querySelectorAll("button .only-read"))
+        text.textContent = text.textContent.replace(/\d+/, place + 1);
+    });
 
   const isFull = () => list.children.length >= Number(box.dataset.most);
   const addAfter = (before) => {
@@ -34,7 +37,8 @@ export function connect(box) {
     row.querySelectorAll(".errors").forEach((note) => note.remove());
     for (const field of row.querySelectorAll("input")) {
       field.value = "";
-      for (const name of ["aria-invalid", "aria-describedby", "autofocus"]) field.removeAttribute(name);
+      for (const name of ["aria-invalid", "aria-describedby", "autofocus"])
+        field.removeAttribute(name);
     }
     before.after(row);
     return row;
@@ -47,7 +51,10 @@ export function connect(box) {
   const moves = {
     up: (row) => (row.previousElementSibling?.before(row), "Moved up."),
     down: (row) => (row.nextElementSibling?.after(row), "Moved down."),
-    remove: (row) => (list.children.length > 1 ? row.remove() : (input(row).value = ""), "Choice removed."),
+    remove: (row) => (
+      list.children.length > 1 ? row.remove() : (input(row).value = ""),
+      "Choice removed."
+    ),
   };
 
   const click = (event) => {
@@ -56,7 +63,8 @@ export function connect(box) {
     const action = button.dataset.act;
     const row = button.closest("li");
     if (action === "add") {
-      if (isFull()) part("notice").textContent = `A poll can have up to ${box.dataset.most} choices.`;
+      if (isFull())
+        part("notice").textContent = `A poll can have up to ${box.dataset.most} choices.`;
       else done(input(addAfter(list.lastElementChild)), ADDED);
       return;
     }
@@ -76,7 +84,12 @@ export function connect(box) {
     if (event.key === "Enter") {
       event.preventDefault(); // it would send the form
       enter(row);
-    } else if (event.key === "Backspace" && !event.repeat && !event.target.value && list.children.length > 1) {
+    } else if (
+      event.key === "Backspace" &&
+      !event.repeat &&
+      !event.target.value &&
+      list.children.length > 1
+    ) {
       event.preventDefault(); // it would delete a letter of the row before
       const neighbour = row.previousElementSibling ?? row.nextElementSibling;
       done(input(neighbour), moves.remove(row));

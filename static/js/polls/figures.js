@@ -17,7 +17,9 @@ export function drawQuestion(heading, text) {
   heading.classList.toggle("is-long", text.length > LONG);
 }
 
-/** <strong data-part="total">12</strong> <span data-part="noun">voters</span>, somewhere in `root` */
+/**
+ * <strong data-part="total">12</strong> <span data-part="noun">voters</span>, somewhere in `root`
+ */
 export function drawTally(root, { voters }) {
   const part = partsOf(root);
   const total = part("total");

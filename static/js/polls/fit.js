@@ -23,7 +23,8 @@ export function largest(holds) {
 export function connect(place) {
   const poll = place.closest('[data-behaviour="polls/results"]');
   let wording = "";
-  const holds = () => place.scrollHeight <= place.clientHeight && place.scrollWidth <= place.clientWidth;
+  const holds = () =>
+    place.scrollHeight <= place.clientHeight && place.scrollWidth <= place.clientWidth;
   const holdsAt = (size) => {
     poll.style.setProperty("--fit", size);
     return holds();

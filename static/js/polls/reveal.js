@@ -3,7 +3,8 @@
  *
  * <div data-behaviour="polls/results"> …
  *   <button type="button" data-behaviour="polls/reveal" aria-pressed="false" hidden> </div>
- * The poll's element carries data-veiled while counts are held back; the style sheet covers the bars.
+ * The poll's element carries data-veiled while counts are held back; the style sheet covers the
+ * bars.
  */
 export function connect(button) {
   const poll = button.closest('[data-behaviour="polls/results"]');
