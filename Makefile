@@ -8,7 +8,7 @@ NPM := PATH="$$PATH:$(CURDIR)/$(BIN)" npm run --silent
 $(foreach name,PORT WAMP_PORT INSTANCE,$(if $(value $(name)),$(eval export $(name))))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint format bench dist pins clean
+.PHONY: help setup run test test-fast lint format bench dist pins clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +22,10 @@ run: ## set up what is missing and run the site; PORT=8080 WAMP_PORT=8081 INSTAN
 
 test: lint ## lint, then every test (routers, browsers, packaging), two files at a time: TEST_PROCESSES=2
 	@$(BIN)/python -m pytest --numprocesses $(or $(TEST_PROCESSES),2) --dist loadfile
+
+test-fast: ## the tests that take no longer than a minute together: no browser, nothing that is killed
+	@$(BOOTSTRAP) test
+	@$(BIN)/python -m pytest --numprocesses $(or $(TEST_PROCESSES),2) --dist loadfile -m "not slow"
 
 lint: ## ruff, prettier, eslint and mypy strict, tests included
 	@$(BOOTSTRAP) test

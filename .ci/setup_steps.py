@@ -30,7 +30,7 @@ ROUTER = ROOT / ".crossbar" / "venv"
 MODULES = ROOT / "node_modules"
 VENDOR = ROOT / "static" / "vendor"
 NEEDED_BYTES = 1_500_000_000
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 OFFLINE = re.compile(
     r"NewConnectionError|Max retries|Could not fetch URL|No matching distribution|Could not find a version"
     r"|ENOTFOUND|ECONNREFUSED|ECONNRESET|ETIMEDOUT|EAI_AGAIN|ConnectTimeout|network"
@@ -211,7 +211,7 @@ def ensure_npm() -> str:
 
 
 def npm_step(mode: str) -> Step | None:
-    """The step that fetches what pages load, and for `test` also builds, formats and lints them."""
+    """The step that fetches what pages load, and for `test` also what builds, formats and lints it."""
     text = digest(ROOT / "package.json")
     stamp, full = (MODULES / f".{name}.stamp" for name in ("vendor", "dev"))
     if VENDOR.is_dir() and (stamped(full, text) or (mode == "run" and stamped(stamp, text))):
@@ -247,21 +247,22 @@ def has_browser() -> bool:
 
 
 def ensure_browser() -> None:
-    """Let Playwright fetch its Chromium; where that is refused, take the distribution's."""
+    """Let Playwright fetch its Chromium without windows; where that is refused, take the distribution's."""
     log = SITE / "browser.log"
     try:
-        run([str(SITE / "bin" / "playwright"), "install", "chromium"], log, "fetching Chromium")
+        run([str(SITE / "bin" / "playwright"), "install", "--only-shell", "chromium"], log, "fetching Chromium")
         (SITE / ".browser.stamp").touch()
     except SetupError as refused:
         if os.geteuid() != 0 or not shutil.which("apt-get"):
             raise SetupError(
                 "the browser tests need Chromium, and Playwright could not fetch it. "
-                "Install your system's chromium package, or name one with CHROMIUM=/path/to/it, and try again."
+                "Install your system's package chromium-headless-shell or chromium, "
+                "or name one with CHROMIUM=/path/to/it, and try again."
             ) from refused
         env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
         run(["apt-get", "update", "-q"], log, "reading Debian's package list", env)
         options = ["-q", "-y", "--no-install-recommends"]
-        run(["apt-get", "install", *options, "chromium"], log, "installing Debian's chromium", env)
+        run(["apt-get", "install", *options, "chromium-headless-shell"], log, "installing Debian's chromium", env)
 
 
 def browser_step() -> Step | None:

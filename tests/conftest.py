@@ -1,4 +1,4 @@
-"""What every test shares: the watch over threads that a test leaves behind."""
+"""What every test shares: the watch over threads that a test leaves behind, and which tests are slow."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +19,24 @@ SETTLE = 5.0
 
 _LASTING = ("CrochetReactor", "CrochetLogWriter", "CrochetShutdownWatchdog", "wamp-", "wampflask-", "PoolThread")
 """Threads of the one reactor of this process, and daemon threads of apps that were connected to it."""
+
+_HERE = Path(__file__).parent
+_SLOW = ("reliability", "core/reliability", "run", "browser", "core/live", "agent", "core/processes")
+"""Folders whose tests start programs, kill them, or drive a browser. The longest tests are in the first."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the slow ones, and begin with them: then no process waits at the end for another's last file."""
+    for item in items:
+        if _folder_of(item) < len(_SLOW):
+            item.add_marker("slow")
+    items.sort(key=_folder_of)
+
+
+def _folder_of(item: pytest.Item) -> int:
+    """Its place in ``_SLOW``, or one behind the last."""
+    path = item.path
+    return next((n for n, folder in enumerate(_SLOW) if path.is_relative_to(_HERE / folder)), len(_SLOW))
 
 
 @pytest.fixture(autouse=True)

@@ -15,6 +15,7 @@ import pytest
 from flask import Flask
 from flask_migrate import downgrade, upgrade
 from flask_security.utils import hash_password
+from jinja2.bccache import Bucket, BytecodeCache
 
 from tests.apps.visiting import ADMIN, USER, Visitor
 from wampflask.apps import create_app
@@ -23,12 +24,34 @@ from wampflask.apps.extensions import db
 from wampflask.memory import MemoryRealm, in_memory
 
 OTHER_DATABASE = os.environ.get("TEST_DATABASE_URL", "")
+CHEAP = {"argon2__time_cost": 1, "argon2__memory_cost": 64, "argon2__parallelism": 1}
+"""A log-in costs a fifth of a second otherwise."""
+
+
+class InMemory(BytecodeCache):
+    """Templates that one app of this process has compiled, for all the others."""
+
+    def __init__(self) -> None:
+        self._compiled: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if (code := self._compiled.get(bucket.key)) is not None:
+            bucket.bytecode_from_string(code)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._compiled[bucket.key] = bucket.bytecode_to_string()
+
+
+TEMPLATES = InMemory()
 
 
 def make(folder: Path, **config: Any) -> Flask:
     """The site in ``folder``; an unexpected error ends the test."""
     database = {"WAMPFLASK_DATABASE_URL": OTHER_DATABASE} if OTHER_DATABASE else {}
-    return create_app({"INSTANCE": folder, "TESTING": True, "PROPAGATE_EXCEPTIONS": True, **database, **config})
+    own = {"TESTING": True, "PROPAGATE_EXCEPTIONS": True, "SECURITY_PASSWORD_HASH_PASSLIB_OPTIONS": CHEAP}
+    app = create_app({"INSTANCE": folder, **own, **database, **config})
+    app.jinja_env.bytecode_cache = TEMPLATES
+    return app
 
 
 def populate(app: Flask) -> None:

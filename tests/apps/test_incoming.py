@@ -18,6 +18,7 @@ from tests.apps.visiting import Visitor, ask
 from wampflask.memory import in_memory
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.filterwarnings("ignore:Yielding raw tuples from iter_choices:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:Passing SelectField choices as tuples:DeprecationWarning"),
 ]

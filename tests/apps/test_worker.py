@@ -26,6 +26,8 @@ from wampflask.apps.player import media
 from wampflask.router.wire import wait_until
 from wampflask.testing import free_port
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 WORKERS, THREADS, CONNECTIONS = 2, 2, 100
 EACH = 25  # slow clients of a kind

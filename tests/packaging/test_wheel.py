@@ -63,6 +63,8 @@ import flask
 import wampflask
 from wampflask.testing import in_memory
 
+pytestmark = pytest.mark.slow
+
 app = flask.Flask(__name__, instance_path=str(Path("instance").absolute()))
 app.secret_key = "of a test, and long enough for it"
 wamp = wampflask.WAMP(app)

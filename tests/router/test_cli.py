@@ -30,6 +30,8 @@ from flask import Flask
 from wampflask import WAMP, Permission
 from wampflask.tickets import ensure_key
 
+pytestmark = pytest.mark.slow
+
 folder = os.environ["INSTANCE"]
 app = Flask("cli_app", instance_path=folder)
 ensure_key(Path(folder))

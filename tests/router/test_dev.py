@@ -32,6 +32,8 @@ APP = """
 from flask import Flask
 from wampflask import WAMP
 
+pytestmark = pytest.mark.slow
+
 wamp = WAMP()
 app = Flask(__name__)
 wamp.init_app(app)

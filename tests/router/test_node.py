@@ -22,6 +22,8 @@ from wampflask.router.wire import Refused, Wire, wait_until
 from wampflask.testing import RouterNode
 from wampflask.tickets import revoke
 
+pytestmark = pytest.mark.slow
+
 
 def processes_of(folder: Path) -> list[int]:
     """Processes whose working directory or command names ``folder``."""

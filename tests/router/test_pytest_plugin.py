@@ -11,6 +11,8 @@ import pytest
 from flask import Flask
 from wampflask import WAMP
 
+pytestmark = pytest.mark.slow
+
 pytest_plugins = ["wampflask.pytest_plugin"]
 
 declared = WAMP()

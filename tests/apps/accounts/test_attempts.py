@@ -18,6 +18,8 @@ from wampflask.apps.accounts.attempts import BEHIND_ONE_ADDRESS
 from wampflask.apps.counts import SharedCounts
 from wampflask.memory import in_memory
 
+pytestmark = pytest.mark.slow
+
 LIMIT = 2
 NEW = "a brand new secret"
 HOME, ELSEWHERE = "203.0.113.5", "203.0.113.6"

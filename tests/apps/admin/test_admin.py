@@ -19,6 +19,7 @@ from wampflask.memory import MemoryRealm
 
 # Flask-Admin 2.2.1 still speaks to WTForms 3.3 as to older ones; the words are WTForms's own.
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.filterwarnings("ignore:Yielding raw tuples from iter_choices:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:Passing SelectField choices as tuples:DeprecationWarning"),
 ]

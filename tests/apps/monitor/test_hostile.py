@@ -39,6 +39,8 @@ from wampflask.router.wire import (
 )
 from wampflask.testing import RouterNode
 
+pytestmark = pytest.mark.slow
+
 Answer = Callable[[int, list[Any]], Message | None]
 HUGE = 10**40
 ABSURD_CLOCKS = (1e308, 1e12, -1e12, 2**52, 0, "now", True, None)

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
@@ -17,6 +18,8 @@ from wampflask.apps.extensions import db
 from wampflask.apps.polls import live, service, voting
 from wampflask.apps.polls.models import Pick, Question, Vote
 from wampflask.memory import MemoryRealm
+
+pytestmark = pytest.mark.slow
 
 THREADS = 8
 

@@ -22,6 +22,8 @@ from wampflask.apps.polls.models import Visibility
 from wampflask.router.wire import CALL, ERROR, EVENT, GOODBYE, PUBLISH, SUBSCRIBE, SUBSCRIBED, Refused, Wire, WireError
 from wampflask.testing import RouterNode
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def node(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RouterNode]:
