@@ -63,7 +63,7 @@ def test_axe_after_a_vote_and_an_error(open_page: OpenPage, admin: Admin, troubl
     expect(page.get_by_text("Your vote is counted.")).to_be_visible()
     problems = serious(page)
     page.goto("/login")
-    page.get_by_label("Email Address").fill("nobody@example.org")
+    page.get_by_label("Email address").fill("nobody@example.org")
     page.get_by_label("Password").fill("not the password")
     page.get_by_role("button", name="Log in").click()
     expect(page.get_by_role("alert")).to_be_visible()

@@ -94,7 +94,7 @@ def test_a_refused_form_begins_at_its_first_error(open_page: OpenPage, troubles:
 def test_a_failed_log_in_begins_at_the_error(open_page: OpenPage, troubles: Troubles) -> None:
     troubles.expect("200 (OK)")
     page = open_page("/login")
-    page.get_by_label("Email Address").fill("nobody@example.org")
+    page.get_by_label("Email address").fill("nobody@example.org")
     page.get_by_label("Password").fill("not the password")
     page.get_by_role("button", name="Log in").click()
     expect(page.get_by_role("alert")).to_be_focused()

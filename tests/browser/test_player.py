@@ -393,7 +393,7 @@ def test_another_login_has_another_code(
     remote = open_remote(player)
     old = player.id
     login = open_page("/login", of=player.page)
-    login.get_by_label("Email Address").fill(site.admin_email)
+    login.get_by_label("Email address").fill(site.admin_email)
     login.get_by_label("Password").fill(site.admin_password)
     login.get_by_role("button", name="Log in").click()
     expect(login.get_by_role("button", name="Log out")).to_be_visible()
