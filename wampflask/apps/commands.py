@@ -14,6 +14,8 @@ from flask_security.utils import hash_password
 from wampflask.changes import unnoticed
 
 from .accounts import service as accounts
+from .actor import ADMIN
+from .errors import SiteError
 from .extensions import db
 from .monitor.alerts import first_rules
 from .polls import samples
@@ -81,8 +83,8 @@ def _ensure_admin(email: str) -> AdminAnswer:
         return AdminAnswer(email=admin.email, password=None)
     password = accounts.generate_password()
     try:
-        user = accounts.create_user(session, email, hash_password(password), [accounts.ADMIN])
-    except accounts.AccountError as error:
+        user = accounts.create_user(session, email, hash_password(password), [ADMIN])
+    except SiteError as error:
         raise click.ClickException(str(error)) from None
     return AdminAnswer(email=user.email, password=password)
 

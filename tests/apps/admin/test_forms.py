@@ -13,7 +13,7 @@ from sqlalchemy import inspect, select
 from tests.apps.admin.forms import Form
 from tests.apps.monitor.hosts import FakeHost
 from tests.apps.visiting import Visitor, ask
-from wampflask.apps.backoffice import SiteModelView
+from wampflask.apps.admin_views import SiteModelView
 from wampflask.apps.extensions import db
 from wampflask.apps.monitor import service
 from wampflask.apps.monitor.models import AlertRule, Channel, EnrolToken, Host, Metric

@@ -110,7 +110,7 @@ class Agent:
         answers = self.fake.post().json or {}
         self.wire = Wire(node.ws_url).join(answers["realm"], answers["ticket"])
         for procedure in (contract.CONFIGURE, contract.WATCH):
-            registered = self.wire.ask(REGISTER, contract.on_agent(procedure, self.fake.host))
+            registered = self.wire.ask(REGISTER, contract.for_host(procedure, self.fake.host))
             assert registered[0] == REGISTERED, registered
             self._procedures[registered[2]] = procedure
         self._answers: dict[int, Message] = {}
@@ -280,4 +280,4 @@ def test_a_version_that_cannot_be_is_a_refusal(app: Flask, realm: MemoryRealm, a
     realm.answer(f"monitor.host.{host.host}.configure", lambda _config: {"accepted": True, "version": version})
     page = f"/hosts/{host.host}/"
     answer = admin.post(f"{page}settings", {"frequency": "7", "handover": "10"}, form=page, follow_redirects=True)
-    assert "its answer cannot be understood" in answer.text
+    assert "its answer could not be read" in answer.text

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from flask_security import EmailValidateException, MailUtil
 
-from .service import AccountError, normal_email
+from wampflask.apps.errors import Invalid
+
+from .service import normal_email
 
 
 class Addresses(MailUtil):
@@ -14,7 +16,7 @@ class Addresses(MailUtil):
         """:raises EmailValidateException: it is no address."""
         try:
             return normal_email(email)
-        except AccountError as error:
+        except Invalid as error:
             raise EmailValidateException(str(error)) from None
 
     def validate(self, email: str) -> str:

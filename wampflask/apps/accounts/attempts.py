@@ -18,11 +18,12 @@ from flask_security import current_user
 from limits import RateLimitItem, parse_many
 from werkzeug.exceptions import TooManyRequests
 
+from wampflask.apps.errors import Invalid
 from wampflask.apps.extensions import limiter
 from wampflask.apps.headers import ACCOUNTS
 from wampflask.apps.network import client_network
 
-from .service import AccountError, normal_email
+from .service import normal_email
 
 BEHIND_ONE_ADDRESS = 5
 """Times the attempts for one account that an address has in all: several people may share it."""
@@ -89,7 +90,7 @@ def _account() -> str:
     typed = (request.get_json() if request.is_json else request.form).get("email", "")
     try:
         typed = normal_email(typed)
-    except AccountError:
+    except Invalid:
         typed = typed.strip()
     return typed.casefold()
 

@@ -12,6 +12,7 @@ import click
 from flask.cli import AppGroup
 from flask_security.utils import hash_password
 
+from wampflask.apps.errors import SiteError
 from wampflask.apps.extensions import db
 
 from . import service
@@ -33,7 +34,7 @@ def _plainly(function: Callable[P, R]) -> Callable[P, R]:
         try:
             result = function(*args, **kwargs)
             db.session.commit()
-        except service.AccountError as error:
+        except SiteError as error:
             db.session.rollback()
             raise click.ClickException(str(error)) from None
         return result

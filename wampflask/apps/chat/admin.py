@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from flask_sqlalchemy import SQLAlchemy
 
-from wampflask.apps.backoffice import SiteModelView, ToLookAt
+from wampflask.apps.admin_views import ReadOnlyView, SiteModelView
 
 from . import live
 from .models import Message, Person, Room, Sanction
 
 
-class RoomView(ToLookAt):
+class RoomView(ReadOnlyView):
     """Rooms."""
 
     column_list = ("label", "last", "created_at")
@@ -18,7 +18,7 @@ class RoomView(ToLookAt):
     column_default_sort = ("id", True)
 
 
-class MessageView(ToLookAt):
+class MessageView(ReadOnlyView):
     """What was said."""
 
     column_list = ("room", "number", "name", "text", "said_at", "edited", "deleted")
@@ -26,7 +26,7 @@ class MessageView(ToLookAt):
     column_default_sort = ("id", True)
 
 
-class PersonView(ToLookAt):
+class PersonView(ReadOnlyView):
     """Names."""
 
     column_list = ("name", "authid", "moderator", "created_at")
@@ -34,7 +34,7 @@ class PersonView(ToLookAt):
     column_default_sort = ("id", True)
 
 
-class SanctionView(ToLookAt):
+class SanctionView(ReadOnlyView):
     """Who is muted or banned; deleting one lifts it."""
 
     can_delete = True
@@ -42,7 +42,7 @@ class SanctionView(ToLookAt):
 
     def on_model_delete(self, model: Sanction) -> None:
         """The person's open pages let them write again."""
-        live.tell_muted(model.room, model.person)
+        live.announce_mute(model.room, model.person)
 
 
 def chat_views(db: SQLAlchemy) -> list[SiteModelView]:

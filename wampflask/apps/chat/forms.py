@@ -8,7 +8,7 @@ from flask_wtf import FlaskForm
 from wtforms import HiddenField, StringField, TextAreaField
 from wtforms.validators import Length
 
-from .names import NAME_MAX, TEXT_MAX, TOKEN_MAX
+from .validation import NAME_MAX, TEXT_MAX, TOKEN_MAX
 
 
 class SayForm(FlaskForm):  # type: ignore[misc]

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from wampflask.apps.db import Base, UTCDateTime, now
 
-from .names import LABEL_MAX, NAME_MAX, TEXT_MAX, TOKEN_MAX
+from .validation import LABEL_MAX, NAME_MAX, TEXT_MAX, TOKEN_MAX
 
 
 def new_key() -> str:
@@ -40,8 +40,8 @@ class Room(Base):
 class Person(Base):
     """Somebody who has been in a room, by the authid of their ticket; one name for all rooms.
 
-    ``folded`` is the name as names are compared (``names.fold``); ``full_at`` is when their allowance of messages will
-    be whole again, seconds since the epoch.
+    ``folded`` is the name as names are compared (``validation.fold``); ``full_at`` is when their rate limit will be
+    unused again, seconds since the epoch.
     """
 
     __tablename__ = "chat_person"

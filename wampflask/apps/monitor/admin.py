@@ -15,14 +15,15 @@ from flask_wtf import FlaskForm
 from wtforms import SelectField, StringField, SubmitField
 from wtforms.validators import Length, Optional
 
-from wampflask.apps.backoffice import SiteModelView, ToLookAt
+from wampflask.apps.admin_views import ReadOnlyView, SiteModelView
+from wampflask.apps.errors import Invalid, NotFound
 from wampflask.apps.extensions import db as database
 from wampflask.apps.extensions import wamp
 from wampflask.apps.fields import NumberField
 
 from . import contract, notify, push, service
 from .forms import GROUPS, LABELS, seconds_between
-from .models import SWITCHES, Alert, AlertRule, Channel, EnrolToken, Host, MonitorError, NotFound, Notice
+from .models import SWITCHES, Alert, AlertRule, Channel, EnrolToken, Host, Notice
 
 SAID_ONE_BY_ONE = 10
 """Results of a bulk edit that are told host by host, at most."""
@@ -81,7 +82,6 @@ def _title(_view: Any, _context: Any, model: Host, _name: str) -> str:
 class HostView(SiteModelView):
     """Hosts; they appear by enrolling."""
 
-    refusals = (MonitorError,)
     can_create = False
     column_list = ("name", "settings", "online", "last_seen", "frequency", "disabled", *SWITCHES, "labels", "ip")
     column_formatters = {"settings": _application, "name": _title}  # noqa: RUF012 - Flask-Admin's way of declaring
@@ -122,7 +122,7 @@ class HostView(SiteModelView):
             try:
                 service.edit_many(session, hosts, form.values())
                 session.commit()
-            except MonitorError as error:
+            except Invalid as error:
                 session.rollback()
                 flash(str(error), "error")
             else:
@@ -143,7 +143,6 @@ class TokenView(SiteModelView):
 class RuleView(SiteModelView):
     """When to alarm."""
 
-    refusals = (MonitorError,)
     column_list = ("name", "metric", "threshold", "seconds", "labels", "hosts", "enabled")
     form_columns = ("name", "metric", "threshold", "seconds", "labels", "hosts", "enabled")
     column_descriptions = {  # noqa: RUF012 - Flask-Admin's way of declaring
@@ -155,7 +154,6 @@ class RuleView(SiteModelView):
 class ChannelView(SiteModelView):
     """Where alerts are sent."""
 
-    refusals = (MonitorError,)
     column_list = ("name", "enabled", "quiet_from", "quiet_to", "time_zone")
     form_columns = ("name", "address", "enabled", "quiet_from", "quiet_to", "time_zone")
     list_template = "admin/channels.html"
@@ -199,7 +197,7 @@ class AlertView(SiteModelView):
     can_edit = False
 
 
-class NoticeView(ToLookAt):
+class NoticeView(ReadOnlyView):
     """What was sent: to look at."""
 
     column_list = ("alert", "channel", "resolved", "state", "attempts", "due_at", "sent_at", "error")

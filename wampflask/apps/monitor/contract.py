@@ -37,6 +37,7 @@ from wampflask import Permission
 from wampflask.permissions import PAGES
 
 ROLE = "agent"
+_AGENT = f"{ROLE}:"
 """Of an agent's ticket; ``tickets.mint(ROLE, authid(host), host=host)``."""
 
 WATCHERS = ("user", "admin")
@@ -411,9 +412,14 @@ class Presence(TypedDict):
 
 def authid(host: str) -> str:
     """Of an agent's session."""
-    return f"agent:{host}"
+    return f"{_AGENT}{host}"
 
 
-def on_agent(uri: str, host: str) -> str:
-    """One of the agent's procedures, or its own topic, for ``host``."""
+def host_of(authid: str) -> str:
+    """The host of an agent's authid; "" for any other authid."""
+    return authid.removeprefix(_AGENT) if authid.startswith(_AGENT) else ""
+
+
+def for_host(uri: str, host: str) -> str:
+    """One of the agent's procedures, or a host's topic, for ``host``."""
     return uri.replace("{host}", host).replace("<host>", host)

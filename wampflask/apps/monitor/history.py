@@ -16,7 +16,9 @@ from sqlalchemy import delete, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from .models import Host, NotFound, Reading, Rollup
+from wampflask.apps.errors import NotFound
+
+from .models import Host, Reading, Rollup
 from .samples import EARLIEST, Values, newest, series_of
 
 RAW_KEPT = 3600

@@ -56,4 +56,4 @@ def _bearer() -> str:
 
 
 def _refuse(refusal: service.Refused) -> Response:
-    return make_response(jsonify(error=refusal.error, reason=refusal.reason), refusal.status)
+    return make_response(jsonify(error=refusal.code, reason=str(refusal)), refusal.status)

@@ -13,8 +13,8 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 from sqlalchemy import func, select
 
+from wampflask.apps.access import is_admin
 from wampflask.apps.extensions import db, limiter, wamp
-from wampflask.apps.guard import is_admin
 from wampflask.apps.headers import mark_private
 
 from .models import Alert, Host

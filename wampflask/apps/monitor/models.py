@@ -24,6 +24,8 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
 from wampflask.apps.db import Base, UTCDateTime, now, text_enum
+from wampflask.apps.errors import Invalid
+from wampflask.apps.text import one_line, required_line
 
 from .contract import DEFAULT_CONFIG, FREQUENCY, HANDOVER
 
@@ -35,18 +37,6 @@ LASTS_MAX = 86_400
 """Seconds that a rule waits before it alarms, at most."""
 SWITCHES = ("show_cpus", "show_memory", "show_disk", "show_network", "show_temperatures", "show_system")
 CONFIG_FIELDS = ("disabled", "frequency", "handover", *SWITCHES)
-
-
-class MonitorError(Exception):
-    """What was asked cannot be done; the text says why, for the person who asked. ``uri``: its name in WAMP."""
-
-    uri = "monitor.error.invalid"
-
-
-class NotFound(MonitorError):
-    """There is no such host."""
-
-    uri = "monitor.error.not_found"
 
 
 class Host(Base):
@@ -114,7 +104,7 @@ class Host(Base):
     def _check_seconds(self, key: str, value: float | None) -> float:
         low, high = FREQUENCY if key == "frequency" else HANDOVER
         if value is None or not low <= value <= high:
-            raise MonitorError(f"{key} must be {low:g} to {high:g} seconds, not {value}.")
+            raise Invalid(f"{key} must be {low:g} to {high:g} seconds, not {value}.")
         return float(value)
 
     @validates("name")
@@ -125,7 +115,7 @@ class Host(Base):
     def _check_notes(self, _key: str, value: str | None) -> str:
         text = (value or "").replace("\r\n", "\n")  # browsers send the first
         if len(text) > NOTES_MAX:
-            raise MonitorError(f"Notes are too long: at most {NOTES_MAX} characters.")
+            raise Invalid(f"Notes are too long: at most {NOTES_MAX} characters.")
         return text
 
     @validates("labels")
@@ -140,22 +130,16 @@ def _raise_version(_mapper: Any, _connection: Any, host: Host) -> None:
         host.config_version += 1
 
 
-def one_line(value: str | None, longest: int) -> str:
-    """Text without line breaks and invisible characters, cut to ``longest``."""
-    text = " ".join("".join(c if c.isprintable() else " " for c in value or "").split())
-    return text[:longest]
-
-
 def normal_labels(value: str | None) -> str:
     """Labels as they are kept: lower case, each once, sorted, joined by ``", "``.
 
-    :raises MonitorError: too many, or too long.
+    :raises Invalid: too many, or too long.
     """
     found = sorted({one_line(part, NAME_MAX).lower() for part in re.split(r"[,;\n]", value or "")} - {""})
     if len(found) > LABELS_MAX:
-        raise MonitorError(f"A host has at most {LABELS_MAX} labels, not {len(found)}.")
+        raise Invalid(f"A host has at most {LABELS_MAX} labels, not {len(found)}.")
     if any(len(label) > LABEL_MAX for label in found):
-        raise MonitorError(f"A label has at most {LABEL_MAX} characters.")
+        raise Invalid(f"A label has at most {LABEL_MAX} characters.")
     return ", ".join(found)
 
 
@@ -259,9 +243,7 @@ class AlertRule(Base):
 
     @validates("name")
     def _check_name(self, _key: str, value: str | None) -> str:
-        if not (text := one_line(value, NAME_MAX)):
-            raise MonitorError("A rule needs a name.")
-        return text
+        return required_line(value, "A rule's name", NAME_MAX)
 
     @validates("labels")
     def _check_labels(self, _key: str, value: str | None) -> str:
@@ -270,13 +252,13 @@ class AlertRule(Base):
     @validates("threshold")
     def _check_threshold(self, _key: str, value: float | None) -> float:
         if value is None or not math.isfinite(value):
-            raise MonitorError("A rule's threshold must be a number.")
+            raise Invalid("A rule's threshold must be a number.")
         return float(value)
 
     @validates("seconds")
     def _check_duration(self, _key: str, value: int | None) -> int:
         if value is None or not 0 <= value <= LASTS_MAX:
-            raise MonitorError(f"A rule waits for 0 to {LASTS_MAX} seconds.")
+            raise Invalid(f"A rule waits for 0 to {LASTS_MAX} seconds.")
         return value
 
 

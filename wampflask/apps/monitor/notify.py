@@ -18,11 +18,12 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from wampflask.apps.db import now
+from wampflask.apps.errors import Invalid
 from wampflask.apps.extensions import db
 from wampflask.apps.network import public_link
 from wampflask.reading import reading
 
-from .models import Alert, AlertState, Channel, MonitorError, Notice, NoticeState
+from .models import Alert, AlertState, Channel, Notice, NoticeState
 
 RETRIES = (30, 120, 600)
 """Seconds until a message that failed is tried again."""
@@ -34,13 +35,13 @@ _sending = threading.Lock()
 
 
 def parse_time(text: str) -> time | None:
-    """``22:00``; None for an empty text. :raises MonitorError: anything else."""
+    """``22:00``; None for an empty text. :raises Invalid: anything else."""
     if not text:
         return None
     try:
         return datetime.strptime(text, "%H:%M").time()  # noqa: DTZ007 - a time of day
     except ValueError:
-        raise MonitorError(f"{text} is not a time of day such as 22:00.") from None
+        raise Invalid(f"{text} is not a time of day such as 22:00.") from None
 
 
 def quiet_until(channel: Channel, moment: datetime) -> datetime | None:
@@ -58,11 +59,11 @@ def quiet_until(channel: Channel, moment: datetime) -> datetime | None:
 
 
 def zone(name: str) -> ZoneInfo:
-    """:raises MonitorError: there is no such time zone."""
+    """:raises Invalid: there is no such time zone."""
     try:
         return ZoneInfo(name or "UTC")
     except (ZoneInfoNotFoundError, ValueError):
-        raise MonitorError(f"{name} is not a time zone such as Europe/Paris.") from None
+        raise Invalid(f"{name} is not a time zone such as Europe/Paris.") from None
 
 
 def prepare(session: Session, alert: Alert) -> None:
@@ -189,11 +190,11 @@ def words(notice: Notice) -> Message:
 def check_address(text: str | None) -> str:
     """A channel's address, if messages can be sent to it.
 
-    :raises MonitorError: apprise cannot read it. It is not repeated, because it may hold a password.
+    :raises Invalid: apprise cannot read it. It is not repeated, because it may hold a password.
     """
     address = (text or "").strip()
     if _target(address) is None:
-        raise MonitorError(
+        raise Invalid(
             "Messages cannot be sent to this address. Write it as apprise does, one to a channel, for example "
             "json://host.example/path or mailto://user:password@mail.example?to=me@example.org."
         )

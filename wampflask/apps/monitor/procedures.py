@@ -8,30 +8,30 @@ from contextlib import suppress
 from flask import current_app
 from sqlalchemy.exc import OperationalError
 
-from wampflask import CallFailed, WampError, caller
+from wampflask import WampError
+from wampflask.apps import wire
+from wampflask.apps.access import current_actor
+from wampflask.apps.answering import procedure
+from wampflask.apps.errors import Invalid
 from wampflask.apps.extensions import db, wamp
+from wampflask.apps.text import one_line
 
 from . import contract, history, live, service
 from .batching import Batcher
-from .models import MonitorError, one_line
 from .samples import EARLIEST, LARGEST, LATEST, checked_batch
-from .watchman import WATCH, host_of, is_watched
-from .wire import number, whole
+from .watchman import WATCH, is_watched
 
 wamp.permit(*contract.PERMISSIONS)
 
 
-@wamp.register(contract.READY, roles=(contract.ROLE,))
+@procedure(contract.READY, roles=(contract.ROLE,))
 def ready(hello: object) -> contract.Welcome:
     """An agent can be called from now on; it gets the configuration once more, in case of an edit just now.
 
-    :raises CallFailed: ``monitor.error.not_found``: the host was removed.
+    :raises NotFound: the host was removed.
     """
-    session, host = db.session(), _asking_host()
-    try:
-        found = service.get_host(session, host)
-    except MonitorError as error:
-        raise CallFailed(error.uri, str(error)) from None
+    session, host = db.session(), contract.host_of(current_actor().authid)
+    found = service.get_host(session, host)
     version = one_line(str(hello.get("agent", "")), 40) if isinstance(hello, dict) else ""
     if version and version != found.agent_version:
         found.agent_version = version
@@ -46,18 +46,21 @@ def ready(hello: object) -> contract.Welcome:
     return welcome
 
 
-@wamp.register(contract.APPEND, roles=(contract.ROLE,))
+@procedure(contract.APPEND, roles=(contract.ROLE,))
 def append(samples: object, dropped: object = 0, clock: object = None) -> contract.Appended:
     """Store samples, each once.
 
-    :raises CallFailed: ``monitor.error.invalid``: they can never be stored; ``monitor.error.not_found``.
+    :raises Invalid: they can never be stored.
+    :raises NotFound: the host was removed.
     """
-    try:
-        batch, moment = checked_batch(samples), number(clock, EARLIEST, LATEST)
-        stored = _store(history.Handover(_asking_host(), batch, moment, whole(dropped, 0, LARGEST) or 0))
-    except MonitorError as error:
-        raise CallFailed(error.uri, str(error)) from None
-    return contract.Appended(stored=stored)
+    batch = checked_batch(samples)
+    moment, lost = None, 0
+    with suppress(Invalid):  # samples count without either
+        moment = wire.number(clock, "clock", EARLIEST, LATEST)
+    with suppress(Invalid):
+        lost = wire.whole(dropped, "dropped", 0, LARGEST)
+    handover = history.Handover(contract.host_of(current_actor().authid), batch, moment, lost)
+    return contract.Appended(stored=_store(handover))
 
 
 def _append_all(handovers: Sequence[history.Handover]) -> Sequence[int | Exception]:
@@ -93,7 +96,3 @@ def _append_together(handovers: Sequence[history.Handover]) -> Sequence[int | Ex
 
 
 _store: Batcher[history.Handover, int] = Batcher(_append_all)
-
-
-def _asking_host() -> str:
-    return host_of(caller.authid)

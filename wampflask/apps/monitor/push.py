@@ -10,9 +10,9 @@ from flask import Flask, current_app
 
 from wampflask import CallOptions, NoSuchProcedure, NotConnected
 from wampflask.apps.extensions import db, wamp
+from wampflask.apps.text import one_line
 
 from . import contract, live, service
-from .models import one_line
 
 TIMEOUT = 3.0
 """Seconds for an agent to answer; one that takes longer gets its configuration when it returns."""
@@ -62,7 +62,7 @@ def call_agents(calls: dict[str, tuple[str, tuple[Any, ...]]], timeout: float = 
         host, (procedure, args) = item
         with app.app_context():
             try:
-                uri = contract.on_agent(procedure, host)
+                uri = contract.for_host(procedure, host)
                 return host, wamp.call(uri, *args, options=CallOptions(timeout=timeout))
             except Exception as error:  # a boundary: it is this host's
                 return host, error

@@ -6,8 +6,9 @@ import itertools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from .models import MonitorError, one_line
-from .wire import number, whole
+from wampflask.apps import wire
+from wampflask.apps.errors import Invalid
+from wampflask.apps.text import one_line
 
 BATCH_MAX = 200
 NAMES_MAX = 64
@@ -17,6 +18,8 @@ DISK_SERIES = 8
 BIGGEST = 2.0**63
 EARLIEST, LATEST = 1_600_000_000.0, 10_000_000_000.0
 """Seconds since the epoch that a clock may show: 2020 to 2286."""
+INTERVAL_MIN, INTERVAL_MAX = 0.001, 86_400.0
+"""Seconds between two samples."""
 LARGEST = 2**53 - 1
 """Whole numbers up to here are the same in every language."""
 
@@ -26,32 +29,26 @@ Values = dict[str, Any]
 def checked_batch(samples: object) -> list[Values]:
     """Samples of one handover, by rising ``seq``.
 
-    :raises MonitorError: naming what is wrong.
+    :raises Invalid: naming what is wrong.
     """
-    if not isinstance(samples, list) or not 0 < len(samples) <= BATCH_MAX:
-        raise MonitorError(f"samples must be a list of 1 to {BATCH_MAX}.")
-    found = [checked(sample) for sample in samples]
-    numbers: list[Any] = [whole(sample.get("seq"), 1, LARGEST) for sample in found]
-    if None in numbers:
-        raise MonitorError("seq must be a whole number from 1 on.")
+    found = [checked(sample) for sample in wire.items(samples, "samples", BATCH_MAX, 1)]
+    numbers = [wire.whole(sample.get("seq"), "seq", 1, LARGEST) for sample in found]
     if any(later <= earlier for earlier, later in itertools.pairwise(numbers)):
-        raise MonitorError("seq must rise.")
+        raise Invalid("seq must rise.")
     return found
 
 
-def checked(sample: object) -> Values:
-    """A sample with what the contract knows, in the contract's types; the rest is left out.
+def checked(given: object) -> Values:
+    """Return a sample with what the contract knows, in the contract's types; the rest is left out.
 
-    :raises MonitorError: naming what is wrong.
+    :raises Invalid: naming what is wrong.
     """
-    if not isinstance(sample, dict):
-        raise MonitorError("A sample must be an object.")
-    time, interval = number(sample.get("time"), EARLIEST, LATEST), _finite(sample.get("interval"), "interval")
-    if time is None or not 0 < interval <= 86_400:  # noqa: PLR2004 - a day
-        raise MonitorError("time or interval cannot be.")
-    found: Values = {"time": time, "interval": interval, "version": whole(sample.get("version", 0), 0, LARGEST)}
-    if found["version"] is None:
-        raise MonitorError("version must be a whole number.")
+    sample = wire.fields(given, "A sample")
+    found: Values = {
+        "time": wire.number(sample.get("time"), "time", EARLIEST, LATEST),
+        "interval": wire.number(sample.get("interval"), "interval", INTERVAL_MIN, INTERVAL_MAX),
+        "version": wire.whole(sample.get("version", 0), "version", 0, LARGEST),
+    }
     if "seq" in sample:
         found["seq"] = sample["seq"]
     for name, check in _GROUPS.items():
@@ -81,23 +78,15 @@ def series_of(sample: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _finite(value: object, name: str) -> float:
-    found = number(value, -BIGGEST, BIGGEST)
-    if found is None:
-        raise MonitorError(f"{name} must be a number, and not too large.")
-    return found
+    return wire.number(value, name, -BIGGEST, BIGGEST)
 
 
 def _ratio(value: object, name: str) -> float:
-    found = number(value, 0, 1)
-    if found is None:
-        raise MonitorError(f"{name} must be 0 to 1.")
-    return found
+    return wire.number(value, name, 0, 1)
 
 
 def _numbers(value: object, name: str) -> list[float]:
-    if not isinstance(value, list) or len(value) > CORES_MAX:
-        raise MonitorError(f"{name} must be a list of numbers.")
-    return [_finite(one, name) for one in value]
+    return [_finite(one, name) for one in wire.items(value, name, CORES_MAX)]
 
 
 def _ratios(value: object, name: str) -> list[float]:
@@ -106,10 +95,9 @@ def _ratios(value: object, name: str) -> list[float]:
 
 def _record(*fields: str) -> Callable[[object, str], dict[str, float]]:
     def check(value: object, name: str) -> dict[str, float]:
-        if not isinstance(value, dict):
-            raise MonitorError(f"{name} must be an object.")
+        given = wire.fields(value, name)
         return {
-            field: (_ratio if field == "ratio" else _finite)(value.get(field), f"{name}.{field}") for field in fields
+            field: (_ratio if field == "ratio" else _finite)(given.get(field), f"{name}.{field}") for field in fields
         }
 
     return check
@@ -117,17 +105,15 @@ def _record(*fields: str) -> Callable[[object, str], dict[str, float]]:
 
 def _by_name(check: Callable[[object, str], Any]) -> Callable[[object, str], dict[str, Any]]:
     def checked_names(value: object, name: str) -> dict[str, Any]:
-        if not isinstance(value, dict) or len(value) > NAMES_MAX:
-            raise MonitorError(f"{name} must be an object of at most {NAMES_MAX} names.")
-        return {one_line(str(key), NAME_MAX): check(one, name) for key, one in value.items()}
+        given = wire.fields(value, name, NAMES_MAX)
+        return {one_line(str(key), NAME_MAX): check(one, name) for key, one in given.items()}
 
     return checked_names
 
 
 def _reasons(value: object, name: str) -> dict[str, str]:
-    if not isinstance(value, dict) or len(value) > NAMES_MAX:
-        raise MonitorError(f"{name} must be an object.")
-    return {one_line(str(key), NAME_MAX): one_line(str(text), 300) for key, text in value.items()}
+    given = wire.fields(value, name, NAMES_MAX)
+    return {one_line(str(key), NAME_MAX): one_line(str(text), 300) for key, text in given.items()}
 
 
 _GROUPS: dict[str, Callable[[object, str], Any]] = {

@@ -12,28 +12,27 @@ from typing import Any, cast
 from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session, defer
 
+from wampflask.apps import wire
 from wampflask.apps.db import now
+from wampflask.apps.errors import Invalid, NotFound, SiteError
+from wampflask.apps.text import one_line
 
 from . import contract
-from .models import CONFIG_FIELDS, NAME_MAX, SWITCHES, EnrolToken, Host, NotFound, one_line
-from .wire import whole
+from .models import CONFIG_FIELDS, NAME_MAX, SWITCHES, EnrolToken, Host
 
 TOKEN_LIFETIME = timedelta(days=1)
 HOST_ID = re.compile(r"[0-9a-f]{32}")
 KEY = re.compile(r"[0-9a-f]{64}")
-VERSION_MAX = 2**31 - 1
-"""Of a configuration, as the database keeps it."""
 REQUEST_TEXTS = {"name": NAME_MAX, "ip": 64, "agent": 40, "python": 40, "system": NAME_MAX}
 
 
-class Refused(Exception):
+class Refused(SiteError):
     """An enrolment that is refused: see :class:`contract.Refusal`."""
 
-    def __init__(self, status: int, error: str, reason: str) -> None:
+    def __init__(self, status: int, code: str, reason: str) -> None:
         super().__init__(reason)
         self.status = status
-        self.error = error
-        self.reason = reason
+        self.code = code
 
 
 # -- enrolment
@@ -220,12 +219,16 @@ def _seen(host: Host) -> float | None:
 
 def settle(session: Session, host: str, answer: object) -> None:
     """Keep what an agent said to a configuration: :class:`contract.Configured`. Anything else is a refusal."""
-    said = answer if isinstance(answer, dict) else {}
-    version = whole(said.get("version"), 0, VERSION_MAX)
-    if said.get("accepted") and version is not None:
-        confirm_config(session, host, version)
-        return
-    reason = "its answer cannot be understood" if version is None else str(said.get("reason") or "it gave no reason")
+    try:
+        said = wire.fields(answer, "The answer")
+        version = wire.whole(said.get("version"), "version")
+    except Invalid:
+        reason = "its answer could not be read"
+    else:
+        if said.get("accepted"):
+            confirm_config(session, host, version)
+            return
+        reason = str(said.get("reason") or "it gave no reason")
     session.execute(
         update(Host)
         .where(Host.host == host)
@@ -267,7 +270,7 @@ def set_seen(session: Session, moments: dict[str, float]) -> None:
 
 
 def edit_many(session: Session, hosts: Iterable[Host], values: dict[str, Any]) -> None:
-    """Set fields of several hosts. :raises MonitorError: a value that cannot be; nothing may be committed then."""
+    """Set fields of several hosts. :raises Invalid: a value that cannot be; nothing may be committed then."""
     for host in hosts:
         for field, value in values.items():
             if getattr(host, field) != value:

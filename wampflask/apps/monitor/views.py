@@ -5,60 +5,28 @@ For those who are logged in: what runs on machines is not for everybody. Changes
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
-from functools import wraps
 from typing import Any
 
 from flask import Blueprint, Response, abort, flash, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_security import current_user
 from sqlalchemy import select
 
+from wampflask.apps.access import current_actor, for_admins, for_users, is_admin
 from wampflask.apps.db import now
-from wampflask.apps.errors import error_page
+from wampflask.apps.errors import Invalid, NotFound
 from wampflask.apps.extensions import db
-from wampflask.apps.guard import for_admins, is_admin, refuse
-from wampflask.apps.headers import mark_private
+from wampflask.apps.headers import no_store
 
 from . import adding, alerts, history, push, service, snapshots
 from .forms import TokenForm, settings_of
-from .models import Alert, EnrolToken, Host, MonitorError, NotFound
+from .models import Alert, EnrolToken, Host
 
 blueprint = Blueprint("monitor", __name__)
 
-UNPROCESSABLE = 422
-
-View = Callable[..., ResponseReturnValue]
-
-
-def for_watchers(view: View) -> View:
-    """Decorator: others are sent to log in."""
-
-    @wraps(view)
-    def guarded(*args: Any, **kwargs: Any) -> ResponseReturnValue:
-        mark_private()
-        return view(*args, **kwargs) if current_user.is_authenticated else refuse()
-
-    return guarded
-
-
-@blueprint.app_errorhandler(MonitorError)
-def monitor_error(error: MonitorError) -> Response:
-    """What a rule refuses, as a page: nothing of the transaction stays."""
-    db.session.rollback()
-    return error_page(404 if isinstance(error, NotFound) else UNPROCESSABLE, str(error))
-
-
-def no_store(data: Any) -> Response:
-    """JSON that is true only now."""
-    response = jsonify(data)
-    response.headers["Cache-Control"] = "no-store"
-    return response
-
 
 @blueprint.get("/dashboard/")
-@for_watchers
+@for_users
 def dashboard() -> ResponseReturnValue:
     """``monitor/dashboard.html`` (hosts: pairs of a host and its newest sample, may_edit)."""
     hosts = [(host, snapshots.latest(host)) for host in service.list_hosts(db.session())]
@@ -66,14 +34,14 @@ def dashboard() -> ResponseReturnValue:
 
 
 @blueprint.get("/dashboard/samples.json")
-@for_watchers
+@for_users
 def samples() -> ResponseReturnValue:
     """What hosts have measured of late: ``snapshots.samples``."""
-    return no_store(snapshots.samples(db.session()))
+    return no_store(jsonify(snapshots.samples(db.session())))
 
 
 @blueprint.get("/hosts/<host>/")
-@for_watchers
+@for_users
 def host(host: str) -> ResponseReturnValue:
     """``monitor/host.html`` (host, config: ShownConfig, latest, range, ranges, form, may_edit)."""
     return _host_page(service.get_host(db.session(), host))
@@ -95,14 +63,14 @@ def _host_page(found: Host, form: Any = None, status: int = 200) -> ResponseRetu
 
 
 @blueprint.get("/hosts/<host>/history.json")
-@for_watchers
+@for_users
 def host_history(host: str) -> ResponseReturnValue:
     """A chart's data (``history.chart``) for ``?range=``, and the ``latest`` sample; 422 for an unknown range."""
     wanted = request.args.get("range", "1h")
     if wanted not in history.RANGES:
-        raise MonitorError(f"The ranges are {', '.join(history.RANGES)}.")
+        raise Invalid(f"The ranges are {', '.join(history.RANGES)}.")
     found = service.get_host(db.session(), host)
-    return no_store({**history.chart(db.session(), found, wanted), "latest": snapshots.latest(found)})
+    return no_store(jsonify({**history.chart(db.session(), found, wanted), "latest": snapshots.latest(found)}))
 
 
 # -- for admins
@@ -115,14 +83,14 @@ def settings(host: str) -> ResponseReturnValue:
     found = service.get_host(db.session(), host)
     form = settings_of(found)
     if not form.validate_on_submit():
-        return _host_page(found, form, UNPROCESSABLE)
+        return _host_page(found, form, Invalid.status)
     try:
         service.edit_many(db.session(), [found], form.values())
         db.session.commit()
-    except MonitorError as error:
+    except Invalid as error:
         db.session.rollback()
         form.form_errors.append(str(error))
-        return _host_page(service.get_host(db.session(), host), form, UNPROCESSABLE)
+        return _host_page(service.get_host(db.session(), host), form, Invalid.status)
     state, text = push.push([host])[host]
     said = f"{text}." if state == "applied" else f"Saved. {text}."
     flash(said, "settings-error" if state == "refused" else "settings-success")  # shown beside the form
@@ -149,7 +117,7 @@ def acknowledge(number: int) -> ResponseReturnValue:
     alert = db.session.get(Alert, number)
     if alert is None:
         raise NotFound("There is no such alert.")
-    alerts.acknowledge(alert, current_user.email)
+    alerts.acknowledge(alert, current_actor().email)
     db.session.commit()
     if request.form.get("back") == "host":
         return redirect(url_for("monitor.host", host=alert.host.host))
@@ -174,9 +142,7 @@ def add() -> ResponseReturnValue:
     page = render_template(
         "monitor/add.html", form=form, ways=adding.ways(text) if text else [], tokens=tokens, moment=now()
     )
-    response = Response(page, 200 if request.method == "GET" or text else UNPROCESSABLE)
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return no_store(Response(page, 200 if request.method == "GET" or text else Invalid.status))
 
 
 @blueprint.get("/agent.py")

@@ -36,7 +36,6 @@ THIN = 60.0
 THIN_AT_ONCE = 50
 """Hosts whose old history is deleted in one transaction."""
 LONGEST = 3600.0
-PREFIX = "agent:"
 ALL_HOSTS = "monitor.clientstats."
 """What dashboards subscribe to, as a wildcard."""
 
@@ -113,7 +112,7 @@ class Watchman:
         """Ask the router who is there, and who looks."""
         for session in wamp.call("wamp.session.list", ["agent"]):
             with suppress(WampError):  # it may be gone by now
-                host = host_of(wamp.call("wamp.session.get", session).get("authid"))
+                host = contract.host_of(str(wamp.call("wamp.session.get", session).get("authid")))
                 if host:
                     self.presence.joined(session, host)
         with reading():
@@ -226,12 +225,6 @@ def is_watched(host: str) -> bool:
     return any(wamp.call("wamp.subscription.lookup", topic, {"match": match}) for topic, match in asked)
 
 
-def host_of(authid: object) -> str:
-    """The host of an agent's session; "" for anybody else's."""
-    text = str(authid or "")
-    return text.removeprefix(PREFIX) if text.startswith(PREFIX) else ""
-
-
 def watchman(app: Flask | None = None) -> Watchman:
     """The current app's."""
     found: Watchman = (app or current_app).extensions[EXTENSION]
@@ -239,7 +232,7 @@ def watchman(app: Flask | None = None) -> Watchman:
 
 
 def _stats(host: str) -> str:
-    return contract.on_agent(contract.CLIENTSTATS, host)
+    return contract.for_host(contract.CLIENTSTATS, host)
 
 
 @contextmanager
@@ -267,7 +260,7 @@ def _listen() -> None:
 
 
 def _on_join(details: dict[str, Any]) -> None:
-    host, ours = host_of(details.get("authid")), watchman()
+    host, ours = contract.host_of(str(details.get("authid"))), watchman()
     if host and ours.active:
         ours.presence.joined(details["session"], host)
         ours.wake()

@@ -11,8 +11,9 @@ from flask_wtf import FlaskForm
 from flask_wtf.file import FileField, FileRequired
 from wtforms import HiddenField
 
-from wampflask.apps.backoffice import ForAdmins
-from wampflask.apps.guard import is_admin
+from wampflask.apps.access import is_admin
+from wampflask.apps.admin_views import ForAdmins
+from wampflask.apps.errors import SiteError
 
 from . import media
 from .views import media_folder
@@ -49,7 +50,7 @@ class MediaView(ForAdmins, BaseView):  # type: ignore[misc]
             sent = form.file.data
             try:
                 item = media.save(media_folder(), sent.filename or "", sent.stream, _limit())
-            except media.MediaError as error:
+            except SiteError as error:
                 flash(str(error), "error")
             else:
                 flash(f"Added {item.name}. Players show it when they are opened again.", "success")
@@ -72,7 +73,7 @@ class MediaView(ForAdmins, BaseView):  # type: ignore[misc]
         """Delete the file ``name``."""
         try:
             media.delete(media_folder(), DeleteForm().name.data or "")
-        except media.MediaError as error:
+        except SiteError as error:
             flash(str(error), "error")
         else:
             flash("Deleted.", "success")

@@ -10,6 +10,8 @@ import unicodedata
 from pathlib import Path
 from typing import IO, NamedTuple
 
+from wampflask.apps.errors import Conflict, Invalid, NotFound, SiteError
+
 FOLDER = "media"
 """In the instance folder."""
 
@@ -25,12 +27,8 @@ REFUSED = {"video/x-matroska": "Matroska (.mkv)", "video/x-msvideo": "AVI"}
 """Media that browsers do not play."""
 
 
-class MediaError(Exception):
-    """A file that is not taken; the text is for the person who sent it."""
-
-
 class Item(NamedTuple):
-    """A file of the folder; ``name`` is text from a stranger."""
+    """A file of the folder; ``name`` is untrusted text."""
 
     name: str
     type: str
@@ -38,7 +36,7 @@ class Item(NamedTuple):
 
     @property
     def title(self) -> str:
-        """The name without its ending."""
+        """The name without its extension."""
         return Path(self.name).stem
 
 
@@ -116,17 +114,19 @@ def save(folder: Path, name: str, source: IO[bytes], limit: int) -> Item:
     """Take in an uploaded file, whole or not at all.
 
     :param source: seekable, at any place.  :param limit: bytes.
-    :raises MediaError: too large, empty, no media, one that browsers do not play, or there is one of this name.
+    :raises Invalid: too large, empty, not media, or media that browsers do not play.
+    :raises Conflict: a file with this name exists.
+    :raises SiteError: it could not be written.
     """
     size = source.seek(0, os.SEEK_END)
     if size > limit:
-        raise MediaError(f"The file has {megabytes(size)}; {megabytes(limit)} are allowed (WAMPFLASK_MEDIA_MAX).")
+        raise Invalid(f"The file has {megabytes(size)}; at most {megabytes(limit)} are allowed (WAMPFLASK_MEDIA_MAX).")
     source.seek(0)
     kind = sniff(source.read(_HEAD))
     if kind is None:
-        raise MediaError("This is no video or sound that we know: send WebM, MP4, Ogg, MP3, M4A, FLAC or WAV.")
+        raise Invalid("Unsupported file type. Choose a WebM, MP4, Ogg, MP3, M4A, FLAC or WAV file.")
     if kind in REFUSED:
-        raise MediaError(f"Browsers do not play {REFUSED[kind]}. Convert it to WebM or MP4 first.")
+        raise Invalid(f"Browsers cannot play {REFUSED[kind]}. Convert it to WebM or MP4 first.")
     source.seek(0)
     item = Item(clean_name(name), kind, size)
     _store(folder, item, source)
@@ -141,17 +141,17 @@ def _store(folder: Path, item: Item, source: IO[bytes]) -> None:
             shutil.copyfileobj(source, target, 1 << 20)
         os.link(draft, folder / item.name)
     except FileExistsError:
-        raise MediaError(f"There is a file named {item.name} already: delete it first, or rename yours.") from None
+        raise Conflict(f"There is a file named {item.name} already. Delete it first, or rename yours.") from None
     except OSError as error:
-        raise MediaError(f"The file could not be kept: {error.strerror}.") from None
+        raise SiteError(f"The file could not be saved: {error.strerror}.") from None
     finally:
         draft.unlink(missing_ok=True)
 
 
 def delete(folder: Path, name: str) -> None:
-    """:raises MediaError: there is no such file."""
+    """:raises NotFound: there is no such file."""
     if find(folder, name) is None:
-        raise MediaError("There is no such file any more.")
+        raise NotFound("This file was deleted already.")
     (folder / name).unlink(missing_ok=True)
 
 

@@ -22,8 +22,8 @@ from flask_wtf import FlaskForm
 from werkzeug.wsgi import wrap_file
 
 from wampflask import WampError
+from wampflask.apps.access import for_admins
 from wampflask.apps.extensions import limiter
-from wampflask.apps.guard import for_admins
 
 from . import calling, contract, media
 from .pairing import make_pairing

@@ -11,7 +11,9 @@ from typing import Any, cast
 from sqlalchemy import event, inspect, select
 from sqlalchemy.orm import Session
 
-from .models import CHOICES_MAX, CHOICES_MIN, Choice, Conflict, Invalid, Question, new_results_key
+from wampflask.apps.errors import Conflict, Invalid
+
+from .models import CHOICES_MAX, CHOICES_MIN, Choice, Question, new_results_key
 
 FIRST_VERSION = 1
 

@@ -14,6 +14,8 @@ from sqlalchemy import CheckConstraint, ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
 from wampflask.apps.db import Base, UTCDateTime, now, text_enum
+from wampflask.apps.errors import NotFound
+from wampflask.apps.text import required_line
 
 TEXT_MAX = 300
 LABEL_MAX = 120
@@ -23,31 +25,6 @@ CODE_LENGTH = 7
 
 # Read aloud and typed on phones: no letters or digits that are taken for each other. 30^7 is 2·10^10 codes.
 _CODE_ALPHABET = "abcdefghjkmnpqrstuvwxyz2346789"
-
-
-class PollError(Exception):
-    """What was asked cannot be done; the message says why, for the person who asked.
-
-    ``uri`` is the error's name in WAMP.
-    """
-
-    uri = "polls.error.invalid"
-
-
-class Invalid(PollError):
-    """A value that is not allowed."""
-
-
-class NotFound(PollError):
-    """There is no such question."""
-
-    uri = "polls.error.not_found"
-
-
-class Conflict(PollError):
-    """Not possible in the state things are in: closed, voted already, choices with votes."""
-
-    uri = "polls.error.conflict"
 
 
 class Kind(StrEnum):
@@ -115,7 +92,7 @@ class Question(Base):
 
     @validates("text")
     def _check_text(self, _key: str, value: str | None) -> str:
-        return wording("The question", value, TEXT_MAX)
+        return required_line(value, "The question", TEXT_MAX)
 
 
 class Choice(Base):
@@ -137,7 +114,7 @@ class Choice(Base):
 
     @validates("label")
     def _check_label(self, _key: str, value: str | None) -> str:
-        return wording("A choice", value, LABEL_MAX)
+        return required_line(value, "A choice", LABEL_MAX)
 
 
 class Vote(Base):
@@ -176,18 +153,5 @@ class Pick(Base):
 
 
 def no_question(question_id: int) -> NotFound:
-    """To be raised when there is no question with this id."""
+    """Return the error for an id that no question has."""
     return NotFound(f"There is no question {question_id}. It may have been deleted.")
-
-
-def wording(what: str, value: str | None, longest: int) -> str:
-    """Text for people: one line, trimmed, without invisible characters, not empty and not too long.
-
-    :raises Invalid: saying what is wrong with it.
-    """
-    text = " ".join("".join(c if c.isprintable() else " " for c in value or "").split())
-    if not text:
-        raise Invalid(f"{what} needs some text.")
-    if len(text) > longest:
-        raise Invalid(f"{what} is too long: {len(text)} characters, at most {longest}.")
-    return text

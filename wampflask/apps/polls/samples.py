@@ -5,8 +5,10 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 
+from wampflask.apps.errors import Invalid
+
 from .models import CHOICES_MAX, CHOICES_MIN, Kind, Visibility
-from .service import ChoiceDraft, Invalid, QuestionDraft
+from .service import ChoiceDraft, QuestionDraft
 
 
 def _draft(

@@ -12,16 +12,15 @@ from dataclasses import dataclass
 from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.orm import Session, joinedload
 
+from wampflask.apps.actor import Actor
+from wampflask.apps.errors import Conflict, NotFound
+
 from . import shares
 from .contract import ChoiceCount, Snapshot, live_topic, update_topic
 from .models import (
     Choice,
-    Conflict,
-    Invalid,
     Kind,
-    NotFound,
     Pick,
-    PollError,
     Question,
     State,
     Visibility,
@@ -29,23 +28,6 @@ from .models import (
     new_results_key,
     no_question,
 )
-
-__all__ = ["ChoiceDraft", "Conflict", "Invalid", "NotFound", "PollError", "QuestionDraft", "Viewer"]
-
-
-@dataclass(frozen=True, slots=True)
-class Viewer:
-    """Who looks at a question.
-
-    :param voter: their id as a voter, or None for nobody in particular.
-    :param is_admin: admins see counts before everybody.
-    """
-
-    voter: str | None = None
-    is_admin: bool = False
-
-
-ANYBODY = Viewer()
 
 # Made once: in a storm of votes these are asked for each.
 _WITH_CHOICES = select(Question).where(Question.id == bindparam("id")).options(joinedload(Question.choices))
@@ -123,11 +105,14 @@ def list_questions(session: Session, *, limit: int, offset: int = 0, only_open: 
 # -- seeing
 
 
-def snapshot(session: Session, question: Question, viewer: Viewer = ANYBODY) -> Snapshot:
-    """The question as ``viewer`` may see it now."""
-    mine = {"voter": viewer.voter, "question": question.id}
-    picks = session.scalars(_PICKS, mine).all() if viewer.voter is not None else []
-    early = not is_public(question) and may_see_results(question, viewer, has_voted=bool(picks))
+def snapshot(session: Session, question: Question, actor: Actor, *, as_voter: bool = True) -> Snapshot:
+    """Return the question as ``actor`` may see it now.
+
+    :param as_voter: whether their own vote counts: it is in the snapshot, and may open the results to them.
+    """
+    mine = {"voter": actor.authid, "question": question.id}
+    picks = session.scalars(_PICKS, mine).all() if as_voter else []
+    early = not is_public(question) and may_see_results(question, actor, has_voted=bool(picks))
     found = full_snapshot(question) if early else public_snapshot(question)
     found["voted"] = list(picks)
     return found
@@ -138,9 +123,9 @@ def is_public(question: Question) -> bool:
     return question.visibility is Visibility.ALWAYS or question.state is State.CLOSED
 
 
-def may_see_results(question: Question, viewer: Viewer, *, has_voted: bool) -> bool:
-    """Whether ``viewer`` may see the counts."""
-    return is_public(question) or viewer.is_admin or (question.visibility is Visibility.AFTER_VOTE and has_voted)
+def may_see_results(question: Question, actor: Actor, *, has_voted: bool) -> bool:
+    """Return whether ``actor`` may see the counts."""
+    return is_public(question) or actor.is_admin or (question.visibility is Visibility.AFTER_VOTE and has_voted)
 
 
 def public_snapshot(question: Question) -> Snapshot:

@@ -23,9 +23,12 @@ from flask import (
 )
 from flask.typing import ResponseReturnValue
 
-from wampflask.apps.errors import error_page
+from wampflask.apps import wire
+from wampflask.apps.access import current_actor, for_admins, is_admin
+from wampflask.apps.error_pages import refusal
+from wampflask.apps.errors import Conflict, Invalid, SiteError
 from wampflask.apps.extensions import db
-from wampflask.apps.guard import for_admins, is_admin
+from wampflask.apps.headers import no_store
 from wampflask.apps.network import public_base
 from wampflask.reading import reading
 
@@ -33,21 +36,8 @@ from . import live, service, voting
 from .export import to_csv
 from .forms import ActionForm, QuestionForm, VoteForm
 from .models import Question, State
-from .viewing import current_viewer
 
 blueprint = Blueprint("polls", __name__)
-
-STATUS = {service.NotFound: 404, service.Conflict: 409, service.Invalid: 422}
-UNPROCESSABLE = 422
-_ID_DIGITS = 10  # an id has fewer
-
-
-@blueprint.app_errorhandler(service.PollError)
-def poll_error(error: service.PollError) -> Response:
-    """What a service refuses, as a page: nothing of the transaction stays."""
-    db.session.rollback()
-    return error_page(STATUS.get(type(error), UNPROCESSABLE), str(error))
-
 
 # -- for everybody
 
@@ -76,19 +66,18 @@ def vote(question_id: int) -> ResponseReturnValue:
 
     Whoever prefers JSON gets the new snapshot. Refused: 404, 409 (closed, voted), 422 (no or foreign choice).
     """
-    viewer = current_viewer()
+    actor = current_actor()
     try:
-        key = voting.vote(db.session(), question_id, viewer.voter or "", _picked())
+        key = voting.vote(db.session(), question_id, actor.authid, _picked())
         if key is not None:
             live.voted(question_id, key)
         db.session.commit()
-    except (service.Conflict, service.Invalid) as error:
-        db.session.rollback()
-        status = STATUS[type(error)]
-        return error_page(status, str(error)) if _prefers_json() else (_detail_page(question_id, str(error)), status)
+    except (Conflict, Invalid) as error:
+        answer = refusal(error)
+        return answer if _prefers_json() else (_detail_page(question_id, str(error)), error.status)
     if _prefers_json():
         with reading():
-            return jsonify(service.snapshot(db.session(), service.get_question(db.session(), question_id), viewer))
+            return jsonify(service.snapshot(db.session(), service.get_question(db.session(), question_id), actor))
     flash("Your vote is counted.", "success")
     return redirect(url_for("polls.results", question_id=question_id))
 
@@ -103,9 +92,7 @@ def results(question_id: int) -> str:
 def snapshot(question_id: int) -> Response:
     """The same as the procedure ``polls.question.results``, for pages whose router is away."""
     question = service.get_question(db.session(), question_id)
-    response = jsonify(service.snapshot(db.session(), question, current_viewer()))
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return no_store(jsonify(service.snapshot(db.session(), question, current_actor())))
 
 
 @blueprint.get("/p/<code>")
@@ -164,7 +151,7 @@ def create() -> ResponseReturnValue:
         try:
             question = service.create_question(db.session(), form.draft())
             db.session.commit()
-        except service.PollError as error:
+        except Invalid as error:
             return _form_page(form, None, error)
         flash("Your poll is open for voting. Share the code or present it.", "success")
         return redirect(url_for("polls.detail", question_id=question.id))
@@ -181,7 +168,7 @@ def edit(question_id: int) -> ResponseReturnValue:
         try:
             service.edit_question(db.session(), question_id, form.draft())
             db.session.commit()
-        except (service.Conflict, service.Invalid) as error:
+        except (Conflict, Invalid) as error:
             return _form_page(form, question_id, error)
         flash("Saved. Every open page shows it.", "success")
         return redirect(url_for("polls.detail", question_id=question_id))
@@ -245,8 +232,7 @@ def export(question_id: int) -> Response:
     response = make_response(to_csv(service.full_snapshot(question)))
     response.mimetype = "text/csv"
     response.headers["Content-Disposition"] = f'attachment; filename="question-{question_id}.csv"'
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return no_store(response)
 
 
 # -- parts
@@ -254,7 +240,7 @@ def export(question_id: int) -> Response:
 
 def _context(question_id: int) -> dict[str, Any]:
     question = service.get_question(db.session(), question_id)
-    found = service.snapshot(db.session(), question, current_viewer())
+    found = service.snapshot(db.session(), question, current_actor())
     voted = found.get("voted", [])
     return {
         "question": question,
@@ -272,10 +258,7 @@ def _detail_page(question_id: int, error: str = "") -> str:
 
 
 def _picked() -> list[int]:
-    texts = request.form.getlist("choice")
-    if not all(text.isascii() and text.isdigit() and len(text) < _ID_DIGITS for text in texts):
-        raise service.Invalid("That answer does not belong to this question. Reload the page and pick again.")
-    return [int(text) for text in texts]
+    return [wire.from_form(digits, voting.FOREIGN) for digits in request.form.getlist("choice")]
 
 
 def _prefers_json() -> bool:
@@ -286,15 +269,13 @@ def _join_url(question: Question) -> str:
     return public_base() + url_for("polls.join", code=question.code)
 
 
-def _form_page(
-    form: QuestionForm, question_id: int | None, error: service.PollError | None = None
-) -> ResponseReturnValue:
+def _form_page(form: QuestionForm, question_id: int | None, error: SiteError | None = None) -> ResponseReturnValue:
     db.session.rollback()
     question = service.get_question(db.session(), question_id) if question_id is not None else None
-    status = 200 if request.method == "GET" else UNPROCESSABLE
+    status = 200 if request.method == "GET" else Invalid.status
     if error is not None:
         form.form_errors.append(str(error))
-        status = STATUS.get(type(error), UNPROCESSABLE)
+        status = error.status
     return render_template("polls/form.html", form=form, question=question), status
 
 

@@ -13,7 +13,11 @@ from sqlalchemy import Row, Table, bindparam, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from .models import Choice, Conflict, Invalid, Kind, Pick, Question, State, Vote, no_question
+from wampflask.apps.errors import Conflict, Invalid
+
+from .models import Choice, Kind, Pick, Question, State, Vote, no_question
+
+FOREIGN = "This choice does not belong to the question. Reload the page and choose again."
 
 _questions = cast("Table", Question.__table__)
 _choices = cast("Table", Choice.__table__)
@@ -77,7 +81,7 @@ def _checked_picks(ballot: Sequence[Row[Any, Any, Any, Any, Any]], choice_ids: I
     if ballot[0].kind is Kind.SINGLE and len(picked) > 1:
         raise Invalid("Pick one answer only.")
     if picked - {row.id for row in ballot}:
-        raise Invalid("That answer does not belong to this question. Reload the page and pick again.")
+        raise Invalid(FOREIGN)
     return picked
 
 

@@ -1,4 +1,4 @@
-"""What every page of the admin has in common: for admins only, CSRF tokens, our colours, refusals in plain words."""
+"""What every page of the admin has in common: admins only, CSRF tokens, the site's colours, errors in plain words."""
 
 from __future__ import annotations
 
@@ -16,37 +16,38 @@ from flask_wtf import FlaskForm
 from sqlalchemy.exc import DataError, DBAPIError, InvalidRequestError, StatementError
 from werkzeug.exceptions import HTTPException
 
-from wampflask.apps.converter import Converter, Filters, enum_labels
+from wampflask.apps.access import is_admin, refuse
+from wampflask.apps.admin_fields import Converter, Filters, enum_labels
+from wampflask.apps.errors import SiteError
 from wampflask.apps.extensions import db
-from wampflask.apps.guard import is_admin, refuse
 from wampflask.apps.headers import mark_private
 
 UNREADABLE = (ValueError, OverflowError, LookupError, StatementError, InvalidRequestError)
-"""What comes of a value that a column, a filter or a page's number cannot have."""
+"""What a value raises that a column, a filter or a page number cannot have."""
 
 
 class AdminForm(BaseForm):  # type: ignore[misc]
-    """Flask-Admin's forms with the same CSRF tokens as our own."""
+    """Flask-Admin's forms, with the site's CSRF tokens."""
 
     class Meta(FlaskForm.Meta):  # type: ignore[misc]
         pass
 
 
 class ForAdmins:
-    """Shut to all but admins."""
+    """Open to admins only."""
 
     @property
     def extra_css(self) -> list[str]:
-        """The site's colours."""
+        """Return the site's style sheet."""
         return [url_for("static", filename="css/admin.css")]
 
     def is_accessible(self) -> bool:
-        """Whether the current user may come in."""
+        """Return whether the current user is an admin."""
         mark_private()
         return is_admin()
 
     def inaccessible_callback(self, _name: str, **_kwargs: Any) -> Any:
-        """To the log-in page, or a plain no for those who are logged in."""
+        """Send visitors to log in; answer users with a 403."""
         return refuse()
 
 
@@ -60,10 +61,7 @@ def _enum_label(view: Any, value: StrEnum, name: str) -> str:
 
 
 class SiteModelView(ForAdmins, ModelView):  # type: ignore[misc]
-    """A model's pages.
-
-    ``refusals`` are the domain errors whose text is meant for the person at the form.
-    """
+    """A model's pages. The message of a :class:`SiteError` is shown beside the form."""
 
     form_base_class = AdminForm
     model_form_converter = Converter
@@ -71,18 +69,17 @@ class SiteModelView(ForAdmins, ModelView):  # type: ignore[misc]
     column_type_formatters = {StrEnum: _enum_label, **BASE_FORMATTERS}  # noqa: RUF012 - Flask-Admin's way of declaring
     can_set_page_size = True
     page_size = 50
-    refusals: tuple[type[Exception], ...] = ()
 
     @action("delete", "Delete", "Are you sure you want to delete selected records?")  # type: ignore[untyped-decorator]
     def action_delete(self, ids: list[str]) -> None:
-        """As Flask-Admin's, which asks the database for text where it has numbers: only SQLite forgives that."""
+        """Delete rows; Flask-Admin asks the database for text where it has numbers, which only SQLite accepts."""
         super().action_delete([int(number) for number in ids if number.isdecimal()])
 
     def _run_view(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """What no database can look for is not there: Flask-Admin hands on an address's numbers and words unseen."""
+        """Answer values that no database can look for with a 404: Flask-Admin passes them on unchecked."""
         try:
             return super()._run_view(fn, *args, **kwargs)
-        except HTTPException:
+        except (HTTPException, SiteError):
             raise
         except UNREADABLE as error:
             if isinstance(error, DBAPIError) and not isinstance(error, DataError):
@@ -92,15 +89,15 @@ class SiteModelView(ForAdmins, ModelView):  # type: ignore[misc]
             abort(404)
 
     def handle_view_exception(self, exc: Exception) -> bool:
-        """Show what a rule refused; anything else goes the way of every error."""
-        if isinstance(exc, self.refusals):
+        """Show what a rule refused; other errors are handled as everywhere."""
+        if isinstance(exc, SiteError):
             flash(str(exc), "error")
             return True
         return bool(super().handle_view_exception(exc))
 
 
-class ToLookAt(SiteModelView):
-    """A model's pages where nothing can be made, changed or deleted."""
+class ReadOnlyView(SiteModelView):
+    """A model's pages where nothing can be created, changed or deleted."""
 
     can_create = False
     can_edit = False

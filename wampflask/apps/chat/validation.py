@@ -1,4 +1,4 @@
-"""Labels of rooms, names of people, and what may stand in a text. All of it is text for people, never markup."""
+"""Labels of rooms, names of people and texts of messages: what is allowed. All of it is text, never markup."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import re
 import secrets
 import unicodedata
 
-from .errors import Invalid
+from wampflask.apps import wire
+from wampflask.apps.errors import Invalid
+from wampflask.apps.text import one_line
 
 LABEL_MAX = 50
 NAME_MAX = 30
@@ -31,7 +33,7 @@ _THINGS = (
     "willow", "wren",
 )  # fmt: skip
 
-# Written alike, so taken for each other: they count as the same letter when names are compared.
+# Letters that look alike count as the same when names are compared.
 _LOOKALIKES = str.maketrans(
     "аеорсухіјѕԁһкмтвнгαβεικνορτυχıłløđ0135",
     "aeopcyxijsdhkmtbhrabeikvoptuxiiiodoies",
@@ -41,30 +43,36 @@ _TURNS_TEXT = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\
 
 
 def new_label() -> str:
-    """A readable random name for a room, one of some 17 million."""
+    """Return a readable random label, one of some 17 million."""
     return f"{secrets.choice(_KINDS)}-{secrets.choice(_THINGS)}-{secrets.randbelow(9000) + 1000}"
 
 
 def new_guest_name() -> str:
-    """A name for somebody who has not chosen one."""
+    """Return a name for a visitor who has not chosen one."""
     return f"{secrets.choice(_KINDS).title()} {secrets.choice(_THINGS).title()} {secrets.randbelow(900) + 100}"
 
 
 def label_of(text: str) -> str:
-    """The label that somebody may have meant; "" when nothing is left of it."""
+    """Return the label that someone may have meant; "" when nothing is left of it."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:LABEL_MAX].rstrip("-")
 
 
 def clean_label(label: object) -> str:
-    """:raises Invalid: it is no room's name."""
+    """Return a room's label.
+
+    :raises Invalid: not a label.
+    """
     if not isinstance(label, str) or len(label) > LABEL_MAX or not LABEL.fullmatch(label):
-        raise Invalid(f"A room's name has lower-case letters, digits and single hyphens, at most {LABEL_MAX}.")
+        raise Invalid(f"A room name has up to {LABEL_MAX} lower-case letters, digits and single hyphens.")
     return label
 
 
 def clean_token(token: object) -> str | None:
-    """:raises Invalid: it is no token."""
+    """Return a message's token, or None.
+
+    :raises Invalid: not a token.
+    """
     if token is None:
         return None
     if not isinstance(token, str) or not _TOKEN.fullmatch(token):
@@ -73,47 +81,42 @@ def clean_token(token: object) -> str | None:
 
 
 def clean_name(name: object) -> str:
-    """One line, trimmed, with something to read in it.
+    """Return a person's name on one line, trimmed.
 
-    :raises Invalid: saying what is wrong.
+    :raises Invalid: what is wrong with it.
     """
-    if not isinstance(name, str):
-        raise Invalid("A name is text.")
-    plain = unicodedata.normalize("NFKC", name[: NAME_MAX * 8])
-    text = " ".join("".join(c if c.isprintable() else " " for c in plain).split())
+    text = one_line(unicodedata.normalize("NFKC", wire.text(name, "name")[: NAME_MAX * 8]))
     if not fold(text):
-        raise Invalid("Choose a name with some letters in it.")
+        raise Invalid("Choose a name with at least one letter.")
     if len(text) > NAME_MAX:
-        raise Invalid(f"That name is too long: {len(text)} characters, at most {NAME_MAX}.")
+        raise Invalid(f"This name is too long: {len(text)} characters, at most {NAME_MAX}.")
     if fold(text) in map(fold, _RESERVED):
-        raise Invalid("That name is reserved. Choose another one.")
+        raise Invalid("This name is reserved. Choose another one.")
     if sum(1 for c in unicodedata.normalize("NFD", text) if unicodedata.combining(c)) > len(text) // 2 + 1:
         raise Invalid("This name has too many accents. Choose a plainer one.")
     return text
 
 
 def fold(name: str) -> str:
-    """What names have in common that people take for the same: case, accents, blanks, look-alikes do not count."""
+    """Return a name in the form in which names are compared, without case, accents, blanks and look-alike letters."""
     plain = unicodedata.normalize("NFKD", name.casefold()).casefold()
     return "".join(c for c in plain if c.isalnum()).translate(_LOOKALIKES)
 
 
 def clean_text(text: object) -> str:
-    """A message: lines are kept, invisible characters that control or turn text are not.
+    """Return a message's text: lines are kept, characters that control or reverse text are not.
 
     :raises Invalid: nothing is left, or it is too long.
     """
-    if not isinstance(text, str):
-        raise Invalid("A message is text.")
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    lines = wire.text(text, "text").replace("\r\n", "\n").replace("\r", "\n").split("\n")
     cleaned = "\n".join("".join(filter(_is_text, line)).rstrip() for line in lines)
     cleaned = re.sub(r"\n{3,}", "\n\n", cleaned).strip()
     if not cleaned or not any(c.isprintable() and not c.isspace() for c in cleaned):
         raise Invalid("Write something first.")
     if len(cleaned) > TEXT_MAX:
-        raise Invalid(f"That message is too long: {len(cleaned)} characters, at most {TEXT_MAX}.")
+        raise Invalid(f"This message is too long: {len(cleaned)} characters, at most {TEXT_MAX}.")
     if cleaned.count("\n") >= LINES_MAX:
-        raise Invalid(f"That message has too many lines: at most {LINES_MAX}.")
+        raise Invalid(f"This message has too many lines: at most {LINES_MAX}.")
     return cleaned
 
 
