@@ -12,7 +12,6 @@ import pytest
 from agent import agent
 from tests.agent.running import AGENT
 from wampflask.apps.monitor import contract
-from wampflask.permissions import compile_rules
 from wampflask.router.wire import CALL, ERROR, PUBLISH, PUBLISHED, REGISTER, REGISTERED, SUBSCRIBE, SUBSCRIBED
 from wampflask.testing import RouterNode
 
@@ -62,12 +61,6 @@ def test_the_agent_needs_two_packages_alone() -> None:
     foreign = tops - set(__import__("sys").stdlib_module_names)
     assert foreign == {"psutil", "autobahn", "twisted", "txaio"}, "twisted and txaio are autobahn[twisted]'s own"
     assert [file.name for file in Path(AGENT).parent.glob("*.py")] == ["agent.py"]
-
-
-def test_permissions_of_a_public_site_show_hosts_but_no_processes() -> None:
-    rules = {rule["uri"]: rule for rule in compile_rules(contract.PUBLIC_PERMISSIONS)}
-    assert "visitor" in rules["monitor.clientstats.<host>"]["subscribe"]
-    assert "visitor" not in rules["monitor.host.<host>.processes"]["call"]
 
 
 @pytest.mark.parametrize(

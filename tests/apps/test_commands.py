@@ -12,7 +12,7 @@ from sqlalchemy import select
 from tests.apps.conftest import make, populate
 from tests.apps.visiting import Visitor
 from wampflask.apps.extensions import db
-from wampflask.apps.monitor.models import AlertRule, Metric
+from wampflask.apps.monitor.alerts.models import AlertRule, Metric
 from wampflask.apps.polls import service
 from wampflask.apps.polls.models import Visibility
 from wampflask.memory import in_memory

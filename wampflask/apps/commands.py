@@ -17,7 +17,7 @@ from .accounts import service as accounts
 from .actor import ADMIN
 from .errors import SiteError
 from .extensions import db
-from .monitor.alerts import first_rules
+from .monitor.alerts.evaluation import first_rules
 from .polls import samples
 from .polls import service as polls
 from .serve import serve_command

@@ -180,7 +180,7 @@ def prepare_site(env: Mapping[str, str], port: int) -> Mapping[str, str | None]:
     from . import create_app
     from .commands import ADMIN_EMAIL, prepare
     from .extensions import db
-    from .monitor.local import write_config
+    from .monitor.local_agent import write_config
 
     os.environ.update(env)
     try:

@@ -4,11 +4,10 @@
  * <li class="host" data-host="…"> <a data-part="title"> <span data-part="state"> <span data-part="labels"> <div data-part="spark">
  *   <div data-group="show_cpus"> <dd data-figure="cpu"> <rect data-fill="cpu"> … </li>
  */
-import { degrees, moment, percent, rate, setText, sum, worst } from "./units.js";
+import { degrees, level, moment, percent, rate, setText, sum, worst } from "./units.js";
 import { Spark } from "./spark.js";
 
 const WORDS = { online: "Online", disabled: "Disabled" };
-const level = (ratio) => (ratio >= 0.9 ? "bad" : ratio >= 0.75 ? "warn" : "good");
 
 export class Card {
   visible = false;
@@ -83,6 +82,6 @@ export class Card {
     const fill = this.fills.get(name);
     if (!fill) return;
     fill.setAttribute("width", `${Math.round((ratio ?? 0) * 1000) / 10}%`);
-    fill.dataset.level = level(ratio ?? 0);
+    fill.dataset.level = level(fill, ratio ?? 0);
   }
 }

@@ -1,7 +1,6 @@
 /** The newest numbers on a host's page. Names of disks, sensors and interfaces are somebody else's: text, never HTML. */
-import { bytes, degrees, duration, percent, rate, setText, sum } from "./units.js";
+import { bytes, degrees, duration, level, percent, rate, setText, sum } from "./units.js";
 
-const level = (ratio) => (ratio >= 0.9 ? "bad" : ratio >= 0.75 ? "warn" : "good");
 const SVG = "http://www.w3.org/2000/svg";
 
 export function drawNow(root, state) {
@@ -32,7 +31,7 @@ export function drawNow(root, state) {
 
 function fill(rect, ratio) {
   rect?.setAttribute("width", `${Math.round((ratio ?? 0) * 1000) / 10}%`);
-  if (rect) rect.dataset.level = level(ratio ?? 0);
+  if (rect) rect.dataset.level = level(rect, ratio ?? 0);
 }
 
 function drawCores(list, cores) {

@@ -37,3 +37,8 @@ export const worst = (things, field) => Object.values(things ?? {}).reduce((most
 export function setText(element, text) {
   if (element && element.textContent !== text) element.textContent = text;
 }
+
+/** The level of a ratio on a bar that says from where on it is one. <rect data-warn="0.75" data-bad="0.9"> */
+export function level(bar, ratio) {
+  return ratio >= Number(bar.dataset.bad) ? "bad" : ratio >= Number(bar.dataset.warn) ? "warn" : "good";
+}

@@ -1,6 +1,6 @@
 """The pages of host monitoring. Each view's docstring names its template and what it is given.
 
-For those who are logged in: what runs on machines is not for everybody. Changes are for admins.
+For users: what runs on machines is not for everyone. Changes are for admins.
 """
 
 from __future__ import annotations
@@ -18,9 +18,15 @@ from wampflask.apps.errors import Invalid, NotFound
 from wampflask.apps.extensions import db
 from wampflask.apps.headers import no_store
 
-from . import adding, alerts, history, push, service, snapshots
+from . import adding, service
+from .alerts import evaluation
+from .alerts.models import Alert
 from .forms import TokenForm, settings_of
-from .models import Alert, EnrolToken, Host
+from .intake import enrolment, history, snapshots
+from .intake.models import EnrolToken
+from .models import Host
+from .settings import delivery
+from .settings.service import edit_many, shown_config
 
 blueprint = Blueprint("monitor", __name__)
 
@@ -36,7 +42,7 @@ def dashboard() -> ResponseReturnValue:
 @blueprint.get("/dashboard/samples.json")
 @for_users
 def samples() -> ResponseReturnValue:
-    """What hosts have measured of late: ``snapshots.samples``."""
+    """Return what hosts have measured in the last minutes: ``snapshots.samples``."""
     return no_store(jsonify(snapshots.samples(db.session())))
 
 
@@ -52,7 +58,7 @@ def _host_page(found: Host, form: Any = None, status: int = 200) -> ResponseRetu
     page = render_template(
         "monitor/host.html",
         host=found,
-        config=service.shown_config(found),
+        config=shown_config(found),
         latest=snapshots.latest(found) or {},
         range=wanted if wanted in history.RANGES else "1h",
         ranges=list(history.RANGES),
@@ -65,10 +71,10 @@ def _host_page(found: Host, form: Any = None, status: int = 200) -> ResponseRetu
 @blueprint.get("/hosts/<host>/history.json")
 @for_users
 def host_history(host: str) -> ResponseReturnValue:
-    """A chart's data (``history.chart``) for ``?range=``, and the ``latest`` sample; 422 for an unknown range."""
+    """Return ``history.chart`` for ``?range=``, and the ``latest`` sample; 422 for an unknown range."""
     wanted = request.args.get("range", "1h")
     if wanted not in history.RANGES:
-        raise Invalid(f"The ranges are {', '.join(history.RANGES)}.")
+        raise Invalid(f"Choose one of these ranges: {', '.join(history.RANGES)}.")
     found = service.get_host(db.session(), host)
     return no_store(jsonify({**history.chart(db.session(), found, wanted), "latest": snapshots.latest(found)}))
 
@@ -79,19 +85,19 @@ def host_history(host: str) -> ResponseReturnValue:
 @blueprint.post("/hosts/<host>/settings")
 @for_admins
 def settings(host: str) -> ResponseReturnValue:
-    """Save a host's settings and bring them to its agent; the page again (422) when they cannot be."""
+    """Save a host's settings and deliver them to its agent; show the page again (422) when they are not valid."""
     found = service.get_host(db.session(), host)
     form = settings_of(found)
     if not form.validate_on_submit():
         return _host_page(found, form, Invalid.status)
     try:
-        service.edit_many(db.session(), [found], form.values())
+        edit_many(db.session(), [found], form.values())
         db.session.commit()
     except Invalid as error:
         db.session.rollback()
         form.form_errors.append(str(error))
         return _host_page(service.get_host(db.session(), host), form, Invalid.status)
-    state, text = push.push([host])[host]
+    state, text = delivery.deliver([host])[host]
     said = f"{text}." if state == "applied" else f"Saved. {text}."
     flash(said, "settings-error" if state == "refused" else "settings-success")  # shown beside the form
     return redirect(url_for("monitor.host", host=host) + "#saved")
@@ -100,24 +106,24 @@ def settings(host: str) -> ResponseReturnValue:
 @blueprint.route("/hosts/<host>/remove", methods=["POST"])
 @for_admins
 def remove(host: str) -> ResponseReturnValue:
-    """Forget a host and its history, and end its agent's session: it may join again with a new token only."""
+    """Delete a host and its history, and end its agent's session: it needs a new token to enrol again."""
     found = service.get_host(db.session(), host)
     title = found.title
     db.session.delete(found)
     db.session.commit()
-    push.cut_off(host)
-    flash(f"{title} is removed.", "success")
+    delivery.cut_off(host)
+    flash(f"{title} was removed.", "success")
     return redirect(url_for("monitor.dashboard"))
 
 
 @blueprint.post("/alerts/<int:number>/acknowledge")
 @for_admins
 def acknowledge(number: int) -> ResponseReturnValue:
-    """Say that somebody takes care of an alert."""
+    """Acknowledge an alert."""
     alert = db.session.get(Alert, number)
     if alert is None:
         raise NotFound("There is no such alert.")
-    alerts.acknowledge(alert, current_actor().email)
+    evaluation.acknowledge(alert, current_actor().email)
     db.session.commit()
     if request.form.get("back") == "host":
         return redirect(url_for("monitor.host", host=alert.host.host))
@@ -131,7 +137,7 @@ def add() -> ResponseReturnValue:
     form = TokenForm()
     text = None
     if form.validate_on_submit():
-        _, text = service.make_token(
+        _, text = enrolment.make_token(
             db.session(),
             note=form.note.data or "",
             reusable=bool(form.reusable.data),

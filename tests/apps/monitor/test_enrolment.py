@@ -11,7 +11,8 @@ from sqlalchemy import func, select, update
 
 from tests.apps.monitor.hosts import NASTY, FakeHost, new_token
 from wampflask.apps.extensions import db
-from wampflask.apps.monitor.models import EnrolToken, Host
+from wampflask.apps.monitor.intake.models import EnrolToken
+from wampflask.apps.monitor.models import Host
 from wampflask.memory import MemoryRealm
 from wampflask.tickets import desk_of
 

@@ -1,20 +1,23 @@
-"""``POST /clients/``: an agent enrols, or comes back, and gets its configuration and a ticket for the router."""
+"""``POST /clients/``: an agent enrols or returns, and gets its configuration and a ticket for the router."""
 
 from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify, make_response, request
 
 from wampflask.apps.extensions import csrf, db, limiter
+from wampflask.apps.headers import no_store
+from wampflask.apps.monitor import contract
+from wampflask.apps.monitor.settings.service import config_of
 from wampflask.tickets import desk_of
 
-from . import contract, service
+from . import enrolment
 
 blueprint = Blueprint("clients", __name__)
 
 BODY_MAX = 8192
 """Bytes of a request."""
 FAILURES = "30 per minute"
-"""Refused requests that one address may make."""
+"""Failed requests that one address may make."""
 
 
 def _was_refused(response: Response) -> bool:
@@ -25,19 +28,19 @@ def _was_refused(response: Response) -> bool:
 @csrf.exempt  # type: ignore[untyped-decorator]
 @limiter.limit(FAILURES, deduct_when=_was_refused)
 def clients() -> Response:
-    """JSON in, JSON out: see ``contract.Enrolment`` and ``contract.Enrolled``. Refused: 4xx with the reason."""
+    """Answer ``contract.Enrolment`` with ``contract.Enrolled``, or with 4xx and the reason; all of it is JSON."""
     if (request.content_length or 0) > BODY_MAX:
-        return _refuse(service.Refused(413, "invalid", f"The body has more than {BODY_MAX} bytes."))
+        return _refuse(enrolment.Refused(413, "invalid", f"The body must have at most {BODY_MAX} bytes."))
     session = db.session()
     try:
-        host, is_new = service.enrol(session, request.get_json(silent=True), _bearer())
+        host, is_new = enrolment.enrol(session, request.get_json(silent=True), _bearer())
         session.commit()
-    except service.Refused as refusal:
+    except enrolment.Refused as refusal:
         session.rollback()
         return _refuse(refusal)
     desk = desk_of()
     answer = {
-        **service.config_of(host),
+        **config_of(host),
         "host": host.host,
         "name": host.title,
         "labels": host.label_list,
@@ -45,9 +48,7 @@ def clients() -> Response:
         "url": desk.url(),
         "realm": desk.tickets.realm,
     }
-    response = make_response(jsonify(answer), 201 if is_new else 200)
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return no_store(make_response(jsonify(answer), 201 if is_new else 200))
 
 
 def _bearer() -> str:
@@ -55,5 +56,5 @@ def _bearer() -> str:
     return text.strip()[:200] if kind.lower() == "bearer" else ""
 
 
-def _refuse(refusal: service.Refused) -> Response:
+def _refuse(refusal: enrolment.Refused) -> Response:
     return make_response(jsonify(error=refusal.code, reason=str(refusal)), refusal.status)

@@ -13,6 +13,7 @@ from tests.apps.visiting import Visitor
 from wampflask.apps.extensions import db
 from wampflask.apps.monitor import service
 from wampflask.apps.monitor.models import Host
+from wampflask.apps.monitor.settings.service import application
 from wampflask.memory import MemoryRealm
 
 
@@ -57,13 +58,13 @@ def test_a_refusal_is_shown_with_its_reason(realm: MemoryRealm, admin: Visitor, 
 def test_an_offline_host_gets_it_when_it_returns(
     app: Flask, realm: MemoryRealm, admin: Visitor, host: FakeHost
 ) -> None:
-    assert "Saved. The host will get it when it connects." in save(admin, host, form(frequency="7"))
+    assert "Saved. Will be applied when the host connects." in save(admin, host, form(frequency="7"))
     assert (host.post().json or {})["frequency"] == 7
     welcome = host.ready(realm)
     assert welcome["config"]["frequency"] == 7
     with app.app_context():
         found = service.get_host(db.session(), host.host)
-        assert service.application(found)[0] == "applied"
+        assert application(found)[0] == "applied"
         assert found.agent_version == "1.0.1"
 
 

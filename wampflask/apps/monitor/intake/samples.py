@@ -1,9 +1,9 @@
-"""What comes from agents, checked: a sample is strangers' data until it went through :func:`checked`."""
+"""Samples from agents. They are untrusted until :func:`checked` has read them."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from wampflask.apps import wire
@@ -14,10 +14,9 @@ BATCH_MAX = 200
 NAMES_MAX = 64
 NAME_MAX = 120
 CORES_MAX = 1024
-DISK_SERIES = 8
 BIGGEST = 2.0**63
 EARLIEST, LATEST = 1_600_000_000.0, 10_000_000_000.0
-"""Seconds since the epoch that a clock may show: 2020 to 2286."""
+"""Seconds since the epoch that a sample may be of: 2020 to 2286."""
 INTERVAL_MIN, INTERVAL_MAX = 0.001, 86_400.0
 """Seconds between two samples."""
 LARGEST = 2**53 - 1
@@ -27,7 +26,7 @@ Values = dict[str, Any]
 
 
 def checked_batch(samples: object) -> list[Values]:
-    """Samples of one handover, by rising ``seq``.
+    """Return the samples of one upload, by rising ``seq``.
 
     :raises Invalid: naming what is wrong.
     """
@@ -54,26 +53,6 @@ def checked(given: object) -> Values:
     for name, check in _GROUPS.items():
         if name in sample:
             found[name] = check(sample[name], name)
-    return found
-
-
-def series_of(sample: Mapping[str, Any]) -> dict[str, float]:
-    """What is kept of a sample for charts: ratios, sums over devices, single numbers."""
-    single = (("cpu", sample.get("cpu")), ("load", (sample.get("load") or [None])[0]))
-    found: dict[str, float] = {name: value for name, value in single if value is not None}
-    for name in ("memory", "swap"):
-        if name in sample:
-            found[name] = sample[name]["ratio"]
-    disks = sample.get("disks", {})
-    for name, disk in list(disks.items())[:DISK_SERIES]:
-        found[f"disk:{name}"] = disk["ratio"]
-    for group, fields in (("disk_io", ("read", "written")), ("network", ("received", "sent"))):
-        for field in fields if sample.get(group) else ():
-            found[f"{group}:{field}"] = round(sum(device[field] for device in sample[group].values()), 1)
-    if sample.get("temperatures"):
-        found["temperature"] = max(sample["temperatures"].values())
-    if "processes" in sample:
-        found["processes"] = float(sample["processes"])
     return found
 
 
@@ -133,5 +112,5 @@ _GROUPS: dict[str, Callable[[object, str], Any]] = {
 
 
 def newest(samples: Iterable[Values]) -> Values:
-    """The latest by time."""
+    """Return the latest sample by time."""
     return max(samples, key=lambda sample: sample["time"])

@@ -1,6 +1,6 @@
-"""Many callers, one transaction: whoever comes first works for all who wait by then.
+"""Many callers, one transaction: the first caller works for all that wait by then.
 
-Fifty handovers a second would be fifty transactions, each waiting for the database's one write lock; so those that
+Fifty uploads a second would be fifty transactions, each waiting for the database's one write lock; so those that
 arrive while one is under way share the next.
 """
 
@@ -27,7 +27,7 @@ class _Entry(Generic[Task, Result]):
 class Batcher(Generic[Task, Result]):
     """Safe in any thread.
 
-    :param work: does several tasks: for each, its result, or an exception that its caller is to get.
+    :param work: does several tasks, and returns for each its result, or the exception for its caller.
     """
 
     def __init__(self, work: Callable[[Sequence[Task]], Sequence[Result | Exception]]) -> None:
@@ -37,9 +37,9 @@ class Batcher(Generic[Task, Result]):
         self._waiting: list[_Entry[Task, Result]] = []
 
     def __call__(self, task: Task) -> Result:
-        """Do one task, with whatever others wait.
+        """Do one task, together with those that wait.
 
-        :raises Exception: the task's own, or what the whole batch met.
+        :raises Exception: the task's own, or the one that stopped the whole batch.
         """
         entry: _Entry[Task, Result] = _Entry(task)
         with self._guard:

@@ -1,6 +1,6 @@
-"""History in the database: raw for an hour, then means of 1 minute, 10 minutes and 2 hours with least and greatest.
+"""History in the database: raw for an hour, then means over 1 minute, 10 minutes and 2 hours with minimum and maximum.
 
-Each sample is stored once or not at all, however often and to whichever worker it is handed over.
+Each sample is stored once or not at all, however often it is uploaded, and to whatever worker.
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from wampflask.apps.errors import NotFound
+from wampflask.apps.monitor.metrics import series_of
+from wampflask.apps.monitor.models import Host
 
-from .models import Host, Reading, Rollup
-from .samples import EARLIEST, Values, newest, series_of
+from .models import Reading, Rollup
+from .samples import EARLIEST, Values, newest
 
 RAW_KEPT = 3600
 KEPT = {60: 25 * 3600, 600: 8 * 86_400, 7200: 31 * 86_400}
@@ -29,19 +31,19 @@ RANGES = {"1h": (3600, 0), "24h": (86_400, 60), "7d": (7 * 86_400, 600), "30d": 
 POINTS = 720
 """Points of a chart of raw readings, at most."""
 FUTURE = 60.0
-"""Seconds that a sample may be ahead of the hub's clock; a clock that is further off is put right."""
+"""Seconds that an agent's clock may be off; the times of one that is further off are corrected."""
 
 KEYS_AT_ONCE = 200
-"""Keys in one query: databases take so many parameters and no more."""
+"""Keys in one query: databases limit its parameters."""
 
 Bucket = dict[str, list[float]]
 
 
 @dataclass(frozen=True, slots=True)
-class Handover:
+class Upload:
     """Samples of one host, as checked by ``samples.checked_batch``.
 
-    :param clock: the agent's time of sending: if its clock is wrong, the times are put right by it.
+    :param clock: the agent's time of sending, by which the times of a wrong clock are corrected.
     """
 
     host: str
@@ -50,27 +52,28 @@ class Handover:
     dropped: int = 0
 
 
-def append(session: Session, handovers: Sequence[Handover]) -> list[int | Exception]:
-    """Store what is new, of several hosts in one transaction: for each handover the highest ``seq`` stored, or what
-    keeps it from being stored, such as :class:`NotFound`.
+def append(session: Session, uploads: Sequence[Upload]) -> list[int | Exception]:
+    """Store what is new in uploads of several hosts, in one transaction.
+
+    :returns: for each upload the highest ``seq`` stored, or why it could not be stored, such as :class:`NotFound`.
     """
-    names = {one.host for one in handovers}
+    names = {one.host for one in uploads}
     query = select(Host.id, Host.host, Host.stored_seq, Host.last_seen, Host.dropped).where(Host.host.in_(names))
     known = {row.host: _Mark(row.id, row.stored_seq, row.last_seen, row.dropped) for row in _locked(session, query)}
     batch = _Batch(time.time())
     outcomes: list[int | Exception] = []
-    for one in handovers:
+    for one in uploads:
         mark = known.get(one.host)
         try:
-            outcomes.append(batch.take(mark, one) if mark else NotFound("This host was removed from the hub."))
-        except Exception as error:  # a boundary: what one host sent is no other's trouble
+            outcomes.append(batch.take(mark, one) if mark else NotFound("This host was removed."))
+        except Exception as error:  # a boundary: one host's samples must not stop another's
             outcomes.append(error)
     batch.write(session)
     return outcomes
 
 
 def _locked(session: Session, query: Any) -> Any:
-    """In the order of their ids, so that two transactions cannot wait for each other."""
+    """Lock the hosts in the order of their ids, so that two transactions cannot wait for each other."""
     return session.execute(query.order_by(Host.id).with_for_update())
 
 
@@ -91,9 +94,9 @@ class _Batch:
         self._buckets: dict[tuple[int, int, int], Bucket] = defaultdict(dict)
         self._hosts: dict[int, dict[str, Any]] = {}
 
-    def take(self, mark: _Mark, handover: Handover) -> int:
-        """Note what is to be written. What may fail comes first: it is all of a handover or nothing."""
-        fresh = self._fresh(mark, handover)
+    def take(self, mark: _Mark, upload: Upload) -> int:
+        """Collect what is to be written. What may fail comes first: an upload is stored whole or not at all."""
+        fresh = self._fresh(mark, upload)
         latest = newest(sample for sample, _ in fresh) if fresh else {}
         moment = datetime.fromtimestamp(latest["time"], UTC) if fresh else None
         for sample, series in fresh:
@@ -104,22 +107,22 @@ class _Batch:
             if mark.seen is None or moment >= mark.seen:
                 mark.seen = changes["last_seen"] = moment
                 changes["latest"] = {name: value for name, value in latest.items() if name != "seq"}
-        if handover.dropped != mark.dropped:
-            changes["dropped"] = mark.dropped = handover.dropped
+        if upload.dropped != mark.dropped:
+            changes["dropped"] = mark.dropped = upload.dropped
         return mark.stored
 
-    def _fresh(self, mark: _Mark, handover: Handover) -> list[tuple[Values, dict[str, float]]]:
-        """The samples that are not stored yet, with their times put right, and their series."""
-        clock = handover.clock
+    def _fresh(self, mark: _Mark, upload: Upload) -> list[tuple[Values, dict[str, float]]]:
+        """Return the samples that are not stored yet, with corrected times, and their numbers by metric."""
+        clock = upload.clock
         offset = self._now - clock if clock is not None and abs(self._now - clock) > FUTURE else 0.0
-        fresh = (sample for sample in handover.samples if sample["seq"] > mark.stored)
+        fresh = (sample for sample in upload.samples if sample["seq"] > mark.stored)
         right = ({**sample, "time": min(max(sample["time"] + offset, EARLIEST), self._now)} for sample in fresh)
         return [(sample, series_of(sample)) for sample in right]
 
     def _keep(self, host_id: int, moment: float, series: dict[str, float]) -> None:
         if moment > self._now - RAW_KEPT:
             at = round(moment * 1000)
-            while (host_id, at) in self._readings:  # a clock that was put right may give the same moment twice
+            while (host_id, at) in self._readings:  # a corrected clock may give the same moment twice
                 at += 1
             self._readings[host_id, at] = series
         for span, kept in KEPT.items():
@@ -169,7 +172,7 @@ def _upsert(session: Session, model: Any, rows: list[dict[str, Any]], key: tuple
 
 
 def thin(session: Session, host_ids: Iterable[int]) -> None:
-    """Forget what is too old, for some hosts: each is a short range of the table's key."""
+    """Delete what is too old, of some hosts: for each a short range of the table's key."""
     now = time.time()
     for host_id in host_ids:
         session.execute(delete(Reading).where(Reading.host_id == host_id, Reading.at < (now - RAW_KEPT) * 1000))
@@ -182,7 +185,7 @@ def thin(session: Session, host_ids: Iterable[int]) -> None:
 
 
 def chart(session: Session, host: Host, wanted: str) -> dict[str, Any]:
-    """A chart's data: ``{"range", "span", "times": [s …], "series": {name: {"mean": […], "min": […], "max": […]}}}``.
+    """Return ``{"range", "span", "times": [s …], "series": {name: {"mean": […], "min": […], "max": […]}}}``.
 
     :param wanted: a key of ``RANGES``.
     """
@@ -203,7 +206,7 @@ def chart(session: Session, host: Host, wanted: str) -> dict[str, Any]:
 
 
 def _raw(session: Session, host_id: int, since: float, seconds: int) -> tuple[int, list[tuple[float, Bucket]]]:
-    """Readings, gathered into as many buckets as a chart can show."""
+    """Return readings in as many buckets as a chart can show."""
     query = select(Reading.at, Reading.data).where(Reading.host_id == host_id, Reading.at >= since * 1000)
     readings = session.execute(query.order_by(Reading.at)).all()
     span = max(1, -(-seconds // POINTS)) if len(readings) > POINTS else 0
@@ -232,7 +235,7 @@ def _short(value: float) -> float:
 
 
 def sparks(session: Session, host_ids: Sequence[int], *, seconds: int = 300, points: int = 60) -> dict[int, list[Any]]:
-    """For a dashboard: by host, the last minutes as ``[[time, cpu, memory], …]``."""
+    """Return the last minutes of hosts for a dashboard, by host: ``[[time, cpu, memory], …]``."""
     since = (time.time() - seconds) * 1000
     found: dict[int, dict[int, list[Any]]] = defaultdict(dict)
     width = seconds * 1000 // points

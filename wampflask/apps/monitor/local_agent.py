@@ -9,25 +9,25 @@ from pathlib import Path
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from . import service
+from .intake import enrolment
 from .models import Host
 
 PROGRAM = "agent"
 """Its name in the Procfile."""
 CONFIG = "agent.conf"
 LIFETIME = timedelta(hours=1)
-"""Of its token: it enrols as soon as the site is up."""
+"""Of its token; it enrols as soon as the site is ready."""
 
 
 def write_config(session: Session, instance: Path, port: int) -> Path:
-    """The agent's settings, for the site on this machine; with a token where it is not known yet. Commits.
+    """Write the agent's settings for the site on this machine, with a token when it is not enrolled. Commits.
 
-    The file is readable by its owner alone. Nothing is known of a host that an admin removed: it joins again.
+    Only its owner can read the file. A host that an admin removed enrols again.
     """
     state = instance / PROGRAM
     lines = [f"server = http://127.0.0.1:{port}", f"state = {state}"]
     if not _is_known(session, state / "host"):
-        _, text = service.make_token(session, note="this machine", lifetime=LIFETIME)
+        _, text = enrolment.make_token(session, note="this machine", lifetime=LIFETIME)
         session.commit()
         lines.append(f"token = {text}")
     file = instance / CONFIG

@@ -1,4 +1,4 @@
-"""Brings an edited configuration to the agents, and notes what each said to it."""
+"""Delivers edited settings to agents, and stores what each answered. A job: it commits what it stores."""
 
 from __future__ import annotations
 
@@ -10,40 +10,43 @@ from flask import Flask, current_app
 
 from wampflask import CallOptions, NoSuchProcedure, NotConnected
 from wampflask.apps.extensions import db, wamp
+from wampflask.apps.monitor import contract, live
+from wampflask.apps.monitor.service import list_hosts
 from wampflask.apps.text import one_line
 
-from . import contract, live, service
+from . import service
 
 TIMEOUT = 3.0
-"""Seconds for an agent to answer; one that takes longer gets its configuration when it returns."""
+"""Seconds for an agent to answer; one that takes longer gets its configuration when it reconnects."""
 AT_ONCE = 16
+"""Agents that are called at the same time."""
 _OFFLINE = (NoSuchProcedure, NotConnected)
 
 
 def cut_off(host: str) -> None:
-    """End the session of a removed host's agent; its alerts went with it. After the commit."""
+    """End the session of a removed host's agent; its alerts are gone, too. To be called after the commit."""
     wamp.revoke(contract.authid(host))
     live.open_alerts.changed()
 
 
-def push(hosts: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """Call the agents of hosts, several at once; by host what came of it, as :func:`service.application` says it.
+def deliver(hosts: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Send their settings to the agents of hosts, and return by host what :func:`service.application` does.
 
-    To be called after the commit of the edit. Commits what the agents said.
+    To be called after the commit of the edit.
     """
     session = db.session()
-    configs = {host.host: service.config_of(host) for host in service.list_hosts(session, hosts)}
-    session.commit()  # no lock is held while agents think
+    configs = {host.host: service.config_of(host) for host in list_hosts(session, hosts)}
+    session.commit()  # no lock is held while agents answer
     answers = call_agents({host: (contract.CONFIGURE, (config,)) for host, config in configs.items()})
     for host, answer in answers.items():
         if isinstance(answer, Exception):
             if not isinstance(answer, _OFFLINE):
                 said = one_line(str(answer), 300)
-                current_app.logger.warning("The agent of host %s did not take its configuration: %s", host, said)
+                current_app.logger.warning("The agent of host %s did not accept its settings: %s", host, said)
         else:
-            service.settle(session, host, answer)
+            service.record_answer(session, host, answer)
     session.expire_all()
-    found = service.list_hosts(session, list(configs))
+    found = list_hosts(session, list(configs))
     live.settings_changed(configs)
     result = {host.host: service.application(host) for host in found}
     session.commit()
@@ -51,10 +54,10 @@ def push(hosts: Sequence[str]) -> dict[str, tuple[str, str]]:
 
 
 def call_agents(calls: dict[str, tuple[str, tuple[Any, ...]]], timeout: float = TIMEOUT) -> dict[str, Any]:
-    """Call a procedure of several agents at once: by host, the answer or the exception that came of it. Raises nothing:
-    what one agent says must not keep the others from being called.
+    """Call procedures of several agents at once. Raises nothing: one agent's error must not stop the other calls.
 
     :param calls: by host, one of the contract's procedures on agents and its arguments.
+    :returns: by host, the answer or the exception.
     """
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001 - Flask's way
 
@@ -64,7 +67,7 @@ def call_agents(calls: dict[str, tuple[str, tuple[Any, ...]]], timeout: float = 
             try:
                 uri = contract.for_host(procedure, host)
                 return host, wamp.call(uri, *args, options=CallOptions(timeout=timeout))
-            except Exception as error:  # a boundary: it is this host's
+            except Exception as error:  # a boundary: it concerns this host only
                 return host, error
 
     if len(calls) == 1:

@@ -1,7 +1,7 @@
-"""Messages about alerts, through apprise: mail, webhooks, chat services. Each is sent once.
+"""Notifications of alerts, through apprise: mail, webhooks, chat services. Each is sent once.
 
-A message is a row before it leaves. The sender takes it (``sending``) before it tries, so that no second one tries at
-the same time; a known failure is tried again, what was interrupted in between is not: it may have arrived.
+A notification is stored before it is sent. The sender marks it ``sending`` first, so that no second one sends it, too.
+A known failure is retried; one that was interrupted is not, since it may have arrived.
 """
 
 from __future__ import annotations
@@ -26,26 +26,29 @@ from wampflask.reading import reading
 from .models import Alert, AlertState, Channel, Notice, NoticeState
 
 RETRIES = (30, 120, 600)
-"""Seconds until a message that failed is tried again."""
+"""Seconds until a notification that failed is retried."""
 KEPT = timedelta(days=90)
-"""How long resolved alerts are kept, with their messages."""
+"""How long resolved alerts are kept, with their notifications."""
 
 _NOWHERE = logging.NullHandler()
 _sending = threading.Lock()
 
 
 def parse_time(text: str) -> time | None:
-    """``22:00``; None for an empty text. :raises Invalid: anything else."""
+    """Return a time of day such as ``22:00``; None for an empty text.
+
+    :raises Invalid: anything else.
+    """
     if not text:
         return None
     try:
         return datetime.strptime(text, "%H:%M").time()  # noqa: DTZ007 - a time of day
     except ValueError:
-        raise Invalid(f"{text} is not a time of day such as 22:00.") from None
+        raise Invalid(f"“{text}” is not a time of day. Write it like 22:00.") from None
 
 
 def quiet_until(channel: Channel, moment: datetime) -> datetime | None:
-    """The end of the quiet hours that ``moment`` is in; None when it is in none."""
+    """Return the end of the quiet hours that ``moment`` is in; None when it is in none."""
     start, end = parse_time(channel.quiet_from), parse_time(channel.quiet_to)
     if start is None or end is None or start == end:
         return None
@@ -59,15 +62,18 @@ def quiet_until(channel: Channel, moment: datetime) -> datetime | None:
 
 
 def zone(name: str) -> ZoneInfo:
-    """:raises Invalid: there is no such time zone."""
+    """Return a time zone by its name.
+
+    :raises Invalid: there is none.
+    """
     try:
         return ZoneInfo(name or "UTC")
     except (ZoneInfoNotFoundError, ValueError):
-        raise Invalid(f"{name} is not a time zone such as Europe/Paris.") from None
+        raise Invalid(f"“{name}” is not a time zone. Write it like Europe/Paris.") from None
 
 
 def prepare(session: Session, alert: Alert) -> None:
-    """A message to each channel, about an alert that was opened or resolved."""
+    """Store a notification for each channel, of an alert that was opened or resolved."""
     is_resolved = alert.state is AlertState.RESOLVED
     for channel in session.scalars(select(Channel).where(Channel.enabled)):
         moment = now()
@@ -84,10 +90,10 @@ def prepare(session: Session, alert: Alert) -> None:
 
 
 def send_due() -> None:
-    """Send what is due, in a thread of its own: a mail server may take its time."""
+    """Send what is due, in a separate thread: a mail server may be slow."""
     with reading():
         waiting = db.session.scalar(_due().limit(1))
-        db.session.rollback()
+    db.session.rollback()
     if waiting is None or not _sending.acquire(blocking=False):
         return
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001 - Flask's way
@@ -97,7 +103,7 @@ def send_due() -> None:
             with app.app_context():
                 send_all()
         except Exception:  # a boundary: the next round tries again
-            app.logger.exception("Messages about alerts could not be sent")
+            app.logger.exception("Notifications of alerts could not be sent")
         finally:
             _sending.release()
 
@@ -138,7 +144,7 @@ def _send(session: Session, notice: Notice) -> None:
         return
     address, message = notice.channel.address, words(notice)
     number, attempts = notice.id, notice.attempts
-    session.commit()  # no transaction is open while a far server is asked
+    session.commit()  # no transaction is open while a remote server is asked
     error = deliver(address, message)
     notice = session.get_one(Notice, number)
     if not error:
@@ -149,12 +155,12 @@ def _send(session: Session, notice: Notice) -> None:
         notice.state = NoticeState.FAILED if is_last else NoticeState.WAITING
         if not is_last:
             notice.due_at = now() + timedelta(seconds=RETRIES[attempts - 1])
-        current_app.logger.warning("Channel %s: a message was not sent: %s", notice.channel.name, error)
+        current_app.logger.warning("Channel %s: a notification was not sent: %s", notice.channel.name, error)
     session.commit()
 
 
 def _is_pointless(session: Session, notice: Notice) -> bool:
-    """What was over before anybody heard of it is not told."""
+    """Return whether nobody needs it any more: the alert was resolved before anyone was notified of it."""
     if not notice.channel.enabled:
         return True
     if not notice.resolved:
@@ -173,7 +179,7 @@ class Message(NamedTuple):
 
 
 def words(notice: Notice) -> Message:
-    """The message of a notice."""
+    """Return the message of a notification."""
     alert = notice.alert
     title = f"{'Resolved' if notice.resolved else 'Alert'}: {alert.text}"
     lines = [
@@ -188,38 +194,38 @@ def words(notice: Notice) -> Message:
 
 
 def check_address(text: str | None) -> str:
-    """A channel's address, if messages can be sent to it.
+    """Return a channel's address, trimmed.
 
-    :raises Invalid: apprise cannot read it. It is not repeated, because it may hold a password.
+    :raises Invalid: apprise cannot read it. The message does not repeat it, since it may hold a password.
     """
     address = (text or "").strip()
     if _target(address) is None:
         raise Invalid(
-            "Messages cannot be sent to this address. Write it as apprise does, one to a channel, for example "
+            "Notifications cannot be sent to this address. Enter one address of apprise, for example "
             "json://host.example/path or mailto://user:password@mail.example?to=me@example.org."
         )
     return address
 
 
 def send_test(channel: str, address: str) -> str:
-    """Send a message that names the channel and says that it is a test; what went wrong, or ""."""
-    body = f"This is a test of the channel {channel}. Alerts come the same way.\n{public_link('monitor.dashboard')}"
-    return deliver(address, Message("Test message from wampflask", body, "info"))
+    """Send a test notification that names the channel; return what went wrong, or ""."""
+    body = f"This is a test of the channel {channel}. Alerts arrive the same way.\n{public_link('monitor.dashboard')}"
+    return deliver(address, Message("Test notification from wampflask", body, "info"))
 
 
 def deliver(address: str, message: Message) -> str:
-    """Send one message; what went wrong, or ""."""
+    """Send one message; return what went wrong, or ""."""
     target = _target(address)
     if target is None:
         return "apprise cannot read this address"
     result = target.notify(title=message.title, body=message.body, notify_type=message.kind, body_format="text")
     with closing(result):
         complaints = [entry.message for entry in result.logs()]  # without the address's secrets, unlike its debug log
-        return "" if result else next(iter(complaints), "The service did not take the message.")
+        return "" if result else next(iter(complaints), "The service did not accept the message.")
 
 
 def _target(address: str) -> Any:
-    """Where apprise would send to; None when it cannot read the address."""
+    """Return where apprise would send to; None when it cannot read the address."""
     import apprise  # a quarter of a second, and only where alerts are sent
 
     log = logging.getLogger("apprise")

@@ -1,4 +1,4 @@
-"""Alerts: rules held against what hosts report, each second, by the watchman."""
+"""Checks what hosts report against the rules, and opens and resolves alerts. The leader calls it each second."""
 
 from __future__ import annotations
 
@@ -14,24 +14,22 @@ from sqlalchemy.orm import Session, selectinload
 
 from wampflask.apps.db import now
 from wampflask.apps.extensions import db
+from wampflask.apps.monitor.intake.samples import checked
+from wampflask.apps.monitor.metrics import METRICS
+from wampflask.apps.monitor.models import Host
 from wampflask.reading import reading
 
-from . import notify
-from .models import Alert, AlertRule, AlertState, Host, Metric
-from .samples import checked
+from . import notifications
+from .models import Alert, AlertRule, AlertState, Metric
 
 CLEAR = 30
-"""Seconds, at most, that a value must be fine again before its alert is resolved: what flaps does not alarm again."""
+"""Seconds, at most, that a value must be fine again before its alert is resolved: a flapping value alerts once."""
 
-_TITLES = {
-    Metric.CPU: "CPU", Metric.LOAD: "load", Metric.MEMORY: "memory", Metric.SWAP: "swap", Metric.DISK: "disk",
-    Metric.TEMPERATURE: "temperature",
-}  # fmt: skip
-_PERCENT = (Metric.CPU, Metric.MEMORY, Metric.SWAP, Metric.DISK)
+_UNITS = {"ratio": "%", "celsius": " °C"}
 
 
 def first_rules() -> list[AlertRule]:
-    """What a new installation looks after, until its admin decides otherwise: shown on the pages, sent nowhere yet."""
+    """Return the rules of a new installation: their alerts are shown on the pages, and sent nowhere yet."""
     return [
         AlertRule(name="Offline for a minute", metric=Metric.OFFLINE, seconds=60),
         AlertRule(name="A disk is nearly full", metric=Metric.DISK, threshold=90, seconds=300),
@@ -52,7 +50,7 @@ class Scoped:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule, read once a round. ``hosts`` empty: all, or those with one of ``labels``."""
+    """One rule, read once a round. Without ``hosts`` it is for all, or for those with one of ``labels``."""
 
     id: int
     name: str
@@ -63,14 +61,14 @@ class Rule:
     labels: frozenset[str]
 
     def covers(self, host: Scoped) -> bool:
-        """Whether the rule is for this host."""
+        """Return whether the rule is for this host."""
         if not self.hosts and not self.labels:
             return True
         return host.id in self.hosts or bool(self.labels & host.labels)
 
 
 class Evaluation:
-    """Remembers since when values are as they are. For one thread.
+    """Remembers for how long values have been good or bad. For one thread.
 
     :param clock: seconds, monotonic.
     """
@@ -87,7 +85,7 @@ class Evaluation:
             rules = load_rules(session)
             open_keys = set(session.scalars(select(Alert.open_key).where(Alert.open_key.is_not(None))))
             hosts = load_hosts(session) if rules or open_keys else []
-            session.rollback()
+        session.rollback()
         if not rules and not open_keys:
             return
         opened, kept = self._judge(rules, hosts, _checked(samples), open_keys)
@@ -98,7 +96,7 @@ class Evaluation:
     def _judge(
         self, rules: list[Rule], hosts: list[Scoped], samples: Mapping[str, Mapping[str, Any]], open_keys: set[Any]
     ) -> tuple[list[tuple[Rule, Scoped, float | None]], set[str]]:
-        """What is to be opened, and the keys of what stays open."""
+        """Return what is to be opened, and the keys of what stays open."""
         opened, kept, seen = [], set(), set()
         clock = self._clock()
         for rule in rules:
@@ -120,7 +118,7 @@ class Evaluation:
     def _look(
         self, rule: Rule, host: Scoped, sample: Mapping[str, Any] | None, key: str, clock: float
     ) -> tuple[bool | None, float | None, float]:
-        """Bad, good or unknown (None); the value; and for how many seconds so."""
+        """Return whether it is bad (None: unknown), the value, and for how many seconds that has been so."""
         if rule.metric is Metric.OFFLINE:
             is_bad: bool | None = not host.online
             value = None
@@ -139,32 +137,23 @@ class Evaluation:
 
 
 def _checked(samples: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
-    """Reports are untrusted: those that are none are left out."""
+    """Return the reports that can be read: they are untrusted."""
     found: dict[str, Mapping[str, Any]] = {}
     for host, sample in samples.items():
-        with suppress(Exception):  # a boundary: what one host reports switches off no other's alarms
+        with suppress(Exception):  # a boundary: one host's report must not stop another's alerts
             found[host] = checked(sample)
     return found
 
 
 def value_of(metric: Metric, sample: Mapping[str, Any]) -> float | None:
-    """A sample's value in a rule's units: percent, load, degrees."""
-    value: float | None = None
-    if metric is Metric.CPU:
-        value = sample.get("cpu")
-    elif metric in (Metric.MEMORY, Metric.SWAP):
-        value = sample.get(metric.value, {}).get("ratio")
-    elif metric is Metric.DISK:
-        value = max((disk["ratio"] for disk in sample.get("disks", {}).values()), default=None)
-    elif metric is Metric.LOAD:
-        value = (sample.get("load") or [None])[0]
-    elif metric is Metric.TEMPERATURE:
-        value = max(sample.get("temperatures", {}).values(), default=None)
-    return round(value * 100, 1) if value is not None and metric in _PERCENT else value
+    """Return a sample's value in a rule's unit: percent, load, degrees."""
+    declared = METRICS[metric.value]
+    value = declared.worst(sample)
+    return round(value * 100, 1) if value is not None and declared.unit == "ratio" else value
 
 
 def load_rules(session: Session) -> list[Rule]:
-    """The rules that are on."""
+    """Return the rules that are on."""
     query = select(AlertRule).where(AlertRule.enabled).options(selectinload(AlertRule.hosts).load_only(Host.id))
     return [
         Rule(
@@ -176,7 +165,7 @@ def load_rules(session: Session) -> list[Rule]:
 
 
 def load_hosts(session: Session) -> list[Scoped]:
-    """The hosts that rules can be about: not the disabled ones, nor those that never reported."""
+    """Return the hosts that rules can be about: neither paused ones nor those that never reported."""
     query = select(
         Host.id, Host.host, Host.name, Host.reported_name, Host.labels, Host.online, Host.since, Host.last_seen
     ).where(Host.disabled.is_(False), Host.last_seen.is_not(None))
@@ -192,15 +181,16 @@ def load_hosts(session: Session) -> list[Scoped]:
 
 
 def describe(rule: Rule, host: Scoped, value: float | None) -> str:
-    """An alert in one line."""
+    """Return an alert in one line."""
     if rule.metric is Metric.OFFLINE:
         return f"{host.title} is offline"
-    unit = "%" if rule.metric in _PERCENT else " °C" if rule.metric is Metric.TEMPERATURE else ""
-    return f"{host.title}: {_TITLES[rule.metric]} is {value:g}{unit}, above {rule.threshold:g}{unit}"[:300]
+    metric = METRICS[rule.metric.value]
+    unit = _UNITS.get(metric.unit, "")
+    return f"{host.title}: {metric.noun} is {value:g}{unit}, above {rule.threshold:g}{unit}"[:300]
 
 
 def write(session: Session, opened: list[tuple[Rule, Scoped, float | None]], resolved: Iterable[str]) -> None:
-    """Keep, and have messages sent."""
+    """Store what was opened and resolved, with the notifications to be sent."""
     changed = []
     for rule, host, value in opened:
         alert = Alert(
@@ -217,11 +207,11 @@ def write(session: Session, opened: list[tuple[Rule, Scoped, float | None]], res
         changed.append(alert)
     session.flush()
     for alert in changed:
-        notify.prepare(session, alert)
+        notifications.prepare(session, alert)
     session.commit()
 
 
 def acknowledge(alert: Alert, who: str) -> None:
-    """Somebody has seen it, and takes care."""
+    """Store that ``who`` is taking care of an alert."""
     if alert.state is AlertState.OPEN:
         alert.state, alert.acknowledged_at, alert.acknowledged_by = AlertState.ACKNOWLEDGED, now(), who
