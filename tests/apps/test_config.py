@@ -19,7 +19,7 @@ from wampflask.apps import create_app
 from wampflask.apps.extensions import db
 from wampflask.apps.instance import read_secrets
 from wampflask.apps.player import media
-from wampflask.apps.serve import instance_of_its_own
+from wampflask.apps.serve import hold_instance
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +48,7 @@ def test_everything_in_the_folder_is_for_its_owner_alone(tmp_path: Path) -> None
     before = os.umask(0o022)
     try:
         folder = tmp_path / "instance"
-        with instance_of_its_own(folder):
+        with hold_instance(folder):
             app = create_app({"INSTANCE": folder})
             with app.app_context():
                 upgrade()

@@ -110,7 +110,7 @@ def check_port(name: str, port: int) -> None:
 
 
 @contextmanager
-def instance_of_its_own(folder: Path) -> Iterator[None]:
+def hold_instance(folder: Path) -> Iterator[None]:
     """Make the instance folder and hold it for this process; the kernel frees it however the process ends.
 
     :raises ServeError: it cannot be written, or another copy of the site runs in it.
@@ -178,8 +178,8 @@ def prepare_site(env: Mapping[str, str], port: int) -> Mapping[str, str | None]:
     :raises ServeError: a value of the configuration is wrong, or the database cannot be used.
     """
     from . import create_app
-    from .commands import ADMIN_EMAIL, prepare
     from .extensions import db
+    from .first_start import ADMIN_EMAIL, prepare
     from .monitor.local_agent import write_config
 
     os.environ.update(env)
@@ -297,7 +297,7 @@ def run(env: Mapping[str, str], root: Path) -> None:
 
     place = Place.from_environment(env, root)
     commands = without_agent(commands_of(resource("Procfile")), env)
-    with instance_of_its_own(place.instance):
+    with hold_instance(place.instance):
         check_port("PORT", place.port)
         check_port("WAMP_PORT", place.wamp_port)
         surroundings = {**place.environment(env), "AGENT_PROGRAM": str(agent_program() or "")}

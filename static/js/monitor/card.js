@@ -82,6 +82,6 @@ export class Card {
     const fill = this.fills.get(name);
     if (!fill) return;
     fill.setAttribute("width", `${Math.round((ratio ?? 0) * 1000) / 10}%`);
-    fill.dataset.level = level(fill, ratio ?? 0);
+    fill.dataset.level = level(ratio ?? 0);
   }
 }

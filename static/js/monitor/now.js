@@ -31,7 +31,7 @@ export function drawNow(root, state) {
 
 function fill(rect, ratio) {
   rect?.setAttribute("width", `${Math.round((ratio ?? 0) * 1000) / 10}%`);
-  if (rect) rect.dataset.level = level(rect, ratio ?? 0);
+  if (rect) rect.dataset.level = level(ratio ?? 0);
 }
 
 function drawCores(list, cores) {

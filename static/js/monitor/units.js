@@ -38,7 +38,8 @@ export function setText(element, text) {
   if (element && element.textContent !== text) element.textContent = text;
 }
 
-/** The level of a ratio on a bar that says from where on it is one. <rect data-warn="0.75" data-bad="0.9"> */
-export function level(bar, ratio) {
-  return ratio >= Number(bar.dataset.bad) ? "bad" : ratio >= Number(bar.dataset.warn) ? "warn" : "good";
+/** The level of a ratio, by the page's own bounds. <section data-warn="0.75" data-bad="0.9"> */
+export function level(ratio) {
+  const { warn, bad } = document.querySelector("[data-warn]").dataset;
+  return ratio >= Number(bad) ? "bad" : ratio >= Number(warn) ? "warn" : "good";
 }

@@ -10,8 +10,8 @@ from flask.cli import AppGroup
 
 from wampflask import WampError
 
-from . import calling
-from .calling import Answer
+from . import calls
+from .calls import Answer
 
 player = AppGroup("player", help="The players that are open in browsers now.")
 
@@ -34,7 +34,7 @@ def pause_command(*, as_json: bool) -> None:
 
 def _ask(action: str) -> list[Answer]:
     try:
-        return calling.ask(calling.find_players(), action)
+        return calls.ask(calls.find_players(), action)
     except WampError as error:
         raise click.ClickException(str(error)) from None
 

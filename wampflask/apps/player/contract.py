@@ -31,7 +31,6 @@ PERMISSIONS = (
     Permission("player.{player}.state", publish=PAGES),
 )
 
-_ID = re.compile(r"[0-9a-f]{32}")
 _STATUS_URI = re.compile(rf"player\.([0-9a-f]{{32}})\.{STATUS}")
 
 
@@ -67,11 +66,6 @@ class Gone(TypedDict):
 
     present: Literal[False]
     renewed: NotRequired[bool]
-
-
-def is_player(text: object) -> bool:
-    """Whether ``text`` can be a player's id."""
-    return isinstance(text, str) and _ID.fullmatch(text) is not None
 
 
 def procedure(player: str, action: str) -> str:

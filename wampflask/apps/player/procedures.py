@@ -13,7 +13,7 @@ from wampflask import WampError, signals
 from wampflask.apps.extensions import wamp
 
 from . import contract
-from .calling import registered
+from .calls import registered
 from .service import Presence
 
 _KEY = "player"

@@ -25,7 +25,7 @@ from wampflask import WampError
 from wampflask.apps.access import for_admins
 from wampflask.apps.extensions import limiter
 
-from . import calling, contract, media
+from . import calls, contract, media
 from .pairing import make_pairing
 from .procedures import presence
 
@@ -99,7 +99,7 @@ def _shorten_range() -> None:
 @blueprint.get("/player/live")
 @for_admins
 def live() -> ResponseReturnValue:
-    """``player/live.html`` (answers: a calling.Answer each, more: players not asked, form: for the token)."""
+    """``player/live.html`` (answers: a calls.Answer each, more: players not asked, form: for the token)."""
     answers, more = _ask()
     return render_template("player/live.html", answers=answers, more=more, form=FlaskForm())
 
@@ -113,14 +113,14 @@ def pause_all() -> ResponseReturnValue:
     return redirect(url_for("player.live"))
 
 
-def _ask(action: str = contract.STATUS) -> tuple[list[calling.Answer], int]:
+def _ask(action: str = contract.STATUS) -> tuple[list[calls.Answer], int]:
     """Ask the open players, and count those that are too many to be asked in one request.
 
     This worker knows them by the router's events. Where it knows of none, the router is asked: that none is open and
     that the router is away are two things.
     """
     try:
-        players = presence().players() or calling.find_players()
-        return calling.ask(players[: calling.AT_ONCE], action), max(0, len(players) - calling.AT_ONCE)
+        players = presence().players() or calls.find_players()
+        return calls.ask(players[: calls.AT_ONCE], action), max(0, len(players) - calls.AT_ONCE)
     except WampError:
         abort(503, AWAY)

@@ -9,7 +9,7 @@ from flask.cli import AppGroup
 
 from wampflask.apps.extensions import db
 
-from . import samples, service
+from . import examples, service
 from .models import CHOICES_MAX, CHOICES_MIN
 
 polls = AppGroup("polls", help="Live polls.")
@@ -30,7 +30,7 @@ _BATCH = 100  # questions a transaction
 def add_questions(count: int, choices: int, seed: int | None) -> None:
     """Add made-up questions, to try the site with."""
     seed = secrets.randbelow(1_000_000) if seed is None else seed
-    drafts = samples.made_up(count, choices, seed)
+    drafts = examples.generate(count, choices, seed)
     with click.progressbar(drafts, length=count, label="Adding questions") as bar:
         for number, draft in enumerate(bar, start=1):
             service.create_question(db.session(), draft)

@@ -1,4 +1,4 @@
-"""Flask-Security's view of e-mail addresses: ours. No mail is ever sent."""
+"""Makes Flask-Security accept the e-mail addresses that accounts are created with. No mail is ever sent."""
 
 from __future__ import annotations
 
@@ -9,16 +9,22 @@ from wampflask.apps.errors import Invalid
 from .service import normal_email
 
 
-class Addresses(MailUtil):
-    """Checks addresses by the rule that accounts are made with."""
+class EmailPolicy(MailUtil):
+    """The one check of e-mail addresses."""
 
     def normalize(self, email: str) -> str:
-        """:raises EmailValidateException: it is no address."""
+        """Return the address in the form that is stored.
+
+        :raises EmailValidateException: not an address.
+        """
         try:
             return normal_email(email)
         except Invalid as error:
             raise EmailValidateException(str(error)) from None
 
     def validate(self, email: str) -> str:
-        """:raises EmailValidateException: it is no address."""
+        """Return the address in the form that is stored.
+
+        :raises EmailValidateException: not an address.
+        """
         return self.normalize(email)

@@ -55,7 +55,7 @@ _THINGS = {
 }  # fmt: skip
 
 
-def made_up(count: int, choices: int, seed: int) -> Iterator[QuestionDraft]:
+def generate(count: int, choices: int, seed: int) -> Iterator[QuestionDraft]:
     """``count`` questions with ``choices`` choices each; the first n do not depend on ``count``.
 
     :raises Invalid: numbers that cannot be.

@@ -12,7 +12,7 @@ from flask import Flask
 from tests.apps.visiting import USER, Visitor
 from wampflask import CallFailed
 from wampflask.apps.extensions import wamp
-from wampflask.apps.player import calling
+from wampflask.apps.player import calls
 from wampflask.apps.player.contract import procedure
 from wampflask.apps.player.procedures import presence
 from wampflask.memory import MemoryRealm
@@ -112,16 +112,16 @@ def test_mute_players_cost_each_other_no_time(app: Flask, realm: MemoryRealm) ->
     for number in range(60):
         realm.answer(procedure(of(number), "status"), answer)
     with app.app_context():
-        answers = calling.ask([of(number) for number in range(60)])
+        answers = calls.ask([of(number) for number in range(60)])
     assert [answer.doing for answer in answers] == ["playing"] * 60
 
 
 def test_more_players_than_can_be_asked_are_counted(app: Flask, realm: MemoryRealm, admin: Visitor) -> None:
     with app.app_context():
-        for number in range(calling.AT_ONCE + 7):
+        for number in range(calls.AT_ONCE + 7):
             presence().opened(number, procedure(of(number), "status"))
     page = admin.get("/player/live").text
-    assert page.count("gone") == calling.AT_ONCE
+    assert page.count("gone") == calls.AT_ONCE
     assert "7 more are open" in page
 
 
@@ -147,8 +147,8 @@ ABSURD |= {"title": "\ud800" + "x" * 10_000, "playing": "yes", "items": [[[]]], 
 
 @pytest.mark.parametrize("given", [None, [], "x", 1, ABSURD])
 def test_of_a_state_only_what_is_plausible_is_read(given: Any) -> None:
-    state = calling.read_state(given)
+    state = calls.read_state(given)
     assert set(state) == ({"title"} if given is ABSURD else set())
-    assert len(state.get("title", "").encode()) <= calling.TEXT_MAX
-    answer = calling.Answer("a" * 32, state)
+    assert len(state.get("title", "").encode()) <= calls.TEXT_MAX
+    answer = calls.Answer("a" * 32, state)
     assert (answer.doing, answer.clock) == ("paused", "")

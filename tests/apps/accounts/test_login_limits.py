@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 
 from tests.apps.conftest import make
 from tests.apps.visiting import ADMIN, USER, Visitor
-from wampflask.apps.accounts.attempts import BEHIND_ONE_ADDRESS
+from wampflask.apps.accounts.login_limits import BEHIND_ONE_ADDRESS
 from wampflask.apps.counts import SharedCounts
 from wampflask.memory import in_memory
 
