@@ -75,7 +75,7 @@ def test_for_people(tmp_path: Path) -> None:
     app = make(tmp_path / "new")
     text = init(app, "--admin", "boss@example.org")
     assert "Admin: boss@example.org" in text
-    assert "it is shown this once" in text
+    assert "shown only once" in text
     assert "Password" not in init(app)
     with app.app_context():
         db.engine.dispose()

@@ -129,7 +129,7 @@ def test_the_folder_comes_from_the_environment(tmp_path: Path, monkeypatch: pyte
         ("WAMPFLASK_PUBLIC_URL", "polls.example", "must begin with http"),
         ("WAMPFLASK_HOSTS", "https://polls.example", "without http"),
         ("WAMPFLASK_HOSTS", "polls.example:8080", "without http"),
-        ("WAMPFLASK_COOKIE_SECURE", "perhaps", "neither 1 nor 0"),
+        ("WAMPFLASK_COOKIE_SECURE", "perhaps", "must be 1 or 0"),
         ("WAMPFLASK_PROXIES", "-1", "not between 0 and 10"),
         ("WAMPFLASK_PROXIES", "one", "not a whole number"),
         ("WAMPFLASK_LOGIN_ATTEMPTS", "often", "not a limit"),

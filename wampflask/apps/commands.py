@@ -24,10 +24,10 @@ def init_app(app: Flask) -> None:
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.option("--admin", "email", default=ADMIN_EMAIL, show_default=True, help="The first admin's address.")
 def init(*, as_json: bool, email: str) -> None:
-    """Make secrets, database, roles, a first admin, sample questions and alert rules; what is there already stays.
+    """Create secrets, database, roles, a first admin, example questions and alert rules; what exists stays.
 
-    The admin's password is made up and shown once: only its hash is kept. Change it on the site after the first
-    log-in, or with 'flask users set-password'.
+    The admin's password is generated and shown only once: the database has its hash. Change it on the site after the
+    first log-in, or with 'flask users set-password'.
     """
     answer = prepare(email)
     click.echo(json.dumps(answer) if as_json else _text(answer))
@@ -37,5 +37,5 @@ def _text(answer: InitAnswer) -> str:
     admin = answer["admin"]
     lines = [f"Instance: {answer['instance']}", f"Questions: {answer['questions']}", f"Admin: {admin['email']}"]
     if admin["password"]:
-        lines.append(f"Password: {admin['password']} — it is shown this once.")
+        lines.append(f"Password: {admin['password']} (shown only once)")
     return "\n".join(lines)

@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from wampflask.reading import writing
 
 from .extensions import db, limiter, wamp
+from .headers import no_store
 
 ROOM = 16 * 2**20
 """Bytes that must be free beside SQLite's file: its write-ahead log takes 4 MiB before it is copied into it."""
@@ -33,9 +34,7 @@ def healthz() -> Response:
     """
     state = {"database": _database(), "wamp": wamp.status.state.value}
     healthy = state["database"] == "ok" and wamp.status.ready
-    response = make_response(jsonify(state), 200 if healthy else 503)
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return no_store(make_response(jsonify(state), 200 if healthy else 503))
 
 
 def _database() -> str:

@@ -39,7 +39,7 @@ def prepare(folder: Path) -> None:
 
 
 def read_secrets(folder: Path) -> dict[str, str]:
-    """The site's secrets, generated at the first start and the same ever after, however many workers start at once.
+    """The site's secrets, generated at the first start and the same from then on, however many workers start together.
 
     :raises ConfigError: when the file is damaged.
     """
@@ -51,7 +51,7 @@ def read_secrets(folder: Path) -> dict[str, str]:
         return {name: str(found[name]) for name in _NAMES}
     except (ValueError, KeyError, TypeError):
         raise ConfigError(
-            f"{file} is damaged. Restore it from a backup; or delete it: everybody is logged out then, "
+            f"{file} is damaged. Restore it from a backup. Or delete it: then everyone is logged out, "
             "and passwords must be set again with 'flask users set-password'."
         ) from None
 

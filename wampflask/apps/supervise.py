@@ -1,7 +1,7 @@
-"""Programs run side by side: started together, their output told apart, started again when they end, stopped together.
+"""Runs programs side by side: starts and stops them together, marks their output, restarts those that end.
 
-Each program leads a process group of its own, so that stopping one also ends what it started. Where
-the kernel can (Linux), programs are told to end when the supervisor itself is killed outright.
+Each program leads a process group of its own, so that stopping one also ends what it started. On Linux the kernel ends
+them, too, when the supervisor itself is killed.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ class Supervisor:
         return Program(name, command, self._env, self._cwd, self._show_while_running)
 
     def _show_while_running(self, name: str, line: str) -> None:
-        """What programs say while they are being stopped is of no interest, and looks alarming."""
+        """Print a line, unless programs are being stopped: what they print then only looks alarming."""
         if not self.stopping:
             self._show(name, line)
 
@@ -164,10 +164,10 @@ class Supervisor:
             self._stop.wait(POLL)
         return False
 
-    def keep_running(self, tell: Callable[[Program], None]) -> Program | None:
+    def keep_running(self, report: Callable[[Program], None]) -> Program | None:
         """Start again what ends, at once at first and then after longer pauses, until a stop is asked for.
 
-        :param tell: takes each program that has ended and will be started again.
+        :param report: takes each program that has ended and will be restarted.
         :return: the program that has ended too often, if that is why this returns.
         """
         ends: dict[str, deque[float]] = {program.name: deque(maxlen=len(PAUSES) + 1) for program in self.programs}
@@ -184,7 +184,7 @@ class Supervisor:
                     if often > len(PAUSES):
                         return program
                     due[program] = now + PAUSES[often - 1]
-                    tell(program)
+                    report(program)
                 if now >= due[program]:
                     del due[program]
                     self.programs[place] = self._run(program.name, self._again[program.name])

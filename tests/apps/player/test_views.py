@@ -81,7 +81,7 @@ def test_a_pairing_is_new_each_time_and_never_kept(app: Flask, visitor: Visitor)
     one, two = first.json, second.json
     assert one
     assert two
-    assert contract.is_player(one["player"])
+    assert contract.player_of(contract.procedure(one["player"], contract.STATUS)) == one["player"]
     assert one["player"] != two["player"]
     assert one["url"].endswith(f"/player/control#{one['player']}")
     assert one["qr"].startswith("<svg")
@@ -103,7 +103,7 @@ def test_without_a_router_there_is_no_pairing_and_a_plain_word(realm: MemoryReal
     realm.disconnect()
     answer = visitor.get("/player/pairing.json")
     assert answer.status_code == 503
-    assert "router is away" in (answer.json or {})["message"]
+    assert "router cannot be reached" in (answer.json or {})["message"]
     assert visitor.get("/player/").status_code == 200
 
 

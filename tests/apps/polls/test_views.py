@@ -88,7 +88,7 @@ def test_users_vote_as_themselves_on_every_device(app: Flask, realm: MemoryRealm
 @pytest.mark.parametrize(
     ("kind", "choice", "status", "words"),
     [
-        (Kind.SINGLE, (), 422, "Pick an answer"),
+        (Kind.SINGLE, (), 422, "Choose an answer"),
         (Kind.SINGLE, ("first", "second"), 422, "one answer only"),
         (Kind.SINGLE, ("foreign",), 422, "does not belong"),
         (Kind.MULTIPLE, ("first", "foreign"), 422, "does not belong"),

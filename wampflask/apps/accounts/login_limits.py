@@ -1,7 +1,7 @@
-"""Wrong passwords are limited: for an account from one address, and for that address in all.
+"""Limits wrong passwords: for one account from one address, and for that address in all.
 
-An account is never locked: whoever guesses is slowed down where they are, and its owner logs in elsewhere as ever.
-Counted before the password is judged, so that guesses side by side are counted, too; a right one takes it back.
+An account is never locked: guessing is slowed down at its address, and the owner logs in from another as always.
+Attempts are counted before the password is checked, so that parallel ones count, too; a right password is not counted.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Rooms, messages and sanctions in the admin: to look at. Moderators act in the room, where pages follow."""
+"""Rooms, messages and sanctions in the admin, mostly read-only: moderators act in the rooms."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class RoomView(ReadOnlyView):
 
 
 class MessageView(ReadOnlyView):
-    """What was said."""
+    """Messages."""
 
     column_list = ("room", "number", "name", "text", "said_at", "edited", "deleted")
     column_searchable_list = ("text", "name", "room.label")
@@ -27,7 +27,7 @@ class MessageView(ReadOnlyView):
 
 
 class PersonView(ReadOnlyView):
-    """Names."""
+    """People and their names."""
 
     column_list = ("name", "authid", "moderator", "created_at")
     column_searchable_list = ("name", "authid")
@@ -41,15 +41,15 @@ class SanctionView(ReadOnlyView):
     column_list = ("room", "person", "banned", "muted_until")
 
     def on_model_delete(self, model: Sanction) -> None:
-        """The person's open pages let them write again."""
+        """Let the person write again, on open pages, too."""
         live.announce_mute(model.room, model.person)
 
 
 def chat_views(db: SQLAlchemy) -> list[SiteModelView]:
-    """The pages of this feature."""
+    """Return the pages of this feature."""
     return [
         RoomView(Room, db, name="Rooms", category="Chat", endpoint="chat_rooms"),
         MessageView(Message, db, name="Messages", category="Chat", endpoint="chat_messages"),
         PersonView(Person, db, name="People", category="Chat", endpoint="chat_people"),
-        SanctionView(Sanction, db, name="Sanctions", category="Chat", endpoint="chat_sanctions"),
+        SanctionView(Sanction, db, name="Mutes and bans", category="Chat", endpoint="chat_sanctions"),
     ]

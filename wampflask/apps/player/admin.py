@@ -1,4 +1,4 @@
-"""The media folder in the admin: what is there, adding to it, taking away."""
+"""The media folder in the admin: list, upload and delete files."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class MediaView(ForAdmins, BaseView):  # type: ignore[misc]
 
     @property
     def extra_js(self) -> list[str]:
-        """Tells of a file that is too large before it is sent."""
+        """Return the script that refuses a file that is too large before it is sent."""
         return [url_for("static", filename="js/player/upload.js")]
 
     @expose("/", methods=("GET", "POST"))  # type: ignore[untyped-decorator]
@@ -53,7 +53,7 @@ class MediaView(ForAdmins, BaseView):  # type: ignore[misc]
             except SiteError as error:
                 flash(str(error), "error")
             else:
-                flash(f"Added {item.name}. Players show it when they are opened again.", "success")
+                flash(f"Added {item.name}. Reload open players to see it.", "success")
             return redirect(url_for(UPLOAD))
         for problems in form.errors.values():
             for problem in problems:
@@ -76,17 +76,17 @@ class MediaView(ForAdmins, BaseView):  # type: ignore[misc]
         except SiteError as error:
             flash(str(error), "error")
         else:
-            flash("Deleted.", "success")
+            flash("File deleted.", "success")
         return redirect(url_for(UPLOAD))
 
 
 def init_app(app: Flask) -> None:
-    """Let admins send more to the upload page than anybody may send elsewhere."""
+    """Let admins send more to the upload page than the limit for other requests."""
     app.url_value_preprocessor(_allow_upload)
 
 
 def _allow_upload(endpoint: str | None, _values: dict[str, Any] | None) -> None:
-    """Before anything reads the form: once it is read, its limit is settled."""
+    """Raise the limit before anything reads the form."""
     if endpoint == UPLOAD and request.method == "POST" and is_admin():
         request.max_content_length = _limit() + _OVERHEAD
 
@@ -96,5 +96,5 @@ def _limit() -> int:
 
 
 def media_views() -> list[MediaView]:
-    """The pages of this feature."""
+    """Return the pages of this feature."""
     return [MediaView(name="Media", category="Player", endpoint="media", url="/admin/media")]

@@ -1,4 +1,4 @@
-"""Calls into browsers: which players are there, and what they answer. Needs an app context."""
+"""Calls into browsers: finds open players and asks them. Needs an app context."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _TEXTS = ("title", "error")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a player said.
+    """What a player answered.
 
     :param state: the fields of a contract.State that the page gave, each of its type (:func:`read_state`).
-    :param problem: why there is none, in words.
+    :param problem: why there is no answer, for people.
     """
 
     player: str
@@ -50,7 +50,7 @@ class Answer:
 
     @property
     def clock(self) -> str:
-        """The position, as minutes and seconds; empty when the page told none."""
+        """The position, as minutes and seconds; "" when the page sent none."""
         if "position" not in self.state:
             return ""
         minutes, seconds = divmod(int(self.state["position"]), 60)
@@ -92,7 +92,7 @@ def _look_up(app: Flask, number: int) -> tuple[int, str] | None:
     with app.app_context():
         try:
             return number, str(wamp.call("wamp.registration.get", number)["uri"])
-        except (CallFailed, NoSuchProcedure):  # it ended meanwhile
+        except (CallFailed, NoSuchProcedure):  # it has ended
             return None
 
 
@@ -121,7 +121,7 @@ def _ask(app: Flask, player: str, action: str) -> Answer:
         except NoSuchProcedure:
             return Answer(player, {}, "gone")
         except WampTimeout:
-            return Answer(player, {}, "asleep: no answer")
+            return Answer(player, {}, "no answer")
         except WampError as error:
             return Answer(player, {}, f"failed: {_plain(error.uri or type(error).__name__)}")
         except Exception:  # an untrusted page's answer must not hide the others'

@@ -1,4 +1,4 @@
-"""The media folder: what is in it, by content and not by name; and taking in what is uploaded."""
+"""The media folder: files are recognized by their content, not by their name."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Item(NamedTuple):
 
 
 def sniff(head: bytes) -> str | None:
-    """The type of the media that begins with ``head``, or None when it is none that we know."""
+    """The type of the media that begins with ``head``, or None when it is unknown."""
     if head.startswith(b"\x1aE\xdf\xa3"):
         return "video/webm" if b"webm" in head[:64] else "video/x-matroska" if b"matroska" in head[:64] else None
     if head[4:8] == b"ftyp":
@@ -83,13 +83,13 @@ class Piece:
 
 
 def list_media(folder: Path) -> list[Item]:
-    """Everything playable in the folder, by name; other files are passed over."""
+    """Return everything playable in the folder, by name; other files are skipped."""
     names = sorted((entry.name for entry in folder.iterdir()), key=str.casefold) if folder.is_dir() else []
     return [item for name in names if _is_text(name) and (item := find(folder, name))]
 
 
 def _is_text(name: str) -> bool:
-    """File names are bytes; those that are no UTF-8 cannot stand in an address."""
+    """Return whether a file name is UTF-8; others cannot stand in an address."""
     try:
         name.encode()
     except UnicodeEncodeError:
@@ -111,7 +111,7 @@ def clean_name(name: str) -> str:
 
 
 def save(folder: Path, name: str, source: IO[bytes], limit: int) -> Item:
-    """Take in an uploaded file, whole or not at all.
+    """Store an uploaded file, whole or not at all.
 
     :param source: seekable, at any place.  :param limit: bytes.
     :raises Invalid: too large, empty, not media, or media that browsers do not play.

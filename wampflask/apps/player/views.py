@@ -24,6 +24,7 @@ from werkzeug.wsgi import wrap_file
 from wampflask import WampError
 from wampflask.apps.access import for_admins
 from wampflask.apps.extensions import limiter
+from wampflask.apps.headers import no_store
 
 from . import calls, contract, media
 from .pairing import make_pairing
@@ -34,8 +35,8 @@ blueprint = Blueprint("player", __name__)
 SAMPLES = (("Running clock", "media/clock.webm", "video/webm"), ("Eight bars", "media/tune.webm", "video/webm"))
 PIECE = 2_097_152  # bytes in one answer
 ITEMS_MAX = 150  # their titles must fit into one message of the router
-AWAY = "The router is away; it is tried again."
-PAUSED = "Told %d of %d players to pause."
+AWAY = "The router cannot be reached. Try again in a moment."
+PAUSED = "Paused %d of %d players."
 
 
 def media_folder() -> Path:
@@ -66,8 +67,7 @@ def pairing() -> ResponseReturnValue:
         response = jsonify(make_pairing())
     except WampError:
         abort(503, AWAY)
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return no_store(response)
 
 
 @blueprint.get("/player/media/<name>")
@@ -107,7 +107,7 @@ def live() -> ResponseReturnValue:
 @blueprint.post("/player/live")
 @for_admins
 def pause_all() -> ResponseReturnValue:
-    """Call ``pause`` in the browsers that have a player open, and count their answers."""
+    """Call ``pause`` in the browsers that have a player open, and show how many did."""
     answers, more = _ask("pause")
     flash(PAUSED % (sum(not answer.problem for answer in answers), len(answers) + more), "success")
     return redirect(url_for("player.live"))

@@ -1,4 +1,4 @@
-"""Questions to begin with, and made-up ones by the hundred: the same seed number makes the same ones."""
+"""Example questions for a new site, and generated ones by the hundred: the same seed generates the same ones."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ FIRST = (
 )
 """For the first start: one of each kind and visibility."""
 
-_MULTIPLE = 0.25  # of made-up questions take several answers
+_MULTIPLE = 0.25  # of generated questions allow several answers
 _OPENINGS = (
     "Which {thing} would you take to {place}?",
     "What is the best {thing} for {place}?",
@@ -58,7 +58,7 @@ _THINGS = {
 def generate(count: int, choices: int, seed: int) -> Iterator[QuestionDraft]:
     """``count`` questions with ``choices`` choices each; the first n do not depend on ``count``.
 
-    :raises Invalid: numbers that cannot be.
+    :raises Invalid: a number of choices that is not allowed.
     """
     if not CHOICES_MIN <= choices <= CHOICES_MAX:
         raise Invalid(f"A question needs {CHOICES_MIN} to {CHOICES_MAX} choices, not {choices}.")
@@ -74,7 +74,7 @@ def generate(count: int, choices: int, seed: int) -> Iterator[QuestionDraft]:
 
 
 def _labels(chance: random.Random, thing: str, number: int) -> list[str]:
-    """So many different answers: of the thing itself as long as there are any, then of the others."""
+    """Return ``number`` different answers: of the thing itself as far as there are any, then of the others."""
     own = list(_THINGS[thing])
     others = sorted({label for name, labels in _THINGS.items() if name != thing for label in labels})
     chance.shuffle(own)

@@ -1,15 +1,13 @@
 """The pages of live polls. Each view's docstring names its template and what it is given.
 
-Everywhere: ``snapshot`` is a contract.Snapshot as this reader may see it (``snapshot["live"]`` is the topic to follow),
-and ``may_edit`` says whether the reader is an admin. A PollError becomes its page: 404, 409 or 422.
+Everywhere: ``snapshot`` is a contract.Snapshot as this person may see it (``snapshot["live"]`` is the topic to follow),
+and ``may_edit`` is whether they are an admin. A SiteError is shown as its page: 404, 409 or 422.
 """
 
 from __future__ import annotations
 
-import io
 from typing import Any
 
-import segno
 from flask import (
     Blueprint,
     Response,
@@ -23,7 +21,7 @@ from flask import (
 )
 from flask.typing import ResponseReturnValue
 
-from wampflask.apps import wire
+from wampflask.apps import qr, wire
 from wampflask.apps.access import current_actor, for_admins, is_admin
 from wampflask.apps.error_pages import refusal
 from wampflask.apps.errors import Conflict, Invalid, SiteError
@@ -39,7 +37,7 @@ from .models import Question, State
 
 blueprint = Blueprint("polls", __name__)
 
-# -- for everybody
+# -- for everyone
 
 
 @blueprint.get("/polls/")
@@ -62,9 +60,9 @@ def detail(question_id: int) -> str:
 
 @blueprint.post("/polls/<int:question_id>/")
 def vote(question_id: int) -> ResponseReturnValue:
-    """Vote, or change one's vote: form fields ``choice`` (one or several). Then to the results.
+    """Vote, or change a vote: form fields ``choice`` (one or several). Then show the results.
 
-    Whoever prefers JSON gets the new snapshot. Refused: 404, 409 (closed, voted), 422 (no or foreign choice).
+    Clients that prefer JSON get the new snapshot. Errors: 404, 409 (closed, voted), 422 (no choice, or a wrong one).
     """
     actor = current_actor()
     try:
@@ -90,7 +88,7 @@ def results(question_id: int) -> str:
 
 @blueprint.get("/polls/<int:question_id>/snapshot.json")
 def snapshot(question_id: int) -> Response:
-    """The same as the procedure ``polls.question.results``, for pages whose router is away."""
+    """Return what the procedure ``polls.question.results`` does, for pages whose router is away."""
     question = service.get_question(db.session(), question_id)
     return no_store(jsonify(service.snapshot(db.session(), question, current_actor())))
 
@@ -113,7 +111,7 @@ def enter() -> Response:
 
 @blueprint.get("/polls/<int:question_id>/present")
 def present(question_id: int) -> str:
-    """``polls/present.html`` (question, snapshot: as anybody may see it, since it stands on a wall;
+    """``polls/present.html`` (question, snapshot: as everyone may see it, since it is shown on a wall;
     join_url: address of ``/p/<code>`` that phones can reach; may_edit: show open, close, reset; form: ActionForm).
     """
     question = service.get_question(db.session(), question_id)
@@ -127,13 +125,10 @@ def present(question_id: int) -> str:
     )
 
 
-@blueprint.get("/polls/<int:question_id>/qr.svg")
-def qr(question_id: int) -> Response:
-    """A QR code of the address to join by."""
-    code = segno.make(_join_url(service.get_question(db.session(), question_id)), error="m", micro=False)
-    drawing = io.BytesIO()
-    code.save(drawing, kind="svg", border=4, dark="#000", light="#fff", omitsize=True, xmldecl=False)
-    response = make_response(drawing.getvalue())
+@blueprint.get("/polls/<int:question_id>/qr.svg", endpoint="qr")
+def qr_code(question_id: int) -> Response:
+    """Return a QR code of the address to join at."""
+    response = make_response(qr.draw(_join_url(service.get_question(db.session(), question_id))))
     response.mimetype = "image/svg+xml"
     response.headers["Cache-Control"] = "private, max-age=60"
     return response
@@ -170,7 +165,7 @@ def edit(question_id: int) -> ResponseReturnValue:
             db.session.commit()
         except (Conflict, Invalid) as error:
             return _form_page(form, question_id, error)
-        flash("Saved. Every open page shows it.", "success")
+        flash("Saved. Open pages are up to date.", "success")
         return redirect(url_for("polls.detail", question_id=question_id))
     return _form_page(form, question_id)
 
@@ -178,7 +173,7 @@ def edit(question_id: int) -> ResponseReturnValue:
 @blueprint.post("/polls/<int:question_id>/open")
 @for_admins
 def open_(question_id: int) -> ResponseReturnValue:
-    """Take votes."""
+    """Open voting."""
     service.set_state(db.session(), question_id, State.OPEN)
     db.session.commit()
     return _back(question_id, "Voting is open.")
@@ -187,7 +182,7 @@ def open_(question_id: int) -> ResponseReturnValue:
 @blueprint.post("/polls/<int:question_id>/close")
 @for_admins
 def close(question_id: int) -> ResponseReturnValue:
-    """Take no more votes, and show the results to everybody."""
+    """Close voting; everyone can see the results."""
     service.set_state(db.session(), question_id, State.CLOSED)
     db.session.commit()
     return _back(question_id, "Voting has closed.")
@@ -197,7 +192,7 @@ def close(question_id: int) -> ResponseReturnValue:
 @for_admins
 def reset(question_id: int) -> ResponseReturnValue:
     """GET, or POST without ``confirm`` while there are votes: ``polls/confirm.html`` (question, form: ActionForm,
-    action: address to POST to, title, message, button, cancel: address). POST with ``confirm=1``: forget all votes.
+    action: address to POST to, title, message, button, cancel: address). POST with ``confirm=1``: delete all votes.
     """
     question = service.get_question(db.session(), question_id)
     if _needs_confirmation(question):
@@ -206,7 +201,7 @@ def reset(question_id: int) -> ResponseReturnValue:
         )
     service.reset(db.session(), question_id)
     db.session.commit()
-    return _back(question_id, "All votes are deleted. Everyone can vote again.")
+    return _back(question_id, "All votes were deleted. Everyone can vote again.")
 
 
 @blueprint.route("/polls/<int:question_id>/delete", methods=["GET", "POST"])
@@ -220,7 +215,7 @@ def delete(question_id: int) -> ResponseReturnValue:
         )
     service.delete_question(db.session(), question_id, with_votes=request.form.get("confirm") == "1")
     db.session.commit()
-    flash("The poll is deleted.", "success")
+    flash("The poll was deleted.", "success")
     return redirect(url_for("polls.index"))
 
 
@@ -286,7 +281,7 @@ def _needs_confirmation(question: Question) -> bool:
 def _confirm_page(question: Question, endpoint: str, title: str, message: str, button: str) -> ResponseReturnValue:
     if question.voters:
         people = "1 person has" if question.voters == 1 else f"{question.voters} people have"
-        message = f"{people} voted; those votes will be lost for good. {message}"
+        message = f"{people} voted. These votes will be deleted for good. {message}"
     page = render_template(
         "polls/confirm.html",
         question=question,
@@ -301,7 +296,7 @@ def _confirm_page(question: Question, endpoint: str, title: str, message: str, b
 
 
 def _back(question_id: int, message: str) -> ResponseReturnValue:
-    """To the page the button was on, as far as it is one of the question's; else to the question."""
+    """Go back to the page with the button, if it is one of the question's, else to the question."""
     flash(message, "success")
     pages = {"present": "polls.present", "results": "polls.results", "index": "polls.index"}
     endpoint = pages.get(request.form.get("back", ""), "polls.detail")
