@@ -132,7 +132,7 @@ def test_the_folder_comes_from_the_environment(tmp_path: Path, monkeypatch: pyte
         ("WAMPFLASK_COOKIE_SECURE", "perhaps", "must be 1 or 0"),
         ("WAMPFLASK_PROXIES", "-1", "not between 0 and 10"),
         ("WAMPFLASK_PROXIES", "one", "not a whole number"),
-        ("WAMPFLASK_LOGIN_ATTEMPTS", "often", "not a limit"),
+        ("WAMPFLASK_LOGIN_ATTEMPTS", "often", "not a rate limit"),
         ("WAMPFLASK_BODY_MAX", "12", "not between"),
         ("WAMPFLASK_COLOR", "red", "Unknown configuration: WAMPFLASK_COLOR"),
         ("WAMP_PORT", "http", "WAMP_PORT"),

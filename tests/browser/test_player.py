@@ -480,7 +480,7 @@ def test_an_admin_uploads_a_film_and_somebody_plays_it(
     player.page.get_by_role("button", name="holiday & sea").click()
     player.until("!v.paused && v.currentTime > 0.3")
     office.get_by_role("button", name="Delete holiday & sea.webm").click()
-    expect(office.get_by_text("Deleted.")).to_be_visible()
+    expect(office.get_by_text("File deleted.")).to_be_visible()
     expect(office.get_by_role("link", name="holiday & sea.webm")).to_have_count(0)
 
 

@@ -199,7 +199,7 @@ def test_an_admin_adds_and_deletes_a_film(app: Flask, admin: Visitor) -> None:
     assert "b>.webm</a>" not in page
     assert (Path(app.instance_path) / "media" / "b>.webm").read_bytes() == big
     answer = admin.post("/admin/media/delete", {"name": "b>.webm"}, form="/admin/media/", follow_redirects=True)
-    assert "Deleted." in answer.text
+    assert "File deleted." in answer.text
     assert not (Path(app.instance_path) / "media" / "b>.webm").exists()
 
 

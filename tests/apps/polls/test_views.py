@@ -261,7 +261,7 @@ def test_the_kind_stays_while_there_are_votes(app: Flask, admin: Visitor) -> Non
     admin.vote(question, red)
     answer = admin.post(f"/polls/{question}/edit", edit_form(app, question, kind="multiple"))
     assert answer.status_code == 409
-    assert "cannot be changed while there are votes" in answer.text
+    assert "cannot change while there are votes" in answer.text
 
 
 def test_open_and_close(app: Flask, realm: MemoryRealm, admin: Visitor) -> None:
