@@ -1,4 +1,4 @@
-"""How the admin turns columns into form fields and filters, where Flask-Admin's own way does not fit our models."""
+"""Turns columns into the admin's form fields and filters, where Flask-Admin's defaults do not fit."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _LARGEST = {"INTEGER": 2**31 - 1, "BIGINT": 2**63 - 1}
 
 
 def enum_labels(kind: type[StrEnum]) -> dict[str, str]:
-    """What people read for each of an enumeration's values: its ``label``, else its name in words."""
+    """Return what people read for each value of an enumeration: its ``label``, else its name in words."""
     return {member.value: getattr(member, "label", "") or _words(member.name) for member in kind}
 
 
@@ -37,7 +37,7 @@ def _words(name: str) -> str:
 
 
 class MomentField(DateTimeField):  # type: ignore[misc]
-    """A moment in UTC, to the second; one that was not touched stays what it was."""
+    """A moment in UTC, to the second; one that was not edited keeps its fraction."""
 
     data: datetime | None
 
@@ -46,7 +46,7 @@ class MomentField(DateTimeField):  # type: ignore[misc]
         super().process_data(None if value is None else value.astimezone(UTC))
 
     def process_formdata(self, valuelist: Any) -> None:
-        """:raises ValueError: no moment."""
+        """:raises ValueError: not a moment."""
         super().process_formdata(valuelist)
         if self.data is None:
             return
@@ -57,9 +57,7 @@ class MomentField(DateTimeField):  # type: ignore[misc]
 
 
 class Converter(AdminModelConverter):  # type: ignore[misc]
-    """Knows all our columns' types. A column of a form that gets no field stops the start: it would be missing in
-    silence.
-    """
+    """Fields for all types of the site's columns. A column without one is refused at the start, not left out."""
 
     def convert(self, model: Any, mapper: Any, name: str, *args: Any, **kwargs: Any) -> Any:
         """:raises TypeError: a column of ``form_columns`` has a type without a field."""
@@ -70,31 +68,31 @@ class Converter(AdminModelConverter):  # type: ignore[misc]
 
     @converts("Float")  # type: ignore[untyped-decorator]
     def convert_float(self, field_args: dict[str, Any], **_more: Any) -> NumberField:
-        """Since SQLAlchemy 2.1 a Float is no Numeric, for which alone Flask-Admin has a field."""
+        """Return a field for Float, which since SQLAlchemy 2.1 is not a Numeric, the only one Flask-Admin knows."""
         return NumberField(**field_args)
 
     @converts("wampflask.apps.db.UTCDateTime")  # type: ignore[untyped-decorator]
     def convert_moment(self, field_args: dict[str, Any], **_more: Any) -> MomentField:
-        """Says in which time zone."""
+        """Return a field that names its time zone."""
         field_args["description"] = field_args.get("description") or "UTC"
         return MomentField(**field_args)
 
     @converts("Integer")  # type: ignore[untyped-decorator]
     def handle_integer_types(self, column: Any, field_args: dict[str, Any], **_more: Any) -> IntegerField:
-        """Bounded by what the column can hold."""
+        """Return a field bounded by what the column can hold."""
         most = _LARGEST["BIGINT" if isinstance(column.type, BigInteger) else "INTEGER"]
         field_args["validators"].append(NumberRange(-most, most))
         return IntegerField(**field_args)
 
     @converts("sqlalchemy.sql.sqltypes.Enum")  # type: ignore[untyped-decorator]
     def convert_enum(self, column: Any, field_args: dict[str, Any], **_more: Any) -> SelectField:
-        """By the members' values, which is what we store; Flask-Admin's goes by their names and selects none."""
+        """Return a field of the members' values, which are stored; Flask-Admin's has their names and selects none."""
         kind = column.type.enum_class
         return SelectField(**{"choices": enum_labels(kind), "coerce": kind, **field_args})
 
 
 class _ByValue:
-    """Enumerations in an address stand there by their values; a word that is none of them is refused."""
+    """Reads an enumeration's value in an address; other words are refused."""
 
     enum_class: Any
 
@@ -124,12 +122,12 @@ class _EnumNotInList(_ByValues, EnumFilterNotInList):  # type: ignore[misc]
 
 
 class Filters(FilterConverter):  # type: ignore[misc]
-    """Filters of lists, with labels for enumerations; what no row can have is no filter instead of an error."""
+    """Filters of lists, with labels for enumerations; a value that no row can have is ignored."""
 
     enum = (_EnumEqual, _EnumNotEqual, EnumFilterEmpty, _EnumInList, _EnumNotInList)
 
     @filters.convert("enum")  # type: ignore[untyped-decorator]
     def conv_enum(self, column: Any, name: str, options: Any = None, **kwargs: Any) -> list[Any]:
-        """As Flask-Admin's, with our labels."""
+        """Return Flask-Admin's filters, with the enumeration's labels."""
         options = options or list(enum_labels(column.type.enum_class).items())
         return list(super().conv_enum(column, name, options, **kwargs))

@@ -75,7 +75,7 @@ class SiteConfig(NamedTuple):
 
 
 def instance_folder(given: Mapping[str, Any] | None = None) -> Path:
-    """The instance folder, made if need be: ``INSTANCE`` of the mapping or the environment, else ``./instance``."""
+    """Return the instance folder, ``INSTANCE`` of the mapping or the environment, else ``./instance``; create it."""
     named = (given or {}).get("INSTANCE") or os.environ.get("INSTANCE") or "instance"
     folder = Path(named).absolute()
     prepare(folder)
@@ -148,7 +148,7 @@ def _public_url(value: Any) -> str:
 
 
 def _hosts(value: Any, public_url: Any) -> frozenset[str]:
-    """Names without ports; none at all: every name is taken."""
+    """Return names without ports; when there are none, every name is accepted."""
     names = str(value).split()
     for name in names:
         if not re.fullmatch(r"[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]", name):

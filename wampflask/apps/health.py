@@ -28,7 +28,7 @@ blueprint = Blueprint("health", __name__)
 @blueprint.get("/healthz")
 @limiter.exempt
 def healthz() -> Response:
-    """JSON ``{"database": "ok", "wamp": "ready"}``, or which of them is not: never more than these words.
+    """JSON ``{"database": "ok", "wamp": "ready"}``, or which of them is not ready; nothing else.
 
     :``database``: ``ok``, ``full`` (its disk), ``read-only``, or ``unavailable``.
     """
@@ -54,7 +54,7 @@ def _database() -> str:
 
 
 def _free() -> int:
-    """Bytes that SQLite can still take; another database looks after its disk itself."""
+    """Return the bytes that SQLite can still write; other databases look after their disks."""
     url = db.engine.url
     folder = Path(url.database or "").parent
     if url.get_backend_name() != "sqlite" or not folder.is_dir():

@@ -73,7 +73,7 @@ class Program:
             os.killpg(self.pid, number)
 
     def kill_group(self) -> None:
-        """End at once whatever of its group is left, and wait for its last output."""
+        """Kill what is left of its group, and wait for its last output."""
         self.signal_group(signal.SIGKILL)
         self._process.wait()
         self.finish_output()
@@ -92,7 +92,7 @@ class Program:
 
 
 class Supervisor:
-    """Runs named programs until a stop is asked for, then ends them all.
+    """Runs named programs until it is told to stop, then ends them all.
 
     Use as a context manager: leaving it stops every program and leaves no process behind.
 
@@ -147,7 +147,7 @@ class Supervisor:
         return self._stop.is_set()
 
     def ended(self) -> Program | None:
-        """The first program that has ended, if any."""
+        """Return the first program that has ended, if any."""
         return next((program for program in self.programs if program.exit_code is not None), None)
 
     def wait(self, seconds: float | None = None, until: Callable[[], bool] | None = None) -> bool:
@@ -165,7 +165,7 @@ class Supervisor:
         return False
 
     def keep_running(self, report: Callable[[Program], None]) -> Program | None:
-        """Start again what ends, at once at first and then after longer pauses, until a stop is asked for.
+        """Restart programs that end, at once at first and then after longer pauses, until it is told to stop.
 
         :param report: takes each program that has ended and will be restarted.
         :return: the program that has ended too often, if that is why this returns.

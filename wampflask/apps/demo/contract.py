@@ -6,7 +6,7 @@ from wampflask import Permission
 from wampflask.permissions import PAGES
 
 UUID = "demo.uuid"
-"""Procedure ``()`` → 32 hex digits, new at each call and not to be guessed."""
+"""Procedure ``()`` → 32 hex digits, random, new at each call."""
 
 IP = "demo.ip"
 """Procedure ``()`` → this server's address for others on its network, or null without a network."""

@@ -40,7 +40,7 @@ class Answer:
 
     @property
     def title(self) -> str:
-        """What is on."""
+        """The title that is played."""
         return str(self.state.get("title") or "nothing")
 
     @property
@@ -58,7 +58,7 @@ class Answer:
 
 
 def read_state(given: Any) -> dict[str, Any]:
-    """What is usable in a state that an untrusted page gave: other fields, and values of another type, are left out."""
+    """Return what is usable in an untrusted page's state, without unknown fields and values of a wrong type."""
     state = given if isinstance(given, dict) else {}
     flags = {name: state[name] for name in _FLAGS if isinstance(state.get(name), bool)}
     numbers = {name: state[name] for name in _NUMBERS if _is_number(state.get(name))}
@@ -73,12 +73,12 @@ def _is_number(value: Any) -> bool:
 
 
 def _plain(text: str) -> str:
-    """A bounded text that can be encoded: half a character of UTF-16 cannot."""
+    """Return a bounded text that can be encoded, without halves of UTF-16 pairs."""
     return text[:TEXT_MAX].encode(errors="replace").decode()
 
 
 def registered() -> dict[int, str]:
-    """Number and URI of every exact registration of the realm.
+    """Return number and URI of every exact registration of the realm.
 
     :raises NotConnected: and the other errors of ``wamp.call``.
     """
@@ -97,7 +97,7 @@ def _look_up(app: Flask, number: int) -> tuple[int, str] | None:
 
 
 def find_players() -> list[str]:
-    """The ids of the players that are open now.
+    """Return the ids of the players that are open now.
 
     :raises NotConnected: and the other errors of ``wamp.call``.
     """
@@ -105,7 +105,7 @@ def find_players() -> list[str]:
 
 
 def ask(players: Sequence[str], action: str = STATUS) -> list[Answer]:
-    """Call ``action`` of each player; one that does not answer, or answers nonsense, is an answer, too.
+    """Call ``action`` of each player; a player without a usable answer gets an :class:`Answer` that says so.
 
     :data:`AT_ONCE` players take together as long as the slowest of them, and at most :data:`PATIENCE`.
     """
