@@ -70,7 +70,7 @@ def test_the_view_lists_and_pauses(app: Flask, paused: list[str], admin: Visitor
     assert "&lt;script&gt;alert(1)" in page
     assert "1:05" in page
     answer = admin.post("/player/live", follow_redirects=True)
-    assert "Told 2 of 4 players to pause." in answer.text
+    assert "Paused 2 of 4 players." in answer.text
     assert paused == ["film"]
 
 
