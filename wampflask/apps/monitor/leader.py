@@ -188,13 +188,18 @@ class Leader:
         session.commit()
 
     def _call_watched(self, found: Round) -> None:
+        if self._is_calling():
+            return
         due, ended = self.watching.due(found.online)
         if due or ended:
             self._call_agents(self.watching.call, found.online, due, ended)
 
     def _deliver_settings(self, found: Round) -> bool:
         late = found.late & found.online
-        return bool(late) and self._call_agents(delivery.deliver, sorted(late))
+        if not late or self._is_calling():
+            return False
+        self._call_agents(delivery.deliver, sorted(late))
+        return True
 
     def _check_alerts(self, _found: Round) -> None:
         self._rules.round(self.presence.samples())
@@ -208,13 +213,11 @@ class Leader:
             db.session.commit()
         notifications.forget_old()
 
-    def _call_agents(self, call: Callable[..., object], *args: Any) -> bool:
-        """Call agents in a separate thread, so that one that does not answer delays no alert.
+    def _is_calling(self) -> bool:
+        return self._calls is not None and self._calls.is_alive()
 
-        :returns: False while the calls before are still under way.
-        """
-        if self._calls is not None and self._calls.is_alive():
-            return False
+    def _call_agents(self, call: Callable[..., object], *args: Any) -> None:
+        """Call agents in a separate thread, so that one that does not answer delays no alert."""
 
         def part() -> None:
             call(*args)
@@ -225,7 +228,6 @@ class Leader:
 
         self._calls = threading.Thread(target=work, name="wampflask-agents", daemon=True)
         self._calls.start()
-        return True
 
 
 def leader() -> Leader:
