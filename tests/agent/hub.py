@@ -131,7 +131,7 @@ class Hub:
     def call(self, host: str, procedure: str, *args: Any) -> Any:
         """Call a host as a Flask worker would."""
         with contextlib.closing(self.node.backend()) as wire:
-            return wire.call(contract.on_agent(procedure, host), *args)
+            return wire.call(contract.for_host(procedure, host), *args)
 
     def configure(self, host: str, **changes: Any) -> Any:
         """Edit a host's config and push it."""

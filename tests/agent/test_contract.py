@@ -16,7 +16,6 @@ from wampflask_agent.metrics import METRICS
 
 from tests.agent.running import AGENT
 from wampflask.apps.monitor import contract
-from wampflask.permissions import compile_rules
 from wampflask.router.wire import CALL, ERROR, PUBLISH, PUBLISHED, REGISTER, REGISTERED, SUBSCRIBE, SUBSCRIBED
 from wampflask.testing import RouterNode
 
@@ -77,12 +76,6 @@ def test_autobahn_is_imported_by_the_session_alone() -> None:
     }
     assert importers == {"session.py"}
     assert "autobahn.asyncio" not in sys.modules
-
-
-def test_permissions_of_a_public_site_show_hosts_but_no_processes() -> None:
-    rules = {rule["uri"]: rule for rule in compile_rules(contract.PUBLIC_PERMISSIONS)}
-    assert "visitor" in rules["monitor.clientstats.<host>"]["subscribe"]
-    assert "visitor" not in rules["monitor.host.<host>.processes"]["call"]
 
 
 @pytest.mark.parametrize(

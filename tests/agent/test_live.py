@@ -232,7 +232,7 @@ def test_processes_are_measured_when_asked_for(hub: Hub, node: RouterNode, start
     agent = start()
     name, _ = hub.one()
     with contextlib.closing(node.session("user", "user:7")) as page:
-        found = page.call(contract.on_agent(contract.PROCESSES, name), 5)
+        found = page.call(contract.for_host(contract.PROCESSES, name), 5)
     assert set(found) == set(contract.Processes.__annotations__)
     assert len(found["by_cpu"]) == len(found["by_memory"]) == 5
     assert all(set(row) == set(contract.Process.__annotations__) for row in found["by_cpu"])

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from tests.apps.conftest import make, populate
 from tests.apps.visiting import Visitor
 from wampflask.apps.extensions import db
-from wampflask.apps.monitor.models import AlertRule, Metric
+from wampflask.apps.monitor.alerts.models import AlertRule, Metric
 from wampflask.apps.polls import service
 from wampflask.apps.polls.models import Visibility
 from wampflask.in_memory import in_memory
@@ -75,7 +75,7 @@ def test_for_people(tmp_path: Path) -> None:
     app = make(tmp_path / "new")
     text = init(app, "--admin", "boss@example.org")
     assert "Admin: boss@example.org" in text
-    assert "it is shown this once" in text
+    assert "shown only once" in text
     assert "Password" not in init(app)
     with app.app_context():
         db.engine.dispose()

@@ -19,7 +19,7 @@ from wampflask.apps import create_app
 from wampflask.apps.extensions import db
 from wampflask.apps.instance import read_secrets
 from wampflask.apps.player import media
-from wampflask.apps.serve import instance_of_its_own
+from wampflask.apps.serve import hold_instance
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +48,7 @@ def test_everything_in_the_folder_is_for_its_owner_alone(tmp_path: Path) -> None
     before = os.umask(0o022)
     try:
         folder = tmp_path / "instance"
-        with instance_of_its_own(folder):
+        with hold_instance(folder):
             app = create_app({"INSTANCE": folder})
             with app.app_context():
                 upgrade()
@@ -129,10 +129,10 @@ def test_the_folder_comes_from_the_environment(tmp_path: Path, monkeypatch: pyte
         ("WAMPFLASK_PUBLIC_URL", "polls.example", "must begin with http"),
         ("WAMPFLASK_HOSTS", "https://polls.example", "without http"),
         ("WAMPFLASK_HOSTS", "polls.example:8080", "without http"),
-        ("WAMPFLASK_COOKIE_SECURE", "perhaps", "neither 1 nor 0"),
+        ("WAMPFLASK_COOKIE_SECURE", "perhaps", "must be 1 or 0"),
         ("WAMPFLASK_PROXIES", "-1", "not between 0 and 10"),
         ("WAMPFLASK_PROXIES", "one", "not a whole number"),
-        ("WAMPFLASK_LOGIN_ATTEMPTS", "often", "not a limit"),
+        ("WAMPFLASK_LOGIN_ATTEMPTS", "often", "not a rate limit"),
         ("WAMPFLASK_BODY_MAX", "12", "not between"),
         ("WAMPFLASK_COLOR", "red", "Unknown configuration: WAMPFLASK_COLOR"),
         ("WAMP_PORT", "http", "WAMP_PORT"),

@@ -18,8 +18,9 @@ from tests.apps.conftest import OTHER_DATABASE
 from tests.apps.visiting import Visitor, ask
 from wampflask import impersonal
 from wampflask.apps import db as settings
+from wampflask.apps.errors import Invalid
 from wampflask.apps.extensions import db
-from wampflask.apps.polls import service, voting
+from wampflask.apps.polls import voting
 from wampflask.in_memory import MemoryRealm
 from wampflask.reading import is_reading, reading, writing
 
@@ -95,7 +96,7 @@ def test_the_turn_passes_on_whatever_happens(app: Flask) -> None:
     question, (red, *_) = ask(app)
     for _ in range(3):  # more than there is to take, were one not given back
         with app.app_context():
-            with pytest.raises(service.Invalid):
+            with pytest.raises(Invalid):
                 voting.vote(db.session(), question, "visitor:a", [])
             db.session.rollback()
             with db.engine.connect() as connection:
@@ -113,6 +114,7 @@ from sqlalchemy import text
 from wampflask.apps import create_app
 from wampflask import impersonal
 from wampflask.apps import db as settings
+from wampflask.apps.errors import Invalid
 from wampflask.apps.extensions import db
 
 with create_app({"INSTANCE": sys.argv[1]}).app_context():

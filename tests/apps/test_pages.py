@@ -119,7 +119,7 @@ def test_without_a_database_there_are_still_words(instance: Path, caplog: pytest
             db.session.commit()
         answer = visitor.get("/polls/")
     assert answer.status_code == 500
-    assert "Our mistake" in answer.text
+    assert "Something went wrong" in answer.text
     assert "no such table" not in answer.text
     assert caplog.records
 

@@ -373,10 +373,11 @@ def test_axe_finds_nothing_serious(open_page: OpenPage, scheme: str) -> None:
 
 UNTOLD = """
 from wampflask.apps import create_app
+from wampflask.apps.actor import Actor
 from wampflask.apps.chat import service
 from wampflask.apps.extensions import db
 with create_app().app_context():
-    service.say(db.session(), {label!r}, service.Who("visitor:gone"), "untold", None, service.Rate(10, 60.0))
+    service.say(db.session(), {label!r}, Actor("visitor:gone"), "untold", None, service.Rate(10, 60.0))
     db.session.commit()
 """
 

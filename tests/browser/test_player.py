@@ -480,7 +480,7 @@ def test_an_admin_uploads_a_film_and_somebody_plays_it(
     player.page.get_by_role("button", name="holiday & sea").click()
     player.until("!v.paused && v.currentTime > 0.3")
     office.get_by_role("button", name="Delete holiday & sea.webm").click()
-    expect(office.get_by_text("Deleted.")).to_be_visible()
+    expect(office.get_by_text("File deleted.")).to_be_visible()
     expect(office.get_by_role("link", name="holiday & sea.webm")).to_have_count(0)
 
 
@@ -515,7 +515,7 @@ def test_python_calls_into_three_browsers(site: LiveSite, open_player: OpenPlaye
     live = open_page("/player/live", as_admin=True)
     expect(live.get_by_role("row").filter(has_text=players[0].id[:8])).to_contain_text("playing")
     live.get_by_role("button", name="Pause all").click()
-    expect(live.get_by_text(re.compile(r"Told \d of \d players to pause\."))).to_be_visible()
+    expect(live.get_by_text(re.compile(r"Paused \d of \d players\."))).to_be_visible()
     assert players[0].video("paused") is True
     expect(live.get_by_role("row").filter(has_text=players[0].id[:8])).to_contain_text("paused")
 

@@ -198,7 +198,7 @@ def test_without_javascript(open_page: OpenPage, troubles: Troubles) -> None:
     plain = page.locator(f"li[data-row='{key}']")
     plain.locator("input[name=value]").fill("3")
     plain.get_by_role("button", name="Save").click()
-    expect(page.locator("main")).to_contain_text("Someone else changed that row meanwhile")
+    expect(page.locator("main")).to_contain_text("Someone else changed this row in the meantime")
     expect(plain).to_contain_text(f"{name} = 2")
     expect(plain.locator("input[name=value]")).to_have_value("3")
     plain.get_by_role("button", name="Save").click()

@@ -83,7 +83,7 @@ class Site:
             self._changed.wait_for(lambda: STARTED in self.output or not self._reader.is_alive(), START_WITHIN)
         assert STARTED in self.output, self.output
         self.ready_after = time.monotonic() - self._begun
-        self.wait_output("Ctrl-C stops it.")
+        self.wait_output("Press Ctrl-C to stop.")
         self.family()
         return self
 

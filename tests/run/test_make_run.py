@@ -77,14 +77,14 @@ def test_a_program_that_dies_is_started_again(start: Start) -> None:
     router, web = site.of_program("crossbar"), site.of_program("gunicorn")
 
     router.kill()
-    site.wait_output("wampflask: router was ended by signal 9; it is started again")
+    site.wait_output("wampflask: router was ended by signal 9; restarting it")
     assert site.get("/polls/")[0] == 200
     assert wait_until(lambda: not is_free(site.wamp_port), 60, interval=0.1)
     assert wait_until(lambda: site.get("/healthz")[0] == 200, 60, interval=0.1)
     assert web.is_running()
 
     web.kill()
-    site.wait_output("wampflask: web was ended by signal 9; it is started again")
+    site.wait_output("wampflask: web was ended by signal 9; restarting it")
     assert wait_until(lambda: not is_free(site.port) and site.get("/healthz")[0] == 200, 60, interval=0.1)
     site.family()
 

@@ -15,7 +15,7 @@ from wampflask.apps.serve import (
     ServeError,
     check_port,
     commands_of,
-    instance_of_its_own,
+    hold_instance,
     is_listening,
     is_ready,
     welcome,
@@ -70,12 +70,12 @@ def test_a_port_is_taken_or_free() -> None:
 def test_an_instance_folder_has_one_site_at_a_time(tmp_path: Path) -> None:
     folder = tmp_path / "deep" / "instance"
     with (
-        instance_of_its_own(folder),
+        hold_instance(folder),
         pytest.raises(ServeError, match="Another copy"),
-        instance_of_its_own(folder),
+        hold_instance(folder),
     ):
         pytest.fail("two sites in one folder")
-    with instance_of_its_own(folder):
+    with hold_instance(folder):
         assert folder.stat().st_mode & 0o777 == 0o700
 
 
@@ -83,7 +83,7 @@ def test_an_instance_that_is_a_file_is_told(tmp_path: Path) -> None:
     (tmp_path / "instance").touch()
     with (
         pytest.raises(ServeError, match="Cannot write the instance folder"),
-        instance_of_its_own(tmp_path / "instance"),
+        hold_instance(tmp_path / "instance"),
     ):
         pytest.fail("a file is no folder")
 
@@ -99,7 +99,7 @@ def test_the_local_agent_is_switched_off_by_its_key() -> None:
     commands = {"router": "a", "web": "b", "agent": "c"}
     assert list(without_agent(commands, {})) == ["router", "web", "agent"]
     assert list(without_agent(commands, {"WAMPFLASK_LOCAL_AGENT": "0"})) == ["router", "web"]
-    with pytest.raises(ServeError, match="neither 1 nor 0"):
+    with pytest.raises(ServeError, match="must be 1 or 0"):
         without_agent(commands, {"WAMPFLASK_LOCAL_AGENT": "maybe"})
 
 

@@ -28,7 +28,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
         commands,
         db,
         demo,
-        errors,
+        error_pages,
         focus,
         headers,
         health,
@@ -64,7 +64,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     csrf.init_app(app)
     limiter.init_app(app)
     wamp.init_app(app)
-    errors.init_app(app)
+    error_pages.init_app(app)
     focus.init_app(app)
     headers.init_app(app)
     app.register_blueprint(health.blueprint)

@@ -43,14 +43,14 @@ class Pace(NamedTuple):
 
 
 class Refusal(Exception):
-    """A request that is not taken: HTTP status, its name, and the remedy."""
+    """A request that is not accepted: HTTP status, its name, and the remedy."""
 
     def __init__(self, status: int, name: str, remedy: str) -> None:
         super().__init__(status, name, remedy)
 
 
 class _Region:
-    """A part of a file on its way to a client, whatever becomes of the file's handle."""
+    """A part of a file on its way to a client; the file's handle may be closed meanwhile."""
 
     def __init__(self, file: int, offset: int, count: int) -> None:
         self._file = os.dup(file)
@@ -58,7 +58,7 @@ class _Region:
         self._left = count
 
     def send(self, sock: socket.socket) -> int:
-        """Send a piece; its size."""
+        """Send a piece; return its size."""
         sent = os.sendfile(sock.fileno(), self._file, self._offset, min(self._left, STEP))
         if not sent:
             raise ConnectionAbortedError(errno.ECONNABORTED, "The file has become shorter.")
@@ -92,13 +92,13 @@ class Channel:
         self.give()
 
     def fileno(self) -> int:
-        """For selectors."""
+        """Return the socket's descriptor, for selectors."""
         return self._sock.fileno()
 
     # time
 
     def give(self, seconds: float | None = None) -> None:
-        """Begin anew with the client's time.
+        """Give the client its time again.
 
         :param seconds: instead of the pace's timeout.
         """
@@ -125,7 +125,7 @@ class Channel:
             self._take(rest)
 
     def receive(self) -> bool:
-        """Take what the client has sent; False when it has hung up.
+        """Read what the client has sent; return False when it has hung up.
 
         :raises BlockingIOError: nothing has come. :raises Refusal: the request is not taken.
         """
@@ -136,7 +136,7 @@ class Channel:
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing of a request is here."""
+        """Whether nothing of a request has arrived."""
         return not self._received
 
     @property
@@ -149,7 +149,7 @@ class Channel:
         self._request.seek(0)
 
     def rest(self) -> bytes:
-        """What the thread has not read."""
+        """Return what the thread has not read."""
         return self._request.read()
 
     def _take(self, data: bytes) -> None:
@@ -168,7 +168,7 @@ class Channel:
                 raise Refusal(431, "Request Header Fields Too Large", "Delete the cookies of this site.")
 
     def _read_head(self, head: bytes) -> None:
-        """Find out how much follows. gunicorn's parser has the last word: it gets no byte more than is here."""
+        """Find out how much follows. gunicorn's parser has the last word: it gets only what has arrived."""
         if _CODED.search(head):
             raise Refusal(411, "Length Required", "Send Content-Length; chunked bodies are not taken.")
         found = _LENGTH.search(head)
@@ -182,7 +182,7 @@ class Channel:
     # the answer
 
     def flush(self) -> bool:
-        """Send what the client takes now, up to a bound; whether nothing is left."""
+        """Send what the client accepts now, up to a bound; return whether nothing is left."""
         room = STEP
         try:
             while self._backlog and room > 0:
@@ -206,11 +206,11 @@ class Channel:
         self._sock.shutdown(socket.SHUT_WR)
 
     def discard(self) -> bool:
-        """Throw away what the client still sends; False when it has hung up."""
+        """Discard what the client still sends; return False when it has hung up."""
         return bool(self._sock.recv(HEAD_MAX))
 
     def drop(self) -> None:
-        """Close the connection; when not all of an answer was sent, what the kernel has of it goes, too."""
+        """Close the connection; an answer that was not sent whole is discarded in the kernel, too."""
         if self._backlog:
             self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         while self._backlog:
@@ -239,7 +239,7 @@ class Channel:
     # what gunicorn's threads call
 
     def recv(self, size: int) -> bytes:
-        """Bytes of the request; of a large one also those that come now.
+        """Return bytes of the request; of a large one also those that arrive now.
 
         :raises ConnectionResetError: they come too slowly.
         """
@@ -272,7 +272,7 @@ class Channel:
         return len(data)
 
     def gettimeout(self) -> float:
-        """It never blocks."""
+        """Return 0: it never blocks."""
         return 0.0
 
     def settimeout(self, seconds: float | None) -> None:

@@ -1,4 +1,4 @@
-"""The site's configuration: every ``WAMPFLASK_*`` key, and what Flask's extensions are told.
+"""The site's configuration: every ``WAMPFLASK_*`` key, and what it means for Flask's extensions.
 
 Later places win: ``<instance>/config.py``, the environment, the mapping given to ``create_app``. ``WAMP_*`` keys come
 the same way and are the library's. Wrong values are refused at the start, by name.
@@ -75,7 +75,7 @@ class SiteConfig(NamedTuple):
 
 
 def instance_folder(given: Mapping[str, Any] | None = None) -> Path:
-    """The instance folder, made if need be: ``INSTANCE`` of the mapping or the environment, else ``./instance``."""
+    """Return the instance folder, ``INSTANCE`` of the mapping or the environment, else ``./instance``; create it."""
     named = (given or {}).get("INSTANCE") or os.environ.get("INSTANCE") or "instance"
     folder = Path(named).absolute()
     prepare(folder)
@@ -102,7 +102,7 @@ def _read(values: Mapping[str, Any], folder: Path) -> SiteConfig:
         raise ConfigError(f"Unknown configuration: {', '.join(unknown)}. docs/configuration.md lists the keys.")
     return SiteConfig(
         database_url=_database_url(values["WAMPFLASK_DATABASE_URL"], folder),
-        secret_key=_secret_key(values["WAMPFLASK_SECRET_KEY"]),
+        secret_key=_secret("WAMPFLASK_SECRET_KEY", values["WAMPFLASK_SECRET_KEY"]),
         public_url=_public_url(values["WAMPFLASK_PUBLIC_URL"]),
         hosts=_hosts(values["WAMPFLASK_HOSTS"], values["WAMPFLASK_PUBLIC_URL"]),
         cookie_secure=_boolean("WAMPFLASK_COOKIE_SECURE", values["WAMPFLASK_COOKIE_SECURE"]),
@@ -113,7 +113,7 @@ def _read(values: Mapping[str, Any], folder: Path) -> SiteConfig:
         client_timeout=_whole("WAMPFLASK_CLIENT_TIMEOUT", values["WAMPFLASK_CLIENT_TIMEOUT"], CLIENT_TIMEOUT_LIMITS),
         client_rate=_whole("WAMPFLASK_CLIENT_RATE", values["WAMPFLASK_CLIENT_RATE"], CLIENT_RATE_LIMITS),
         chat_rate=_rate("WAMPFLASK_CHAT_RATE", values["WAMPFLASK_CHAT_RATE"]),
-        metrics_token=_token("WAMPFLASK_METRICS_TOKEN", values["WAMPFLASK_METRICS_TOKEN"]),
+        metrics_token=_secret("WAMPFLASK_METRICS_TOKEN", values["WAMPFLASK_METRICS_TOKEN"]),
     )
 
 
@@ -134,15 +134,9 @@ def _database_url(value: Any, folder: Path) -> str:
     return url
 
 
-def _secret_key(value: Any) -> str:
+def _secret(key: str, value: Any) -> str:
     if value and (not isinstance(value, str) or len(value) < SECRET_MIN):
-        raise ConfigError(f"WAMPFLASK_SECRET_KEY must be text of {SECRET_MIN} characters or more.")
-    return str(value)
-
-
-def _token(key: str, value: Any) -> str:
-    if value and (not isinstance(value, str) or len(value) < SECRET_MIN):
-        raise ConfigError(f"{key} must be text of {SECRET_MIN} characters or more.")
+        raise ConfigError(f"{key} must have {SECRET_MIN} characters or more.")
     return str(value)
 
 
@@ -154,13 +148,13 @@ def _public_url(value: Any) -> str:
 
 
 def _hosts(value: Any, public_url: Any) -> frozenset[str]:
-    """Names without ports; none at all: every name is taken."""
+    """Return names without ports; when there are none, every name is accepted."""
     names = str(value).split()
     for name in names:
         if not re.fullmatch(r"[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]", name):
             raise ConfigError(
-                f"WAMPFLASK_HOSTS: {name!r} is no host's name. Write names without http:// and ports, "
-                "with spaces between them: polls.example www.polls.example"
+                f"WAMPFLASK_HOSTS: {name!r} is not a host name. Write names without http:// and ports, "
+                "separated by spaces: polls.example www.polls.example"
             )
     public = urlsplit(str(public_url)).hostname
     return frozenset([*(name.strip("[]").lower() for name in names), *([public] if public else [])])
@@ -171,7 +165,7 @@ def _boolean(key: str, value: Any) -> bool:
     try:
         return words[str(value).lower()]
     except KeyError:
-        raise ConfigError(f"{key}={value!r} is neither 1 nor 0.") from None
+        raise ConfigError(f"{key}={value!r} must be 1 or 0.") from None
 
 
 def _whole(key: str, value: Any, limits: tuple[int, int]) -> int:
@@ -189,7 +183,7 @@ def _rate(key: str, value: Any) -> str:
     try:
         parse_many(str(value))
     except ValueError:
-        raise ConfigError(f"{key}={value!r} is not a limit such as '10 per minute'.") from None
+        raise ConfigError(f"{key}={value!r} is not a rate limit such as '10 per minute'.") from None
     return str(value)
 
 
@@ -209,7 +203,7 @@ def _derived(site: SiteConfig, folder: Path, secrets: Mapping[str, str]) -> dict
 def _fixed() -> dict[str, Any]:
     return {
         # Two copies of the site on one host have different ports, and cookies know no ports: the library's
-        # visitor cookie is signed, and each copy's own key tells a stranger's apart.
+        # visitor cookie is signed, and a copy does not accept the other's.
         "SESSION_COOKIE_NAME": "wampflask_session",
         "SESSION_COOKIE_HTTPONLY": True,
         "SESSION_COOKIE_SAMESITE": "Lax",
@@ -217,7 +211,7 @@ def _fixed() -> dict[str, Any]:
         "REMEMBER_COOKIE_DURATION": timedelta(days=30),
         "REMEMBER_COOKIE_HTTPONLY": True,
         "REMEMBER_COOKIE_SAMESITE": "Lax",
-        "WTF_CSRF_TIME_LIMIT": None,  # a form that lay open overnight is no attack: the token ends with the session
+        "WTF_CSRF_TIME_LIMIT": None,  # a form left open overnight is not an attack: the token ends with the session
         "RATELIMIT_HEADERS_ENABLED": True,
         "MAX_FORM_PARTS": 500,
         "SECURITY_URL_PREFIX": None,
@@ -233,7 +227,7 @@ def _fixed() -> dict[str, Any]:
         "SECURITY_LOGOUT_CSRF": True,
         "SECURITY_LOGOUT_METHODS": ["POST"],
         "SECURITY_STATIC_FOLDER": None,
-        "SECURITY_CACHE_CONTROL": None,  # its default is no valid header: headers.py says what may be kept
+        "SECURITY_CACHE_CONTROL": None,  # its default is not a valid header; headers.py decides what may be cached
         "SECURITY_TOKEN_MAX_AGE": 1,
         "FLASK_ADMIN_FLUID_LAYOUT": True,
     }

@@ -49,7 +49,7 @@ class SharedCounts(Storage):
 
     @property
     def base_exceptions(self) -> type[Exception]:
-        """What goes wrong when the file cannot be used."""
+        """The error of a file that cannot be used."""
         return sqlite3.Error
 
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
@@ -67,15 +67,15 @@ class SharedCounts(Storage):
         return int(count)
 
     def get(self, key: str) -> int:
-        """The count of the open window."""
+        """Return the count of the open window."""
         return self._window(key)[0]
 
     def get_expiry(self, key: str) -> float:
-        """When the open window ends, in seconds since the epoch; now, where none is open."""
+        """Return when the open window ends, in seconds since the epoch; now, where none is open."""
         return self._window(key)[1]
 
     def check(self) -> bool:
-        """Whether the file can be used."""
+        """Return whether the file can be used."""
         try:
             with self._opened():
                 return True
@@ -83,11 +83,11 @@ class SharedCounts(Storage):
             return False
 
     def reset(self) -> int:
-        """Forget everything; how many counts there were."""
+        """Delete all counts; return how many there were."""
         return self._delete("DELETE FROM counts")
 
     def clear(self, key: str) -> None:
-        """Forget one count."""
+        """Delete one count."""
         self._delete("DELETE FROM counts WHERE key = ?", _digest(key))
         self._own.clear(key)
 

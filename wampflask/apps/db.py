@@ -38,7 +38,7 @@ _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
 class Base(DeclarativeBase):
-    """What every model derives from. Constraints have names, so that migrations can change them."""
+    """The base class of every model. Constraints have names, so that migrations can change them."""
 
     metadata = MetaData(
         naming_convention={
@@ -52,22 +52,22 @@ class Base(DeclarativeBase):
 
 
 class UTCDateTime(TypeDecorator[datetime]):
-    """A moment with its time zone; kept as UTC, also where the database knows no zones."""
+    """A moment with its time zone, stored as UTC, also in databases without time zones."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
-        """To the database."""
+        """Convert a value for the database."""
         return None if value is None else value.astimezone(UTC)
 
     def process_result_value(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
-        """From the database."""
+        """Convert a value from the database."""
         return None if value is None else value.replace(tzinfo=value.tzinfo or UTC).astimezone(UTC)
 
 
 def text_enum(kind: type[StrEnum]) -> Enum:
-    """A column's type: kept as checked text, the same on every database."""
+    """Return a column's type: an enumeration stored as checked text, the same on every database."""
     return Enum(
         kind,
         name=kind.__name__.lower(),
@@ -79,7 +79,7 @@ def text_enum(kind: type[StrEnum]) -> Enum:
 
 
 def now() -> datetime:
-    """The present moment, UTC."""
+    """Return the present moment, in UTC."""
     return datetime.now(UTC)
 
 
@@ -118,7 +118,7 @@ class _Writers:
         event.listen(engine, "invalidate", self.given_back)
 
     def begin(self, connection: Connection) -> None:
-        """Begin the transaction: to write at once, unless this is a page being shown."""
+        """Begin the transaction: with the write lock, unless the code only reads."""
         cursor = connection.connection.cursor()
         try:
             if is_reading():
@@ -147,11 +147,11 @@ class _Writers:
             self._give(connection.info)
 
     def given_back(self, _connection: Any, record: Any, *_error: Any) -> None:
-        """The same for a connection that was lost in between."""
+        """Let the next one write when a connection was lost."""
         self._give(record.info)
 
     def forget(self) -> None:
-        """In the child of a fork nobody writes yet."""
+        """Begin anew in the child of a fork."""
         self._lock = threading.Lock()
 
     def _give(self, info: dict[Any, Any]) -> None:
@@ -160,7 +160,10 @@ class _Writers:
 
 
 def _try_to_begin(cursor: Any, *, last: bool) -> bool:
-    """Whether it is this process's turn; when that took too long SQLite's own error is raised."""
+    """Return whether it is this process's turn.
+
+    :raises sqlite3.OperationalError: it took too long.
+    """
     try:
         cursor.execute("BEGIN IMMEDIATE")
     except sqlite3.OperationalError as error:
@@ -171,7 +174,7 @@ def _try_to_begin(cursor: Any, *, last: bool) -> bool:
 
 
 def _begin_reading() -> None:
-    """A page that is shown needs no write lock, and never waits for a writer."""
+    """Treat a request with a safe method as one that only reads: it never waits for a writer."""
     if request.method in _SAFE_METHODS:
         g.reading = ExitStack()
         g.reading.enter_context(reading())

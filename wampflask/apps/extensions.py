@@ -9,7 +9,7 @@ from flask_sqlalchemy import SQLAlchemy
 
 from wampflask import WAMP
 
-from .accounts.addresses import Addresses
+from .accounts.email_policy import EmailPolicy
 from .db import Base
 from .incoming import Forms
 from .network import client_network
@@ -19,6 +19,6 @@ __all__ = ["csrf", "db", "limiter", "migrate", "security", "wamp"]
 db = SQLAlchemy(metadata=Base.metadata)
 migrate = Migrate()
 wamp = WAMP()
-security = Security(mail_util_cls=Addresses)
+security = Security(mail_util_cls=EmailPolicy)
 csrf = Forms()
 limiter = Limiter(client_network)

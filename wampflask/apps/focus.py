@@ -1,4 +1,4 @@
-"""Where a page begins that shows a refused form again: at its first error, with JavaScript and without."""
+"""Puts the focus of a page that shows a refused form on its first error, with and without JavaScript."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Headers of every page: no inline script but the import map, no framing, live connections to our own router only.
+"""Headers of every page: no inline script but the import map, no framing, connections to the site's own router only.
 
-Private pages are kept by nobody.
+Private pages are not cached.
 """
 
 from __future__ import annotations
@@ -19,20 +19,26 @@ ACCOUNTS = "security"
 
 
 def init_app(app: Flask) -> None:
-    """Add the headers to every answer."""
+    """Add the headers to every response."""
     app.after_request(_add)
 
 
 def nonce() -> str:
-    """This request's word that lets a script of Flask-Admin's run."""
+    """Return the current request's nonce, which lets Flask-Admin's scripts run."""
     if "csp_nonce" not in g:
         g.csp_nonce = secrets.token_urlsafe(16)
     return str(g.csp_nonce)
 
 
 def mark_private() -> None:
-    """Say that what the current request is answered with is for this reader alone."""
+    """Declare the current request's response to be for this person alone."""
     g.is_private = True
+
+
+def no_store(response: Response) -> Response:
+    """Return the response, marked as one that no cache may keep."""
+    response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 def _add(response: Response) -> Response:
@@ -62,7 +68,7 @@ def _policy() -> str:
         "frame-ancestors": "'none'",
     }
     if request.path.startswith(ADMIN_PATH):
-        # Flask-Admin's lists have inline onclick handlers and styles; its scripts carry our nonce.
+        # Flask-Admin's lists have inline onclick handlers and styles; its scripts carry the nonce.
         rules["script-src"] += f" 'nonce-{nonce()}'"
         rules["script-src-attr"] = "'unsafe-inline'"
         rules["style-src"] = "'self' 'unsafe-inline'"

@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from wampflask.reading import writing
 
 from .extensions import db, limiter, wamp
+from .headers import no_store
 
 ROOM = 16 * 2**20
 """Bytes that must be free beside SQLite's file: its write-ahead log takes 4 MiB before it is copied into it."""
@@ -27,15 +28,13 @@ blueprint = Blueprint("health", __name__)
 @blueprint.get("/healthz")
 @limiter.exempt
 def healthz() -> Response:
-    """JSON ``{"database": "ok", "wamp": "ready"}``, or which of them is not: never more than these words.
+    """JSON ``{"database": "ok", "wamp": "ready"}``, or which of them is not ready; nothing else.
 
     :``database``: ``ok``, ``full`` (its disk), ``read-only``, or ``unavailable``.
     """
     state = {"database": _database(), "wamp": wamp.status.state.value}
     healthy = state["database"] == "ok" and wamp.status.ready
-    response = make_response(jsonify(state), 200 if healthy else 503)
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return no_store(make_response(jsonify(state), 200 if healthy else 503))
 
 
 def _database() -> str:
@@ -55,7 +54,7 @@ def _database() -> str:
 
 
 def _free() -> int:
-    """Bytes that SQLite can still take; another database looks after its disk itself."""
+    """Return the bytes that SQLite can still write; other databases look after their disks."""
     url = db.engine.url
     folder = Path(url.database or "").parent
     if url.get_backend_name() != "sqlite" or not folder.is_dir():

@@ -1,4 +1,4 @@
-"""What no view can use is refused before one sees it: numbers that no id can be, names that no file has, bad JSON."""
+"""Refuses what no view can use: numbers too great for an id, names too long for a file, bad JSON."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from wampflask import InvalidPayload
 from wampflask.payload import clean_value
 
 ID_MAX = 2**63 - 1
-"""The greatest integer of both databases."""
+"""The greatest integer of SQLite and PostgreSQL."""
 NAME_MAX = 255
 """Bytes of a name in an address: what file systems take."""
 
 
 def init_app(app: Flask) -> None:
-    """Before any route: ``<name>``, ``<int:name>`` and ``<path:name>`` are bounded everywhere; beyond, it is a 404."""
+    """Bound ``<name>``, ``<int:name>`` and ``<path:name>`` in every route; call it before any is added."""
     app.url_map.converters.update({"default": Name, "string": Name, "int": Id, "path": Path})
     app.json_provider_class = JSON
     app.json = JSON(app)
@@ -63,7 +63,7 @@ def _checked(name: str) -> str:
 
 
 class JSON(DefaultJSONProvider):
-    """Reads JSON as strictly as WAMP's payloads are: bounded in depth, with numbers and text that have a form."""
+    """Reads JSON as strictly as WAMP's payloads are: of bounded depth, with finite numbers and valid text."""
 
     def loads(self, s: str | bytes, **kwargs: Any) -> Any:
         """:raises ValueError: it is not such JSON; Flask answers 400."""
@@ -74,16 +74,16 @@ class JSON(DefaultJSONProvider):
 
 
 class Forms(CSRFProtect):  # type: ignore[misc]
-    """The CSRF check of every form; one that is sent as JSON must be what a form can be."""
+    """The CSRF check of every form; one sent as JSON must be an object of texts."""
 
     def protect(self, *args: Any, **kwargs: Any) -> None:
         """:raises werkzeug.exceptions.BadRequest: the token, or the JSON, is wrong."""
         try:
             super().protect(*args, **kwargs)
-        except ValueError as error:  # a Referer that is no address
+        except ValueError as error:  # a Referer that is not an address
             raise CSRFError(str(error)) from None
         if g.get("csrf_valid") and request.is_json and not _is_form(request.get_json()):
-            abort(400, "Send an object of texts, as a form has them.")
+            abort(400, "Send an object whose values are texts.")
 
 
 def _is_form(sent: object) -> bool:

@@ -1,4 +1,4 @@
-"""The instance folder: secrets, database, the router's node. Its owner alone may look into it."""
+"""The instance folder: secrets, database, the router's node. Only its owner can read it."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _NAMES = ("SECRET_KEY", "SECURITY_PASSWORD_SALT")
 
 
 def make(folder: Path) -> None:
-    """Make the folder, and let this process and its children make files that their owner alone can read.
+    """Create the folder, and have this process and its children create files that only their owner can read.
 
-    :raises OSError: it cannot be made.
+    :raises OSError: it cannot be created.
     """
     os.umask(0o077)
     folder.mkdir(parents=True, exist_ok=True)
@@ -24,7 +24,7 @@ def make(folder: Path) -> None:
 
 
 def prepare(folder: Path) -> None:
-    """The same, for a site that is going to use it.
+    """Create the folder for a site, and check that it can be used.
 
     :raises ConfigError: when it cannot be made or written.
     """
@@ -39,7 +39,7 @@ def prepare(folder: Path) -> None:
 
 
 def read_secrets(folder: Path) -> dict[str, str]:
-    """The site's secrets, generated at the first start and the same ever after, however many workers start at once.
+    """Return the site's secrets, generated at the first start, also when several workers start together.
 
     :raises ConfigError: when the file is damaged.
     """
@@ -51,7 +51,7 @@ def read_secrets(folder: Path) -> dict[str, str]:
         return {name: str(found[name]) for name in _NAMES}
     except (ValueError, KeyError, TypeError):
         raise ConfigError(
-            f"{file} is damaged. Restore it from a backup; or delete it: everybody is logged out then, "
+            f"{file} is damaged. Restore it from a backup. Or delete it: then everyone is logged out, "
             "and passwords must be set again with 'flask users set-password'."
         ) from None
 

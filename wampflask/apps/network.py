@@ -13,7 +13,7 @@ from flask import Flask, abort, current_app, has_request_context, request
 
 
 def lan_address() -> str | None:
-    """This machine's address for others on its network, found without sending anything; None without a network."""
+    """Return this machine's address on its network, found without sending anything; None without a network."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, suppress(OSError):
         probe.connect(("192.0.2.1", 9))  # a documentation address: a datagram socket only picks its route
         address = str(probe.getsockname()[0])
@@ -22,23 +22,23 @@ def lan_address() -> str | None:
 
 
 def init_app(app: Flask) -> None:
-    """Take requests for this site's own names only, where they are known."""
+    """Accept requests for this site's names only, where they are configured."""
     app.before_request(_check_host)
 
 
 def _check_host() -> None:
-    """A page would otherwise hand on, in QR codes and addresses, whatever name it was asked for by.
+    """Without this, QR codes and addresses in pages would repeat any name that a request is made with.
 
     A name of this machine itself is always right, for the local agent; and ``/healthz`` by any, for load balancers.
     """
     hosts = current_app.extensions["site"].hosts
     host = urlsplit(request.host_url).hostname or ""
     if hosts and host not in hosts and not _is_loopback(host) and request.endpoint != "health.healthz":
-        abort(400, f"This site is not called {host}. Its admin can add that name to WAMPFLASK_HOSTS.")
+        abort(400, f"This site does not answer to the name {host}. Its admin can add it to WAMPFLASK_HOSTS.")
 
 
 def client_network() -> str:
-    """Whom a rate limit counts as one: the current request's address; of IPv6 the /64 that one customer has."""
+    """Return whom a rate limit counts as one: the current request's address, or its /64 network with IPv6."""
     address = request.remote_addr or ""
     try:
         found = ipaddress.ip_address(address.partition("%")[0])
@@ -50,7 +50,7 @@ def client_network() -> str:
 
 
 def public_base(find_address: Callable[[], str | None] | None = None) -> str:
-    """How other machines reach this site: ``WAMPFLASK_PUBLIC_URL``, else as the current request did.
+    """Return how other machines reach this site: ``WAMPFLASK_PUBLIC_URL``, else as the current request did.
 
     A request to localhost is of no use to them: this machine's network address takes its place, as it does where there
     is no request.
@@ -70,7 +70,7 @@ def public_base(find_address: Callable[[], str | None] | None = None) -> str:
 
 
 def public_link(endpoint: str, **values: str) -> str:
-    """The full address of a page, as :func:`public_base` says; needs no request."""
+    """Return the full address of a page, with :func:`public_base`; needs no request."""
     return public_base() + current_app.url_map.bind("").build(endpoint, values)
 
 

@@ -1,4 +1,4 @@
-"""The site's front door."""
+"""The site's home page."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ def home() -> str:
 
 
 def favicon() -> ResponseReturnValue:
-    """The icon for what asks without reading a page, as browsers do for bare text."""
+    """Redirect browsers that ask for an icon without reading a page."""
     return redirect(url_for("static", filename="img/icon.svg"), 301)

@@ -1,4 +1,4 @@
-"""Where the site's pages and files lie: beside ``apps`` once installed, beside the whole package in a checkout."""
+"""Where the site's templates and static files are: beside ``apps`` once installed, beside the package in a checkout."""
 
 from __future__ import annotations
 

@@ -12,9 +12,9 @@ from .headers import mark_private
 
 EXPIRED = "Your session has expired. Your text is still here: send it again."
 EXPIRED_BUTTON = "Your session has expired. Send it again."
-LOG_IN = "You are not logged in any more. Your text is still here: log in, then send it again."
+LOG_IN = "You have been logged out. Your text is still here: log in, then send it again."
 NO_COOKIES = (
-    "This site's forms need cookies, and your browser sends none. Allow cookies for this site, then send it again."
+    "This site's forms need cookies, but your browser blocks them. Allow cookies for this site, then send it again."
 )
 OPEN_AGAIN = "Your session has expired. Open the page again, then send the form."
 NOT_OURS = "This form was open for too long, or came from another site. Reload the page and send it again."
@@ -24,27 +24,27 @@ MARK = "sent_again"
 
 
 def expired() -> Response | str:
-    """What to answer to a form whose token is not valid: a page, or the words for one."""
+    """Return the answer to a form whose token is not valid: a page, or the words for one."""
     if not _is_ours():
         return NOT_OURS
     if _cannot_be_shown():
         return OPEN_AGAIN
     cookie = current_app.session_interface.get_cookie_name(current_app)
     if MARK in request.form and cookie not in request.cookies:
-        return _page(400, "That did not work", NO_COOKIES)
-    return _page(400, "That did not work", EXPIRED if fields() else EXPIRED_BUTTON)
+        return _page(400, "That didn't work", NO_COOKIES)
+    return _page(400, "That didn't work", EXPIRED if fields() else EXPIRED_BUTTON)
 
 
 def log_in_first() -> Response | None:
-    """A page for a form whose sender must log in; None where nothing was written, but a button pressed."""
+    """Return a page for a form whose sender must log in; None when nothing was typed."""
     is_written = any(not value.isdigit() for _, value in fields() if value)
     if request.method != "POST" or not is_written or _cannot_be_shown():
         return None
-    return _page(401, "Please log in", LOG_IN, log_in=True)
+    return _page(401, "Log in first", LOG_IN, log_in=True)
 
 
 def fields() -> list[tuple[str, str]]:
-    """What was filled in."""
+    """Return what was entered, as pairs of name and value."""
     own = (MARK, current_app.config["WTF_CSRF_FIELD_NAME"])
     return [(name, value) for name, value in request.form.items(multi=True) if name not in own]
 
@@ -65,7 +65,7 @@ def _page(code: int, title: str, message: str, *, log_in: bool = False) -> Respo
 
 
 def _is_ours() -> bool:
-    """Whether the browser says that a page of ours sent it: others must not have their forms shown here, to be sent."""
+    """Return whether a page of this site sent the form, as the browser says: other sites' forms are not shown here."""
     site = request.headers.get("Sec-Fetch-Site")
     if site is not None:
         return site == "same-origin"

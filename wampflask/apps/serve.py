@@ -1,9 +1,8 @@
 """``flask site serve``: the whole site by one command, as ``make run`` does it.
 
-Looks whether the folder and the ports are free, prepares the instance, runs the Procfile (router, web
-server, and a monitoring agent for this machine, unless ``WAMPFLASK_LOCAL_AGENT=0``) until Ctrl-C, and says where
-the site is once it is ready. Everything that a person can
-mend ends as one line, before anything is started.
+Checks that the folder and the ports are free, prepares the instance, runs the Procfile (router, web server, and a
+monitoring agent for this machine, unless ``WAMPFLASK_LOCAL_AGENT=0``) until Ctrl-C, and prints the site's address once
+it is ready. Problems that people can solve are printed as one line, before anything is started.
 """
 
 from __future__ import annotations
@@ -24,7 +23,6 @@ from types import FrameType
 
 import click
 from flask import current_app
-from honcho.environ import parse_procfile
 from sqlalchemy.exc import DBAPIError
 
 from wampflask import ConfigError
@@ -45,7 +43,7 @@ _EMPTY = re.compile(r"\[\w+ +\d+\]")
 
 
 class ServeError(Exception):
-    """Something that a person must mend; the text is the one line shown to them."""
+    """A problem that people can solve; the text is the one line that is printed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +59,7 @@ class Place:
     def from_environment(cls, env: Mapping[str, str], root: Path) -> Place:
         """Read ``PORT``, ``WAMP_PORT``, ``WAMP_INTERFACE`` and ``INSTANCE``; empty means the default.
 
-        :raises ServeError: a value is no port, or both ports are the same.
+        :raises ServeError: a value is not a port, or both ports are the same.
         """
         place = cls(
             port=_port("PORT", env.get("PORT") or "8080"),
@@ -70,7 +68,7 @@ class Place:
             interface=env.get("WAMP_INTERFACE") or SERVED_FROM,
         )
         if place.port == place.wamp_port:
-            raise ServeError(f"PORT and WAMP_PORT are both {place.port}; pages and the router need one each.")
+            raise ServeError(f"PORT and WAMP_PORT are both {place.port}; pages and the router need different ports.")
         return place
 
     def environment(self, env: Mapping[str, str]) -> dict[str, str]:
@@ -92,7 +90,7 @@ def _port(name: str, text: str) -> int:
 
 
 def check_port(name: str, port: int) -> None:
-    """See that nothing listens on a port.
+    """Check that nothing listens on a port.
 
     :raises ServeError: naming the variable that chooses another port.
     """
@@ -101,7 +99,7 @@ def check_port(name: str, port: int) -> None:
         try:
             probe.bind((SERVED_FROM, port))
         except PermissionError:
-            raise ServeError(f"{name}={port} needs more rights than yours: choose one above 1023.") from None
+            raise ServeError(f"{name}={port} needs more rights than yours. Choose a port above 1023.") from None
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 raise
@@ -110,7 +108,7 @@ def check_port(name: str, port: int) -> None:
 
 
 @contextmanager
-def instance_of_its_own(folder: Path) -> Iterator[None]:
+def hold_instance(folder: Path) -> Iterator[None]:
     """Make the instance folder and hold it for this process; the kernel frees it however the process ends.
 
     :raises ServeError: it cannot be written, or another copy of the site runs in it.
@@ -127,18 +125,19 @@ def instance_of_its_own(folder: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise ServeError(
-                f"Another copy of the site runs in {folder}. Give this one its own: INSTANCE=instance2"
+                f"Another copy of the site runs in {folder}. Choose another folder for this one: INSTANCE=instance2"
             ) from None
         yield
 
 
 def commands_of(procfile: Path) -> dict[str, str]:
-    """The programs of a Procfile, in its order."""
-    return dict(parse_procfile(procfile.read_text(encoding="utf-8")).processes)
+    """Return the programs of a Procfile, in its order: each line is ``name: command``."""
+    lines = (line.partition(":") for line in procfile.read_text(encoding="utf-8").splitlines())
+    return {name: command.strip() for name, colon, command in lines if colon and not name.startswith("#")}
 
 
 def is_listening(port: int, interface: str = SERVED_FROM) -> bool:
-    """Whether somebody takes connections on a port of this machine."""
+    """Return whether a program listens on a port of this machine."""
     host = "127.0.0.1" if interface == SERVED_FROM else interface
     try:
         socket.create_connection((host, port), timeout=2).close()
@@ -148,7 +147,7 @@ def is_listening(port: int, interface: str = SERVED_FROM) -> bool:
 
 
 def is_ready(port: int) -> bool:
-    """Whether the site says that pages, database and router work."""
+    """Return whether pages, database and router work, as ``/healthz`` says."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
     try:
         connection.request("GET", "/healthz")
@@ -160,27 +159,27 @@ def is_ready(port: int) -> bool:
 
 
 def without_agent(commands: Mapping[str, str], env: Mapping[str, str]) -> dict[str, str]:
-    """The programs to run, the local agent only where it is wanted.
+    """Return the programs to run, with the local agent only where it is wanted.
 
-    :raises ServeError: ``WAMPFLASK_LOCAL_AGENT`` is neither 1 nor 0.
+    :raises ServeError: ``WAMPFLASK_LOCAL_AGENT`` is something else than 1 or 0.
     """
     wanted = env.get("WAMPFLASK_LOCAL_AGENT") or "1"
     if wanted not in ("0", "1"):
-        raise ServeError(f"WAMPFLASK_LOCAL_AGENT={wanted} is neither 1 nor 0.")
+        raise ServeError(f"WAMPFLASK_LOCAL_AGENT={wanted} must be 1 or 0.")
     return {name: line for name, line in commands.items() if name != LOCAL_AGENT or wanted == "1"}
 
 
 def prepare_site(env: Mapping[str, str], port: int) -> Mapping[str, str | None]:
-    """Secrets, database, first questions, the admin: what ``flask site init`` does; and what a local agent needs.
+    """Do what ``flask site init`` does, and write what the local agent needs.
 
-    :param env: of the site; it becomes this process's own.
-    :return: the admin's ``email``, and ``password`` if it was made just now.
+    :param env: the site's environment, which this process takes over.
+    :returns: the admin's ``email``, and the ``password`` of an account that was created just now.
     :raises ServeError: a value of the configuration is wrong, or the database cannot be used.
     """
     from . import create_app
-    from .commands import ADMIN_EMAIL, prepare
     from .extensions import db
-    from .monitor.local import write_config
+    from .first_start import ADMIN_EMAIL, prepare
+    from .monitor.local_agent import write_config
 
     os.environ.update(env)
     try:
@@ -195,43 +194,43 @@ def prepare_site(env: Mapping[str, str], port: int) -> Mapping[str, str | None]:
 
 
 def welcome(place: Place, admin: Mapping[str, str | None]) -> str:
-    """What is shown when the site is ready."""
+    """Return what is printed when the site is ready."""
     lines = ["", "wampflask is running", "", f"  http://localhost:{place.port}/    on this machine"]
     if address := lan_address():
         lines.append(f"  http://{address}:{place.port}/    for phones and others on this network")
     lines.append("")
     if password := admin.get("password"):
         lines.append(f"  Log in as {admin['email']} with the password {password}")
-        lines.append("  It is shown this once; change it after the first log-in.")
+        lines.append("  It is shown only once. Change it after the first log-in.")
     else:
-        lines.append(f"  The admin is {admin['email']}; flask users set-password gives a new password.")
-    return "\n".join([*lines, "", "Ctrl-C stops it.", ""])
+        lines.append(f"  The admin is {admin['email']}. Set a new password with: flask users set-password")
+    return "\n".join([*lines, "", "Press Ctrl-C to stop.", ""])
 
 
 def end_of(program: Program) -> str:
-    """How a program ended."""
+    """Return how a program ended."""
     code = program.exit_code
     how = f"was ended by signal {-code}" if code is not None and code < 0 else f"ended with exit code {code}"
     return f"{program.name} {how}"
 
 
-def obituary(program: Program, often: str = "") -> str:
-    """What is shown when a program ended on its own and is not started again: how, and its last lines.
+def describe_end(program: Program, often: str = "") -> str:
+    """Return what is printed when a program ended and is not restarted: how it ended, and its last lines.
 
-    :param often: what is said of how often it did.
+    :param often: how often it ended.
     """
     program.finish_output()
     return "\n".join([f"{end_of(program)}{often}; everything else was stopped. Its last lines:", *program.last_lines])
 
 
-def tell_of_restart(program: Program) -> None:
-    """Say that a program ended and is started again."""
-    click.echo(f"wampflask: {end_of(program)}; it is started again")
+def report_restart(program: Program) -> None:
+    """Print that a program ended and is restarted."""
+    click.echo(f"wampflask: {end_of(program)}; restarting it")
 
 
 @contextmanager
 def stop_on_signals(site: Supervisor) -> Iterator[None]:
-    """Let Ctrl-C, SIGTERM and a closed terminal ask for the end; the second one ends all at once."""
+    """Let Ctrl-C, SIGTERM and a closed terminal stop the site; the second signal kills it."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         del number, frame
@@ -249,23 +248,22 @@ def stop_on_signals(site: Supervisor) -> Iterator[None]:
 
 
 def supervise(site: Supervisor, commands: Mapping[str, str], place: Place, hello: str) -> None:
-    """Start the programs, the router first, say hello once the site is ready, and keep them running until a stop is
-    asked for.
+    """Start the programs, the router first, print ``hello`` once the site is ready, and keep them running.
 
     :raises ServeError: a program ended before the site was ready, or too often since, or the site did not become ready.
     """
     with stop_on_signals(site), site:
         if start_all(site, commands, place):
             click.echo(hello)
-            if program := site.keep_running(tell_of_restart):
+            if program := site.keep_running(report_restart):
                 site.stop_programs()
-                raise ServeError(obituary(program, f", {len(PAUSES) + 1} times within {OF_LATE:.0f} s"))
+                raise ServeError(describe_end(program, f", {len(PAUSES) + 1} times within {OF_LATE:.0f} s"))
         if site.stopping:
             return
         if program := site.ended():
             site.stop_programs()
-            raise ServeError(obituary(program))
-        raise ServeError(f"The site was not ready within {READY_WITHIN:.0f} s; the lines above may say why.")
+            raise ServeError(describe_end(program))
+        raise ServeError(f"The site was not ready within {READY_WITHIN:.0f} s; the lines above may show why.")
 
 
 def start_all(site: Supervisor, commands: Mapping[str, str], place: Place) -> bool:
@@ -289,15 +287,15 @@ def start_all(site: Supervisor, commands: Mapping[str, str], place: Place) -> bo
 
 
 def run(env: Mapping[str, str], root: Path) -> None:
-    """Run the site at the place that the environment names, until a signal asks for the end.
+    """Run the site at the place that the environment names, until a signal.
 
-    :raises ServeError: something that a person must mend; everything is stopped by then.
+    :raises ServeError: a problem that people can solve; everything is stopped by then.
     """
     from .monitor.agent_file import program
 
     place = Place.from_environment(env, root)
     commands = without_agent(commands_of(resource("Procfile")), env)
-    with instance_of_its_own(place.instance):
+    with hold_instance(place.instance):
         check_port("PORT", place.port)
         check_port("WAMP_PORT", place.wamp_port)
         surroundings = {**place.environment(env), "AGENT_PROGRAM": str(program() or "")}
@@ -306,7 +304,7 @@ def run(env: Mapping[str, str], root: Path) -> None:
 
 
 def show(name: str, line: str) -> None:
-    """Print one program's line, marked with its name; not Crossbar's empty ones."""
+    """Print a line of a program, with its name before it, but not Crossbar's empty ones."""
     if line and not _EMPTY.fullmatch(line):
         click.echo(f"{name:>6} | {line}")
 

@@ -1,7 +1,7 @@
-"""Programs run side by side: started together, their output told apart, started again when they end, stopped together.
+"""Runs programs side by side: starts and stops them together, marks their output, restarts those that end.
 
-Each program leads a process group of its own, so that stopping one also ends what it started. Where
-the kernel can (Linux), programs are told to end when the supervisor itself is killed outright.
+Each program leads a process group of its own, so that stopping one also ends what it started. On Linux the kernel ends
+them, too, when the supervisor itself is killed.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Program:
             os.killpg(self.pid, number)
 
     def kill_group(self) -> None:
-        """End at once whatever of its group is left, and wait for its last output."""
+        """Kill what is left of its group, and wait for its last output."""
         self.signal_group(signal.SIGKILL)
         self._process.wait()
         self.finish_output()
@@ -92,7 +92,7 @@ class Program:
 
 
 class Supervisor:
-    """Runs named programs until a stop is asked for, then ends them all.
+    """Runs named programs until it is told to stop, then ends them all.
 
     Use as a context manager: leaving it stops every program and leaves no process behind.
 
@@ -129,7 +129,7 @@ class Supervisor:
         return Program(name, command, self._env, self._cwd, self._show_while_running)
 
     def _show_while_running(self, name: str, line: str) -> None:
-        """What programs say while they are being stopped is of no interest, and looks alarming."""
+        """Print a line, unless programs are being stopped: what they print then only looks alarming."""
         if not self.stopping:
             self._show(name, line)
 
@@ -147,7 +147,7 @@ class Supervisor:
         return self._stop.is_set()
 
     def ended(self) -> Program | None:
-        """The first program that has ended, if any."""
+        """Return the first program that has ended, if any."""
         return next((program for program in self.programs if program.exit_code is not None), None)
 
     def wait(self, seconds: float | None = None, until: Callable[[], bool] | None = None) -> bool:
@@ -164,10 +164,10 @@ class Supervisor:
             self._stop.wait(POLL)
         return False
 
-    def keep_running(self, tell: Callable[[Program], None]) -> Program | None:
-        """Start again what ends, at once at first and then after longer pauses, until a stop is asked for.
+    def keep_running(self, report: Callable[[Program], None]) -> Program | None:
+        """Restart programs that end, at once at first and then after longer pauses, until it is told to stop.
 
-        :param tell: takes each program that has ended and will be started again.
+        :param report: takes each program that has ended and will be restarted.
         :return: the program that has ended too often, if that is why this returns.
         """
         ends: dict[str, deque[float]] = {program.name: deque(maxlen=len(PAUSES) + 1) for program in self.programs}
@@ -184,7 +184,7 @@ class Supervisor:
                     if often > len(PAUSES):
                         return program
                     due[program] = now + PAUSES[often - 1]
-                    tell(program)
+                    report(program)
                 if now >= due[program]:
                     del due[program]
                     self.programs[place] = self._run(program.name, self._again[program.name])

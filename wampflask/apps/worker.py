@@ -37,7 +37,7 @@ _TOO_SLOW = Refusal(408, "Request Timeout", "The request came too slowly.")
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]
-    """A gthread worker whose threads wait for no client."""
+    """A gthread worker whose threads do not wait for clients."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -51,12 +51,12 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         super().check_config(cfg, log)
 
     def init_process(self) -> None:
-        """Make room for as many connections as are configured, and run."""
+        """Allow the configured number of connections, and run."""
         self.worker_connections: int = min(self.cfg.worker_connections, _open_files() // FILES_EACH)
         super().init_process()
 
     def load_wsgi(self) -> None:
-        """Load the site, and know its pace."""
+        """Load the site, and read its limits."""
         super().load_wsgi()
         site = self.wsgi.extensions["site"]
         self._pace = Pace(site.client_timeout, site.client_rate)
@@ -65,7 +65,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     # a connection's way: request, answer, and the next request or the end
 
     def accept(self, listener: socket.socket) -> None:
-        """Take a new connection, if need be in place of the slowest."""
+        """Accept a new connection, if necessary in place of the slowest."""
         try:
             sock, client = listener.accept()
         except OSError as error:
@@ -104,11 +104,11 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             self._send(conn, keep=False)
 
     def _keepalive_after(self, conn: TConn, keepalive: bool) -> bool:
-        """In a thread, after the answer: what is left of a large body is not waited for."""
+        """Return whether to keep the connection: not with an unread rest of a large body. Runs in a thread."""
         return not conn.sock.is_large and bool(super()._keepalive_after(conn, keepalive))
 
     def finish_request(self, conn: TConn, answered: Future[bool]) -> None:
-        """Go on with a connection that a thread is done with."""
+        """Continue with a connection whose request a thread has answered."""
         failed = answered.cancelled() or answered.exception() is not None
         self._send(conn, keep=not failed and answered.result())
 
@@ -200,7 +200,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
 
 def _open_files() -> int:
-    """Allow this process as many open files as it may have; the number."""
+    """Raise this process's limit of open files as far as allowed; return it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = FILES_MAX if hard == resource.RLIM_INFINITY else min(hard, FILES_MAX)
     if soft != resource.RLIM_INFINITY and soft < wanted:

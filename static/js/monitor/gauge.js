@@ -4,7 +4,11 @@ import { utc, when } from "../times.js";
 
 const WORDS = { online: "Online", disabled: "Disabled" };
 
-const level = (ratio) => (ratio >= 0.9 ? "bad" : ratio >= 0.75 ? "warn" : "good");
+/** By the page's own bounds: <section data-warn="0.75" data-bad="0.9"> */
+function level(ratio) {
+  const { warn, bad } = document.querySelector("[data-warn]").dataset;
+  return ratio >= Number(bad) ? "bad" : ratio >= Number(warn) ? "warn" : "good";
+}
 
 /** <rect data-level="good|warn|bad" width="42%"> @param {number | undefined} ratio 0..1 */
 export function fill(rect, ratio = 0) {

@@ -23,7 +23,7 @@ def users(app: Flask, *arguments: str) -> Result:
 
 
 def shown_password(result: Result) -> str:
-    found = re.search(r"password is (\S+)", result.output)
+    found = re.search(r"Password: (\S+)", result.output)
     assert found, result.output
     return found[1]
 

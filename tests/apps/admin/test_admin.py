@@ -59,7 +59,7 @@ def test_for_admins_alone(app: Flask, realm: MemoryRealm, admin: Visitor, path: 
     assert answer.location.startswith("/login?next=")
     user = Visitor(app).log_in(USER).get(path)
     assert user.status_code == 403
-    assert "Not for you" in user.text
+    assert "You don&#39;t have access" in user.text
 
 
 def test_every_model_of_an_app_with_an_admin_is_there(app: Flask) -> None:

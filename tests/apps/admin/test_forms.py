@@ -13,10 +13,13 @@ from sqlalchemy import inspect, select
 from tests.apps.admin.forms import Form
 from tests.apps.monitor.hosts import FakeHost
 from tests.apps.visiting import Visitor, ask
-from wampflask.apps.backoffice import SiteModelView
+from wampflask.apps.admin_views import SiteModelView
 from wampflask.apps.extensions import db
 from wampflask.apps.monitor import service
-from wampflask.apps.monitor.models import AlertRule, Channel, EnrolToken, Host, Metric
+from wampflask.apps.monitor.alerts.models import AlertRule, Channel, Metric
+from wampflask.apps.monitor.intake import enrolment
+from wampflask.apps.monitor.intake.models import EnrolToken
+from wampflask.apps.monitor.models import Host
 from wampflask.apps.polls.models import Kind, Visibility
 from wampflask.apps.tables.models import IntegerValue
 from wampflask.in_memory import MemoryRealm
@@ -56,7 +59,7 @@ def make_rule(app: Flask) -> None:
 
 def make_token(app: Flask) -> None:
     with app.app_context():
-        service.make_token(db.session(), note="a", reusable=True)[0].expires_at = MOMENT
+        enrolment.make_token(db.session(), note="a", reusable=True)[0].expires_at = MOMENT
         db.session.commit()
 
 

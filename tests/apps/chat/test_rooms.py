@@ -14,7 +14,7 @@ from flask import Flask
 from tests.apps.visiting import ADMIN, USER, Visitor
 from wampflask import CallFailed
 from wampflask.apps.accounts.models import User
-from wampflask.apps.chat import contract, names, service
+from wampflask.apps.chat import contract, service, validation
 from wampflask.apps.chat.links import pieces
 from wampflask.apps.chat.models import Person, Room
 from wampflask.apps.extensions import db
@@ -214,7 +214,7 @@ def test_a_visitor_cannot_take_the_name_of_an_account(app: Flask, realm: MemoryR
 
 
 def test_a_refused_name_does_not_tell_whose_it_is(app: Flask, realm: MemoryRealm, anna: Talker, ben: Talker) -> None:
-    """Or accounts' addresses could be found by trying names."""
+    """Or accounts' addresses could be found by trying validation."""
     ben(contract.RENAME, "den", "Benno")
     answers = [anna.refused(contract.RENAME, "den", name).args[0] for name in ("user", "benno")]
     assert answers[0] == answers[1].replace("benno", "user")
@@ -229,8 +229,8 @@ def test_an_account_gets_its_name_from_a_guest(app: Flask, realm: MemoryRealm, a
 
 
 def test_fold_takes_lookalikes_for_the_same() -> None:
-    assert names.fold("Pаypаl") == names.fold("paypal") == names.fold("PAYPAI")
-    assert names.fold("Ann") != names.fold("Bob")
+    assert validation.fold("Pаypаl") == validation.fold("paypal") == validation.fold("PAYPAI")
+    assert validation.fold("Ann") != validation.fold("Bob")
 
 
 def test_calls_may_name_their_arguments(app: Flask, realm: MemoryRealm, anna: Talker) -> None:

@@ -11,7 +11,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from wampflask.apps.extensions import db
-from wampflask.apps.monitor import service
+from wampflask.apps.monitor.intake import enrolment
 from wampflask.caller import Caller
 from wampflask.in_memory import MemoryRealm
 
@@ -75,6 +75,6 @@ class FakeHost:
 
 def new_token(app: Flask, *, reusable: bool = False, lifetime: timedelta = timedelta(days=1)) -> str:
     with app.app_context():
-        _, text = service.make_token(db.session(), reusable=reusable, lifetime=lifetime)
+        _, text = enrolment.make_token(db.session(), reusable=reusable, lifetime=lifetime)
         db.session.commit()
         return text

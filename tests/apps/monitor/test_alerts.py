@@ -23,8 +23,10 @@ from tests.apps.visiting import USER, Visitor
 from wampflask.apps import network
 from wampflask.apps.db import now
 from wampflask.apps.extensions import db
-from wampflask.apps.monitor import alerts, notify, service
-from wampflask.apps.monitor.models import Alert, AlertRule, AlertState, Channel, Host, Metric, Notice, NoticeState
+from wampflask.apps.monitor import service
+from wampflask.apps.monitor.alerts import evaluation, notifications
+from wampflask.apps.monitor.alerts.models import Alert, AlertRule, AlertState, Channel, Metric, Notice, NoticeState
+from wampflask.apps.monitor.models import Host
 from wampflask.in_memory import MemoryRealm
 from wampflask.testing import free_port
 
@@ -49,7 +51,7 @@ class Rules:
     def __init__(self, app: Flask) -> None:
         self.app = app
         self.now = 0.0
-        self.evaluation = alerts.Evaluation(lambda: self.now)
+        self.evaluation = evaluation.Evaluation(lambda: self.now)
 
     def round(self, after: float, **samples: dict[str, Any]) -> list[tuple[str, str]]:
         """The alerts after a round so many seconds later."""
@@ -253,7 +255,7 @@ def hook() -> Iterator[tuple[type[Hook], int]]:
 
 def send(app: Flask) -> None:
     with app.app_context():
-        notify.send_all()
+        notifications.send_all()
 
 
 def states(app: Flask) -> list[tuple[bool, str]]:
@@ -345,7 +347,7 @@ def test_an_address_that_nothing_can_be_sent_to_is_refused(app: Flask, admin: Vi
     path = "/admin/alert_channels/new/"
     answer = admin.post(path, {"name": "Odd", "address": address, "time_zone": "UTC"}, form=path)
     assert answer.status_code == 200
-    assert address == "" or "Messages cannot be sent to this address" in answer.text
+    assert address == "" or "Notifications cannot be sent to this address" in answer.text
     with app.app_context():
         assert db.session.scalars(select(Channel)).all() == []
 
@@ -360,12 +362,12 @@ def test_a_test_message_and_what_came_of_it(
     edited = f"{listed}edit/?id=1"
     assert 'action="/admin/alert_channels/test?id=1' in admin.get(edited).text
     answer = admin.post(f"{listed}test?id=1", form=listed, follow_redirects=True)
-    assert "Hook: the test message was sent." in answer.text
-    assert [message["title"] for message in kind.received] == ["Test message from wampflask"]
+    assert "Hook: the test notification was sent." in answer.text
+    assert [message["title"] for message in kind.received] == ["Test notification from wampflask"]
     kind.failures = 1
     answer = admin.post(f"{listed}test?id=1&url={edited}", form=listed, follow_redirects=True)
     assert answer.request.path == "/admin/alert_channels/edit/"
-    assert "the test message was not sent. Failed to send JSON POST notification" in answer.text
+    assert "the test notification was not sent. Failed to send JSON POST notification" in answer.text
     assert "error=503" in answer.text
     assert "secret" not in answer.text.partition("</ul>")[0].partition("not sent")[2].partition("<form")[0]
 
@@ -386,7 +388,7 @@ def test_quiet_hours_hold_messages_back_and_drop_what_is_over(
 ) -> None:
     kind, http = hook
     clock = [NIGHT]
-    monkeypatch.setattr(notify, "now", lambda: clock[0])
+    monkeypatch.setattr(notifications, "now", lambda: clock[0])
     add(
         app,
         AlertRule(name="Hot", metric=Metric.CPU, threshold=90, seconds=0),
@@ -437,7 +439,7 @@ def test_what_was_interrupted_is_not_repeated(
 def test_quiet_hours(clock: str, start: str, end: str, quiet: bool) -> None:
     hour, minute = map(int, clock.split(":"))
     channel = Channel(name="x", address="x", quiet_from=start, quiet_to=end, time_zone="UTC")
-    found = notify.quiet_until(channel, datetime(2026, 11, 21, hour, minute, tzinfo=UTC))
+    found = notifications.quiet_until(channel, datetime(2026, 11, 21, hour, minute, tzinfo=UTC))
     assert (found is not None) is quiet
     if found:
         assert f"{found:%H:%M}" == end

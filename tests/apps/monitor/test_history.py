@@ -13,8 +13,10 @@ from sqlalchemy import func, select, update
 from tests.apps.monitor.hosts import FakeHost
 from wampflask import CallFailed, NotAuthorized
 from wampflask.apps.extensions import db
-from wampflask.apps.monitor import history, service
-from wampflask.apps.monitor.models import Host, Reading, Rollup
+from wampflask.apps.monitor import service
+from wampflask.apps.monitor.intake import history
+from wampflask.apps.monitor.intake.models import Reading, Rollup
+from wampflask.apps.monitor.models import Host
 from wampflask.in_memory import MemoryRealm
 
 

@@ -19,8 +19,10 @@ from tests.apps.conftest import make
 from tests.apps.monitor.hosts import FakeHost
 from tests.apps.visiting import ADMIN, Visitor
 from wampflask.apps.extensions import db, wamp
-from wampflask.apps.monitor import contract, history, procedures, service
-from wampflask.apps.monitor.models import Alert, AlertRule, Host, Metric
+from wampflask.apps.monitor import contract, service
+from wampflask.apps.monitor.alerts.models import Alert, AlertRule, Metric
+from wampflask.apps.monitor.intake import history, uploads
+from wampflask.apps.monitor.models import Host
 from wampflask.in_memory import MemoryRealm
 from wampflask.router.wire import (
     CALL,
@@ -56,7 +58,7 @@ def node(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[R
 
 @pytest.fixture(scope="module")
 def site(node: RouterNode) -> Iterator[Flask]:
-    """The site, connected; its watchman is at work."""
+    """The site, connected; its leader is at work."""
     app = make(node.folder, **node.config)
     with app.app_context():
         wamp.connect()
@@ -112,7 +114,7 @@ class Agent:
         answers = self.fake.post().json or {}
         self.wire = Wire(node.ws_url).join(answers["realm"], answers["ticket"])
         for procedure in (contract.CONFIGURE, contract.WATCH):
-            registered = self.wire.ask(REGISTER, contract.on_agent(procedure, self.fake.host))
+            registered = self.wire.ask(REGISTER, contract.for_host(procedure, self.fake.host))
             assert registered[0] == REGISTERED, registered
             self._procedures[registered[2]] = procedure
         self._answers: dict[int, Message] = {}
@@ -264,13 +266,13 @@ def test_an_absurd_clock_is_no_clock(app: Flask, realm: MemoryRealm, clock: Any)
 
 def test_what_cannot_be_computed_or_stored_is_one_hosts_own(app: Flask, realm: MemoryRealm) -> None:
     good, bad, odd = (FakeHost(app, name).enrol() for name in ("good", "bad", "odd"))
-    handovers = [
-        history.Handover(bad.host, [{**bad.sample(), "memory": {}}]),
-        history.Handover(odd.host, [{**odd.sample(), "failed": object()}]),
-        history.Handover(good.host, [good.sample()]),
+    batch = [
+        history.Upload(bad.host, [{**bad.sample(), "memory": {}}]),
+        history.Upload(odd.host, [{**odd.sample(), "failed": object()}]),
+        history.Upload(good.host, [good.sample()]),
     ]
     with app.app_context():
-        outcomes = procedures._append_all(handovers)
+        outcomes = uploads.store_all(batch)
         assert [type(outcome) is int for outcome in outcomes] == [False, False, True]
         stored = {row.host: row.stored_seq for row in db.session.execute(select(Host.host, Host.stored_seq))}
     assert stored == {good.host: 1, bad.host: 0, odd.host: 0}
@@ -282,4 +284,4 @@ def test_a_version_that_cannot_be_is_a_refusal(app: Flask, realm: MemoryRealm, a
     realm.answer(f"monitor.host.{host.host}.configure", lambda _config: {"accepted": True, "version": version})
     page = f"/hosts/{host.host}/"
     answer = admin.post(f"{page}settings", {"frequency": "7", "handover": "10"}, form=page, follow_redirects=True)
-    assert "its answer cannot be understood" in answer.text
+    assert "its answer could not be read" in answer.text

@@ -14,6 +14,7 @@ from tests.apps.monitor.hosts import FakeHost
 from wampflask.apps.extensions import db
 from wampflask.apps.monitor import contract, live, service
 from wampflask.apps.monitor.models import Host
+from wampflask.apps.monitor.settings.service import edit_many
 from wampflask.in_memory import MemoryRealm
 from wampflask.permissions import compile_rules
 
@@ -30,7 +31,7 @@ def sent(realm: MemoryRealm, uri: str) -> list[Any]:
 def edit(app: Flask, realm: MemoryRealm, host: FakeHost, **values: Any) -> None:
     realm.published.clear()
     with app.app_context():
-        service.edit_many(db.session(), [service.get_host(db.session(), host.host)], values)
+        edit_many(db.session(), [service.get_host(db.session(), host.host)], values)
         db.session.commit()
 
 

@@ -1,67 +1,60 @@
-"""``/metrics``: for who has the token, and for admins."""
+"""The declared metrics are the same everywhere: in the contract, in samples, in rules, in settings."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
+from typing import get_type_hints
 
 import pytest
-from flask import Flask
-from prometheus_client.parser import text_string_to_metric_families
 
-from tests.apps.conftest import make
-from tests.apps.monitor.hosts import NASTY, FakeHost
-from tests.apps.visiting import ADMIN, USER, Visitor
-from wampflask.apps.extensions import db
-from wampflask.apps.monitor import service
-from wampflask.in_memory import MemoryRealm, in_memory
+from wampflask.apps.monitor import contract
+from wampflask.apps.monitor.alerts.models import Metric
+from wampflask.apps.monitor.intake import samples
+from wampflask.apps.monitor.metrics import GROUPS, LEVELS, METRICS, SWITCHES, series_of, visible
+from wampflask.apps.monitor.models import Host
 
-TOKEN = "a token of sixteen characters"
-
-
-@pytest.fixture
-def app(instance: Path) -> Iterator[Flask]:
-    app = make(instance, WAMPFLASK_METRICS_TOKEN=TOKEN)
-    yield app
-    with app.app_context():
-        db.engine.dispose()
+SAMPLE = {
+    "cpu": 0.5,
+    "memory": {"ratio": 0.25},
+    "disks": {"/": {"ratio": 0.5}, "/home": {"ratio": 0.9}},
+    "network": {"eth0": {"received": 1.0, "sent": 2.0}, "eth1": {"received": 3.0, "sent": 4.0}},
+    "temperatures": {"core 0": 40.0, "core 1": 50.0},
+    "processes": 141,
+}
 
 
-@pytest.fixture
-def realm(app: Flask) -> Iterator[MemoryRealm]:
-    with in_memory(app) as realm:
-        yield realm
+def test_every_measured_field_belongs_to_one_switch() -> None:
+    fields = [field for group in GROUPS.values() for field in group.fields]
+    about = {"host", "name", "ip", "time", "interval", "seq", "version", "failed"}
+    assert len(fields) == len(set(fields))
+    assert set(fields) == set(get_type_hints(contract.Sample)) - about == set(samples._GROUPS) - {"failed"}
 
 
-def scrape(app: Flask, token: str = TOKEN) -> tuple[int, dict[str, dict[str, float]]]:
-    """By metric, its values by host's name, disk or process."""
-    answer = app.test_client().get("/metrics", headers={"Authorization": f"Bearer {token}"})
-    found: dict[str, dict[str, float]] = {}
-    for family in text_string_to_metric_families(answer.text) if answer.status_code == 200 else ():
-        for sample in family.samples:
-            labels = sample.labels
-            found.setdefault(sample.name, {})[labels.get("mount") or labels.get("name", "")] = sample.value
-    return answer.status_code, found
+def test_every_switch_is_a_setting() -> None:
+    assert set(SWITCHES) < set(contract.DEFAULT_CONFIG)
+    assert all(hasattr(Host, switch) for switch in SWITCHES)
 
 
-def test_hosts_and_the_sites_own_counters(app: Flask, realm: MemoryRealm) -> None:
-    host = FakeHost(app, NASTY).enrol()
-    host.append(realm, [host.sample(cpu=0.75)])
-    with app.app_context():
-        service.set_presence(db.session(), {host.host: True})
-        db.session.commit()
-    FakeHost(app, "silent").enrol()
-    code, found = scrape(app)
-    assert code == 200
-    assert found["wampflask_host_up"] == {NASTY: 1, "silent": 0}
-    assert found["wampflask_host_cpu_ratio"] == {NASTY: 0.75}
-    assert found["wampflask_host_disk_ratio"] == {"/": 0.5}
-    assert found["wampflask_alerts_unresolved"] == {"": 0}
-    assert found["wampflask_ready"] == {"": 1}
+def test_rules_are_about_metrics() -> None:
+    assert {metric.value for metric in Metric} - {"offline"} <= set(METRICS)
+    assert all(metric.label for metric in Metric)
 
 
-def test_without_the_token(app: Flask, realm: MemoryRealm) -> None:
-    for token in ("", "wrong", TOKEN[:-1], TOKEN + "x"):
-        assert scrape(app, token)[0] == 401
-    assert Visitor(app).log_in(USER).get("/metrics").status_code == 401
-    assert Visitor(app).log_in(ADMIN).get("/metrics").status_code == 200
+def test_the_numbers_of_a_sample() -> None:
+    assert series_of(SAMPLE) == {
+        "cpu": 0.5, "memory": 0.25, "disk:/": 0.5, "disk:/home": 0.9, "network:received": 4.0, "network:sent": 6.0,
+        "temperature": 50.0, "processes": 141.0,
+    }  # fmt: skip
+    assert METRICS["disk"].worst(SAMPLE) == 0.9
+    assert METRICS["swap"].worst(SAMPLE) is None
+
+
+def test_what_is_switched_off_is_not_visible() -> None:
+    shown = visible(SAMPLE, {"show_network": False, "show_disk": True})
+    assert SAMPLE.keys() - shown.keys() == {"network"}
+
+
+@pytest.mark.parametrize(
+    ("ratio", "level"), [(None, "good"), (0.74, "good"), (0.75, "warn"), (0.89, "warn"), (0.9, "bad")]
+)
+def test_levels(ratio: float | None, level: str) -> None:
+    assert LEVELS.of(ratio) == level

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from wampflask.apps.errors import SiteError
 from wampflask.apps.paths import resource
 from wampflask.apps.player import media
 
@@ -89,22 +90,22 @@ def test_a_file_is_kept_whole(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "limit", "words"),
     [
-        (CLOCK, 1000, "has 223 kB; 1 kB are allowed"),
-        (b"<html>", 10**6, "no video or sound"),
-        (b"", 10**6, "no video or sound"),
+        (CLOCK, 1000, "has 223 kB; at most 1 kB are allowed"),
+        (b"<html>", 10**6, "Unsupported file type"),
+        (b"", 10**6, "Unsupported file type"),
         (HEADS["video/x-matroska"], 10**6, "Matroska"),
         (HEADS["video/x-msvideo"], 10**6, "AVI"),
     ],
 )
 def test_what_is_not_taken_leaves_nothing(tmp_path: Path, content: bytes, limit: int, words: str) -> None:
-    with pytest.raises(media.MediaError, match=words):
+    with pytest.raises(SiteError, match=words):
         media.save(tmp_path / "media", "film.webm", io.BytesIO(content), limit)
     assert not list(tmp_path.rglob("*.webm"))
 
 
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
     media.save(tmp_path, "a.webm", io.BytesIO(CLOCK), 10**6)
-    with pytest.raises(media.MediaError, match="already"):
+    with pytest.raises(SiteError, match="already"):
         media.save(tmp_path, "a.webm", io.BytesIO(HEADS["video/mp4"]), 10**6)
     assert (tmp_path / "a.webm").read_bytes() == CLOCK
     assert [path.name for path in tmp_path.iterdir()] == ["a.webm"]
@@ -123,7 +124,7 @@ def test_what_lies_in_the_folder_without_being_media_is_passed_over(tmp_path: Pa
 
 
 def test_deleting_what_is_not_there_is_said(tmp_path: Path) -> None:
-    with pytest.raises(media.MediaError, match="no such file"):
+    with pytest.raises(SiteError, match="deleted already"):
         media.delete(tmp_path, "gone.webm")
 
 

@@ -81,7 +81,7 @@ def test_a_pairing_is_new_each_time_and_never_kept(app: Flask, visitor: Visitor)
     one, two = first.json, second.json
     assert one
     assert two
-    assert contract.is_player(one["player"])
+    assert contract.player_of(contract.procedure(one["player"], contract.STATUS)) == one["player"]
     assert one["player"] != two["player"]
     assert one["url"].endswith(f"/player/control#{one['player']}")
     assert one["qr"].startswith("<svg")
@@ -103,7 +103,7 @@ def test_without_a_router_there_is_no_pairing_and_a_plain_word(realm: MemoryReal
     realm.disconnect()
     answer = visitor.get("/player/pairing.json")
     assert answer.status_code == 503
-    assert "router is away" in (answer.json or {})["message"]
+    assert "router cannot be reached" in (answer.json or {})["message"]
     assert visitor.get("/player/").status_code == 200
 
 
@@ -199,15 +199,15 @@ def test_an_admin_adds_and_deletes_a_film(app: Flask, admin: Visitor) -> None:
     assert "b>.webm</a>" not in page
     assert (Path(app.instance_path) / "media" / "b>.webm").read_bytes() == big
     answer = admin.post("/admin/media/delete", {"name": "b>.webm"}, form="/admin/media/", follow_redirects=True)
-    assert "Deleted." in answer.text
+    assert "File deleted." in answer.text
     assert not (Path(app.instance_path) / "media" / "b>.webm").exists()
 
 
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("film.webm", b"<script>alert(1)</script>", "no video or sound"),
-        ("film.mkv", b"\x1aE\xdf\xa3\x93B\x82\x88matroska", "Browsers do not play Matroska"),
+        ("film.webm", b"<script>alert(1)</script>", "Unsupported file type"),
+        ("film.mkv", b"\x1aE\xdf\xa3\x93B\x82\x88matroska", "Browsers cannot play Matroska"),
         ("there.webm", CLOCK, "already"),
     ],
 )
@@ -229,7 +229,7 @@ def test_the_limit_holds(instance: Path) -> None:
     app = make(instance, WAMPFLASK_MEDIA_MAX=100_000)
     with in_memory(app):
         admin = Visitor(app).log_in()
-        assert "The file has 223 kB; 100 kB are allowed" in upload(admin, "film.webm", CLOCK).text
+        assert "The file has 223 kB; at most 100 kB are allowed" in upload(admin, "film.webm", CLOCK).text
         assert upload(admin, "film.webm", CLOCK + b"\0" * 2_000_000).status_code == 413
     assert not (Path(app.instance_path) / "media").exists()
 

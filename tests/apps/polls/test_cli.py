@@ -7,7 +7,7 @@ from click.testing import Result
 from flask import Flask
 
 from wampflask.apps.extensions import db
-from wampflask.apps.polls import samples, service
+from wampflask.apps.polls import examples, service
 from wampflask.in_memory import MemoryRealm
 
 
@@ -55,6 +55,6 @@ def test_numbers_that_cannot_be(app: Flask, realm: MemoryRealm, arguments: list[
 
 @pytest.mark.parametrize("choices", range(2, 21))
 def test_made_up_choices_differ(choices: int) -> None:
-    for draft in samples.made_up(20, choices, seed=choices):
+    for draft in examples.generate(20, choices, seed=choices):
         labels = [choice.label for choice in draft.choices]
         assert len(labels) == len(set(labels)) == choices

@@ -69,7 +69,7 @@ def test_the_same_voter_in_parallel_has_one_vote_and_clear_answers(app: Flask, r
         )
         answers[answer.status_code] += 1
         if answer.status_code != 302:
-            assert "You have voted on this question already" in answer.text
+            assert "You have already voted" in answer.text
 
     together(vote)
     assert answers == {302: 1, 409: THREADS - 1}

@@ -10,9 +10,10 @@ from sqlalchemy import update
 
 from tests.apps.visiting import Visitor, ask, told
 from wampflask import Caller, CallFailed
+from wampflask.apps.errors import Conflict, Invalid
 from wampflask.apps.extensions import db
 from wampflask.apps.polls import live, service, voting
-from wampflask.apps.polls.models import Choice, Conflict, Invalid, Question, State, Visibility
+from wampflask.apps.polls.models import Choice, Question, State, Visibility
 from wampflask.in_memory import MemoryRealm
 from wampflask.page import Event
 

@@ -88,7 +88,7 @@ def test_users_vote_as_themselves_on_every_device(app: Flask, realm: MemoryRealm
 @pytest.mark.parametrize(
     ("kind", "choice", "status", "words"),
     [
-        (Kind.SINGLE, (), 422, "Pick an answer"),
+        (Kind.SINGLE, (), 422, "Choose an answer"),
         (Kind.SINGLE, ("first", "second"), 422, "one answer only"),
         (Kind.SINGLE, ("foreign",), 422, "does not belong"),
         (Kind.MULTIPLE, ("first", "foreign"), 422, "does not belong"),
@@ -261,7 +261,7 @@ def test_the_kind_stays_while_there_are_votes(app: Flask, admin: Visitor) -> Non
     admin.vote(question, red)
     answer = admin.post(f"/polls/{question}/edit", edit_form(app, question, kind="multiple"))
     assert answer.status_code == 409
-    assert "cannot be changed while there are votes" in answer.text
+    assert "cannot change while there are votes" in answer.text
 
 
 def test_open_and_close(app: Flask, realm: MemoryRealm, admin: Visitor) -> None:

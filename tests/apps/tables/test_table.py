@@ -81,7 +81,7 @@ def test_bad_values_are_refused(app: Flask, realm: MemoryRealm, visitor: Visitor
 
 def test_what_is_gone_is_said_to_be_gone(visitor: Visitor, admin: Visitor) -> None:
     answer = visitor.post("/tables/9", {"name": "a", "value": "1", "version": "1"})
-    assert (answer.status_code, "deleted meanwhile" in answer.text) == (422, True)
+    assert (answer.status_code, "deleted this row" in answer.text) == (404, True)
     assert 'name="name" value="a"' in answer.text  # to be added again
     assert admin.post("/tables/9/delete", {"version": "x"}).status_code == 422
 

@@ -16,12 +16,12 @@ def init_app(app: Flask) -> None:
 
     from wampflask.apps.extensions import db, security, wamp
 
-    from . import attempts, cli, identity, revocation, rules
+    from . import cli, identity, login_limits, revocation, rules
     from .models import Role, User
 
     del rules  # imported for what it watches
     security.init_app(app, SQLAlchemyUserDatastore(db, User, Role), register_blueprint=True)
-    attempts.init_app(app)
+    login_limits.init_app(app)
     revocation.init_app(app)
     wamp.identify(identity.identify)
     wamp.user_loader(identity.load)

@@ -12,28 +12,32 @@ import click
 from flask.cli import AppGroup
 from flask_security.utils import hash_password
 
+from wampflask.apps.errors import SiteError
 from wampflask.apps.extensions import db
 
 from . import service
 from .models import Role
 
-users = AppGroup("users", help="Accounts: who can log in, and what they may do.")
+users = AppGroup("users", help="Accounts: who can log in, and with which roles.")
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_PROMPT = "Password (nothing: one is made up)"
+_PASSWORD = click.option(
+    "--password", envvar="WAMPFLASK_USER_PASSWORD", help="Default: asked for; blank generates one, shown only once."
+)
+_PROMPT = "Password (leave blank to generate one)"
 
 
 def _plainly(function: Callable[P, R]) -> Callable[P, R]:
-    """Commit what the command did; say in one line what cannot be done."""
+    """Commit what the command did; print what the site refuses as one line."""
 
     @wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             result = function(*args, **kwargs)
             db.session.commit()
-        except service.AccountError as error:
+        except SiteError as error:
             db.session.rollback()
             raise click.ClickException(str(error)) from None
         return result
@@ -42,9 +46,9 @@ def _plainly(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def _choose_password(given: str | None) -> tuple[str, bool]:
-    """What was given, else what is typed, else one made up; and whether it was made up.
+    """Return the password given or typed, else a new one, and whether it was generated.
 
-    Typed where there is a terminal, so that it needs to stand in no shell history.
+    It is asked for where there is a terminal, so that it need not stand in the shell's history.
     """
     if given is None and sys.stdin.isatty():
         given = str(click.prompt(_PROMPT, hide_input=True, default="", show_default=False))
@@ -57,29 +61,29 @@ def _choose_password(given: str | None) -> tuple[str, bool]:
 
 @users.command("create")
 @click.argument("email")
-@click.option("--role", "roles", multiple=True, help="Such as admin; may be repeated.")
-@click.option("--password", envvar="WAMPFLASK_USER_PASSWORD", help="Default: asked for, or made up and shown once.")
+@click.option("--role", "roles", multiple=True, help="Such as admin; can be repeated.")
+@_PASSWORD
 @_plainly
 def create(email: str, roles: tuple[str, ...], password: str | None) -> None:
     """Add the user EMAIL."""
     service.ensure_roles(db.session())
-    chosen, made_up = _choose_password(password)
+    chosen, generated = _choose_password(password)
     user = service.create_user(db.session(), email, hash_password(chosen), roles)
     click.echo(f"Created {user.email}{_roles_text(user.roles)}.")
-    _show(chosen, made_up=made_up)
+    _show(chosen, generated=generated)
 
 
 @users.command("list")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def list_(*, as_json: bool) -> None:
-    """Show everybody."""
+    """List all users."""
     found = service.list_users(db.session())
     if as_json:
         rows = [{"email": u.email, "active": u.active, "roles": [r.name for r in u.roles]} for u in found]
         click.echo(json.dumps(rows))
         return
     if not found:
-        click.echo("No users yet. Make one with: flask users create you@example.org --role admin")
+        click.echo("No users yet. Create one with: flask users create you@example.org --role admin")
     for user in found:
         click.echo(f"{user.email}{_roles_text(user.roles)}{'' if user.active else ', deactivated'}")
 
@@ -88,7 +92,7 @@ def list_(*, as_json: bool) -> None:
 @click.argument("email")
 @_plainly
 def deactivate(email: str) -> None:
-    """Shut EMAIL out: log-ins and live sessions end at once."""
+    """Deactivate EMAIL: log-ins and live sessions end at once."""
     user = service.user_with(db.session(), email)
     service.set_active(db.session(), user, active=False)
     click.echo(f"Deactivated {user.email}.")
@@ -98,7 +102,7 @@ def deactivate(email: str) -> None:
 @click.argument("email")
 @_plainly
 def activate(email: str) -> None:
-    """Let EMAIL in again."""
+    """Let EMAIL log in again."""
     user = service.user_with(db.session(), email)
     service.set_active(db.session(), user, active=True)
     click.echo(f"Activated {user.email}.")
@@ -106,15 +110,15 @@ def activate(email: str) -> None:
 
 @users.command("set-password")
 @click.argument("email")
-@click.option("--password", envvar="WAMPFLASK_USER_PASSWORD", help="Default: asked for, or made up and shown once.")
+@_PASSWORD
 @_plainly
 def set_password(email: str, password: str | None) -> None:
-    """Give EMAIL a new password; log-ins with the old one end."""
+    """Set a new password for EMAIL; log-ins with the old one end."""
     user = service.user_with(db.session(), email)
-    chosen, made_up = _choose_password(password)
+    chosen, generated = _choose_password(password)
     service.set_password(user, hash_password(chosen))
     click.echo(f"Changed the password of {user.email}.")
-    _show(chosen, made_up=made_up)
+    _show(chosen, generated=generated)
 
 
 @users.command("add-role")
@@ -140,9 +144,9 @@ def remove_role(email: str, role: str) -> None:
     click.echo(f"{user.email}{_roles_text(user.roles)}.")
 
 
-def _show(chosen: str, *, made_up: bool) -> None:
-    if made_up:
-        click.echo(f"The password is {chosen} — it is shown this once.")
+def _show(chosen: str, *, generated: bool) -> None:
+    if generated:
+        click.echo(f"Password: {chosen} (shown only once)")
 
 
 def _roles_text(roles: list[Role]) -> str:

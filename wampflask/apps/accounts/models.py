@@ -19,7 +19,7 @@ roles_users = Table(
 
 
 class Role(Base, RoleMixin):
-    """What somebody may do: ``admin`` may everything."""
+    """What a user may do; an ``admin`` may do everything."""
 
     __tablename__ = "role"
 
@@ -32,7 +32,7 @@ class Role(Base, RoleMixin):
 
 
 class User(Base, UserMixin):
-    """Somebody who can log in.
+    """A person who can log in.
 
     ``fs_uniquifier`` stands in log-in cookies; a new one ends every log-in of this user.
     """

@@ -1,4 +1,4 @@
-"""A user's live sessions end with what they rest on: log-out, password, being active, roles, the account itself.
+"""Ends a user's live sessions at log-out, and when password, state, roles or the account itself change.
 
 Watched on the models, so it holds for pages, the admin and commands alike; done after the commit.
 """
@@ -40,7 +40,7 @@ def revoke(authid: str) -> None:
 
 
 def _logged_out(_app: Flask, user: User, **_more: Any) -> None:
-    """A log-out ends every log-in of the person: a copy of its cookie, wherever it was made, is worthless then."""
+    """End every log-in of the user at a log-out, so that copies of the cookie are worthless, too."""
     end_logins(user)
     db.session.commit()
 

@@ -1,4 +1,4 @@
-"""What holds whoever changes an account: somebody can always log in as admin."""
+"""A rule for every change of an account, by any page or command: there is always an active admin."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from typing import Any
 from sqlalchemy import event, inspect, select
 from sqlalchemy.orm import Session
 
+from wampflask.apps.actor import ADMIN
+from wampflask.apps.errors import Conflict
+
 from .models import Role, User
-from .service import ADMIN, AccountError
 
 
 @event.listens_for(Session, "before_flush")
@@ -17,7 +19,7 @@ def _before_flush(session: Session, _context: Any, _instances: Any) -> None:
         losing = [thing for thing in (*session.dirty, *session.deleted) if isinstance(thing, User)]
         losing = [user for user in losing if _was_admin(user) and not _stays_admin(session, user)]
         if losing and not _is_other_admin(session, losing):
-            raise AccountError(f"{losing[0].email} is the only active admin: make another one first.")
+            raise Conflict(f"{losing[0].email} is the only active admin. Make another user an admin first.")
 
 
 def _was_admin(user: User) -> bool:

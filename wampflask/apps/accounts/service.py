@@ -1,6 +1,6 @@
-"""Users: made, found, let in and shut out. Knows neither Flask nor WAMP.
+"""Users and their roles. Knows neither Flask nor WAMP.
 
-Passwords come here as hashes: hashing needs the app's keys.
+Passwords arrive here hashed, since hashing needs the app's keys.
 """
 
 from __future__ import annotations
@@ -13,34 +13,29 @@ from email_validator import EmailNotValidError, validate_email
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from wampflask.apps.actor import ADMIN, MODERATOR
+from wampflask.apps.errors import Conflict, Invalid, NotFound
+
 from .models import Role, User
 
-ADMIN = "admin"
-MODERATOR = "moderator"
 ROLES = {
-    ADMIN: "May do everything: polls, accounts, the admin pages.",
-    MODERATOR: "May delete messages in chat rooms, mute and ban.",
+    ADMIN: "Can do everything: polls, hosts, accounts, the admin pages.",
+    MODERATOR: "Can delete messages in chat rooms, mute and ban people.",
 }
 PASSWORD_MIN = 10
 
-# No letters that are taken for each other: it is read from a terminal and typed on a phone.
+# No letters that look alike: passwords are read from a terminal and typed on a phone.
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
-
-
 _STAND_IN = "example.org"  # for "localhost", which validators refuse since no mail can go there
 
 
-class AccountError(Exception):
-    """What was asked cannot be done; the message says why, for the person who asked."""
-
-
 def generate_password() -> str:
-    """Four groups of four, about 79 bits."""
+    """Return four groups of four characters, about 79 bits."""
     return "-".join("".join(secrets.choice(_ALPHABET) for _ in range(4)) for _ in range(4))
 
 
 def ensure_roles(session: Session) -> None:
-    """Make the roles that the site knows, where they are missing."""
+    """Create the site's roles where they are missing."""
     have = set(session.scalars(select(Role.name)))
     session.add_all(Role(name=name, description=text) for name, text in ROLES.items() if name not in have)
     session.flush()
@@ -49,11 +44,13 @@ def ensure_roles(session: Session) -> None:
 def create_user(session: Session, email: str, password_hash: str, roles: Sequence[str] = ()) -> User:
     """Add a user.
 
-    :raises AccountError: no address, already there, or an unknown role.
+    :raises Invalid: not an address.
+    :raises Conflict: there is such a user already.
+    :raises NotFound: an unknown role.
     """
     address = normal_email(email)
     if session.scalar(select(User).where(func.lower(User.email) == address.lower())):
-        raise AccountError(f"There is a user {address} already.")
+        raise Conflict(f"There is a user {address} already.")
     user = User(email=address, password=password_hash, active=True, fs_uniquifier=uuid.uuid4().hex)
     user.roles = [role_named(session, name) for name in dict.fromkeys(roles)]
     session.add(user)
@@ -62,67 +59,67 @@ def create_user(session: Session, email: str, password_hash: str, roles: Sequenc
 
 
 def normal_email(email: str) -> str:
-    """An e-mail address in the one form we keep. ``name@localhost`` is one, too: for a machine of one's own.
+    """Return an e-mail address in the form that is stored. ``name@localhost`` is allowed, for a site on one's machine.
 
-    :raises AccountError: it is none.
+    :raises Invalid: not an address.
     """
     name, _, host = email.strip().rpartition("@")
     is_local = host.lower() == "localhost"
     try:
         checked = validate_email(f"{name}@{_STAND_IN if is_local else host}", check_deliverability=False)
     except EmailNotValidError as error:
-        raise AccountError(f"{email!r} is not an e-mail address: {error}") from None
+        raise Invalid(f"{email!r} is not an e-mail address: {error}") from None
     return f"{checked.local_part}@localhost" if is_local else checked.normalized
 
 
 def user_with(session: Session, email: str) -> User:
-    """The user with this address, whatever its case.
+    """Return the user with this address, in upper or lower case.
 
-    :raises AccountError: there is none.
+    :raises NotFound: there is none.
     """
     user = session.scalar(select(User).where(func.lower(User.email) == email.strip().lower()))
     if user is None:
-        raise AccountError(f"There is no user {email!r}. See them with 'flask users list'.")
+        raise NotFound(f"There is no user {email!r}. 'flask users list' shows all users.")
     return user
 
 
 def has_address_named(session: Session, name: str) -> bool:
-    """Whether somebody's address begins with this name and @, whatever its case and blanks."""
+    """Return whether a user's address is this name followed by @; case and blanks don't count."""
     local = "".join(name.split()).casefold()
     wanted = func.lower(User.email).startswith(local + "@", autoescape=True)
     return session.scalar(select(User.id).where(wanted).limit(1)) is not None
 
 
 def role_named(session: Session, name: str) -> Role:
-    """:raises AccountError: there is none of this name."""
+    """:raises NotFound: there is no role with this name."""
     role = session.scalar(select(Role).where(Role.name == name))
     if role is None:
         known = ", ".join(session.scalars(select(Role.name).order_by(Role.name))) or "none yet; run 'flask site init'"
-        raise AccountError(f"There is no role {name!r}. Roles: {known}.")
+        raise NotFound(f"There is no role {name!r}. Roles: {known}.")
     return role
 
 
 def list_users(session: Session) -> Sequence[User]:
-    """Everybody, by address."""
+    """Return all users, by address."""
     return session.scalars(select(User).order_by(User.email)).all()
 
 
 def first_admin(session: Session) -> User | None:
-    """The oldest active admin."""
+    """Return the oldest active admin."""
     query = select(User).where(User.active, User.roles.any(Role.name == ADMIN)).order_by(User.id).limit(1)
     return session.scalar(query)
 
 
 def set_password(user: User, password_hash: str) -> None:
-    """Give a new password; every log-in with the old one ends."""
+    """Set a new password; log-ins with the old one end."""
     user.password = password_hash
     end_logins(user)
 
 
 def set_active(session: Session, user: User, *, active: bool) -> None:
-    """Let somebody in, or shut them out at once.
+    """Let a user log in, or end their log-ins and refuse new ones.
 
-    :raises AccountError: it is the last active admin who would be shut out (see ``rules``).
+    :raises Conflict: this would deactivate the last active admin (see ``rules``).
     """
     user.active = active
     if not active:
@@ -131,14 +128,18 @@ def set_active(session: Session, user: User, *, active: bool) -> None:
 
 
 def add_role(session: Session, user: User, name: str) -> None:
-    """:raises AccountError: there is no such role."""
+    """:raises NotFound: there is no such role."""
     role = role_named(session, name)
     if role not in user.roles:
         user.roles.append(role)
 
 
 def remove_role(session: Session, user: User, name: str) -> None:
-    """:raises AccountError: there is no such role, or nobody would be admin any more."""
+    """Take a role from a user.
+
+    :raises NotFound: there is no such role.
+    :raises Conflict: no admin would be left.
+    """
     role = role_named(session, name)
     if role in user.roles:
         user.roles.remove(role)
@@ -146,5 +147,5 @@ def remove_role(session: Session, user: User, name: str) -> None:
 
 
 def end_logins(user: User) -> None:
-    """Make every log-in cookie of this user worthless."""
+    """Make every log-in cookie of this user invalid."""
     user.fs_uniquifier = uuid.uuid4().hex

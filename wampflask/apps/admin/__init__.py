@@ -12,7 +12,7 @@ from flask_admin import Admin
 from flask_admin.theme import Bootstrap4Theme
 
 from wampflask.apps.accounts.admin import account_views
-from wampflask.apps.backoffice import Home
+from wampflask.apps.admin_views import Home
 from wampflask.apps.chat.admin import chat_views
 from wampflask.apps.extensions import db
 from wampflask.apps.headers import nonce

@@ -1,8 +1,8 @@
-"""Chat rooms: everybody who knows a room's name talks in it.
+"""Chat rooms: everyone who knows a room's name can join.
 
 Every change of a room has the next number of that room (``version``), given under the lock of the room's row. So
-numbers have no holes, and a page knows what it has not seen: it orders by number and fetches what is missing. Whoever
-is banned hears nothing from that moment on, because the room's topics move (``contract``).
+numbers have no gaps, and a page knows what it has missed: it orders by number and fetches what is missing. A banned
+person receives nothing from that moment on, because the room's topics move (``contract``).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ __all__ = ["init_app"]
 
 
 def init_app(app: Flask) -> None:
-    """Pages, procedures, live things and commands."""
+    """Register pages, procedures, live things and commands."""
     from . import cli, procedures, views
 
     del procedures  # imported for what it declares

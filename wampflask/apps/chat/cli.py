@@ -20,15 +20,21 @@ chat = AppGroup("chat", help="Chat rooms.")
 
 @chat.command("rooms")
 def rooms() -> None:
-    """List the rooms, the newest first, with how much was said and how many people are here."""
+    """List the rooms, newest first, with their messages and the people who are here."""
     for room in db.session.scalars(select(Room).order_by(Room.id.desc())):
         click.echo(f"{room.label:50}  {room.last:7} messages  {_count_people(room):5} here")
 
 
 @chat.command("prune")
-@click.option("--days", default=30, show_default=True, type=click.IntRange(0), help="Older than so many days.")
+@click.option(
+    "--days",
+    default=30,
+    show_default=True,
+    type=click.IntRange(0),
+    help="Only rooms of this age.",
+)
 def prune(days: int) -> None:
-    """Delete rooms in which nobody ever spoke and nobody is."""
+    """Delete rooms without any message and with nobody in them."""
     silent = select(Room).where(Room.last == 0, Room.created_at <= now() - timedelta(days=days))
     empty = [room.id for room in db.session.scalars(silent) if not _count_people(room)]
     db.session.rollback()
@@ -45,5 +51,5 @@ def _count_people(room: Room) -> int:
     try:
         return len(wamp.online(contract.presence_topic(room.label, room.key)))
     except WampError as error:
-        why = f"Who is in the rooms is not known: {error} Start the router and try again."
+        why = f"Cannot find out who is in the rooms: {error} Start the router and try again."
         raise click.ClickException(why) from None

@@ -1,8 +1,8 @@
-"""What chat rooms say over WAMP, and who may hear it.
+"""Chat's URIs, payloads and permissions.
 
-The last component of a room's topics is a random key that only those learn who may be in the room: :data:`ENTER`
-answers with it. When somebody is banned the key changes: the pages under the former key are made to ask, are told
-``chat.error.moved``, and enter again; the banned one is refused. No state is published under a former key again.
+The last component of a room's topics is a random key, which :data:`ENTER` returns to those who may be in the room. When
+a person is banned the key changes: pages with the former key ask, get ``chat.error.moved`` and enter again, except for
+the banned person's. Nothing is published under a former key.
 """
 
 from __future__ import annotations
@@ -13,28 +13,28 @@ from wampflask import Permission
 from wampflask.permissions import PAGES
 
 ENTER = "chat.enter"
-"""Procedure ``(label)`` → :class:`Entered`: who one is, and where the room's topics are."""
+"""Procedure ``(label)`` → :class:`Entered`: who the caller is, and where the room's topics are."""
 HISTORY = "chat.history"
 """Procedure ``(label, before, since)`` → :class:`History`: older than ``before``, or what changed after ``since``."""
 SAY = "chat.say"
 """Procedure ``(label, text, token)`` → :class:`Message`. The same token again gives the same message again."""
 EDIT = "chat.edit"
-"""Procedure ``(label, number, text)`` → :class:`Message`: one's own."""
+"""Procedure ``(label, number, text)`` → :class:`Message`; for its author."""
 DELETE = "chat.delete"
-"""Procedure ``(label, number)`` → :class:`Message`: one's own; moderators, anybody's."""
+"""Procedure ``(label, number)`` → :class:`Message`; for its author and moderators."""
 TYPING = "chat.typing"
-"""Procedure ``(label)``: tell the others."""
+"""Procedure ``(label)``: show the others that the caller is typing."""
 RENAME = "chat.rename"
-"""Procedure ``(label, name)`` → :class:`Person`: be called so from now on, in every room."""
+"""Procedure ``(label, name)`` → :class:`Person`: the caller's new name, in every room."""
 MODERATE = "chat.moderate"
 """Procedure ``(label, person, action, minutes)``: mute, unmute, ban, unban; for moderators."""
 SANCTIONS = "chat.sanctions"
 """Procedure ``(label)`` → list of :class:`Sanctioned`; for moderators."""
 
 MESSAGE = "chat.room.<label>.message.<!key>"
-"""Log: each :class:`Message` that was said, edited or deleted, numbered by its ``version``."""
+"""Log: each :class:`Message` that was written, edited or deleted, numbered by its ``version``."""
 PRESENCE = "chat.room.<label>.presence.<!key>"
-"""Presence: who follows it is here; a :class:`Person` for each, by authid."""
+"""Presence: people whose pages follow it are here; a :class:`Person` for each, by authid."""
 MUTED = "chat.room.<label>.muted.{authid}"
 """Value: :class:`Muted`, for that person's pages alone."""
 WRITES = "chat.room.<label>.typing.<!key>"
@@ -48,7 +48,7 @@ PERMISSIONS = (
 
 
 class Person(TypedDict):
-    """Somebody in a room. ``guest`` is who is not logged in."""
+    """A person in a room. ``guest``: not logged in."""
 
     id: int
     name: str
@@ -75,13 +75,13 @@ class Message(TypedDict):
 
 
 class Muted(TypedDict):
-    """Somebody may not write for so many seconds; 0 means that they may."""
+    """The seconds for which a person is muted; 0 if they are not."""
 
     seconds: float
 
 
 class People(TypedDict):
-    """Who is here: one entry a person, at most 100 of them; ``total`` counts all."""
+    """Who is here, at most 100 people; ``total`` counts all."""
 
     people: list[Person]
     total: int
@@ -96,7 +96,7 @@ class Entered(TypedDict):
 
 
 class History(TypedDict):
-    """``version`` is what a page has seen with these messages; ``more`` that there are others to ask for."""
+    """``version`` is the room's, as of these messages; ``more``: there are others to ask for."""
 
     messages: list[Message]
     version: int
@@ -104,7 +104,7 @@ class History(TypedDict):
 
 
 class Sanctioned(TypedDict):
-    """Somebody muted (until, seconds since the epoch) or banned."""
+    """A person who is muted (until, in seconds since the epoch) or banned."""
 
     person: Person
     banned: bool
@@ -112,30 +112,30 @@ class Sanctioned(TypedDict):
 
 
 def component(label: str) -> str:
-    """A room's label in a URI: labels have ``-`` and no ``_``, URIs the other way round."""
+    """Return a room's label as a component of a URI: with ``_`` for ``-``."""
     return label.replace("-", "_")
 
 
 def label(component: str) -> str:
-    """The room's label that stands in a URI."""
+    """Return the label in a component of a URI."""
     return component.replace("_", "-")
 
 
 def authid_component(authid: str) -> str:
-    """Somebody's authid in a URI."""
+    """Return an authid as a component of a URI."""
     return authid.replace(":", "_", 1)
 
 
 def authid(component: str) -> str:
-    """The authid that stands in a URI."""
+    """Return the authid in a component of a URI."""
     return component.replace("_", ":", 1)
 
 
 def presence_topic(label: str, key: str) -> str:
-    """What those follow who are in a room."""
+    """Return the topic of a room's presence."""
     return f"chat.room.{component(label)}.presence.{key}"
 
 
 def typing_topic(label: str, key: str) -> str:
-    """Where it is published who is typing."""
+    """Return the topic of who is typing in a room."""
     return f"chat.room.{component(label)}.typing.{key}"

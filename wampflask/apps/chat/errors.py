@@ -1,71 +1,55 @@
-"""What chat refuses. Each message is meant for the person who asked."""
+"""What chat refuses, besides the errors of every app."""
 
 from __future__ import annotations
 
-
-class ChatError(Exception):
-    """``uri`` is the error's name in WAMP, ``status`` its number in HTTP."""
-
-    uri = "chat.error.invalid"
-    status = 422
+from wampflask.apps.errors import SiteError
 
 
-class Invalid(ChatError):
-    """A value that is not allowed."""
+class NotYours(SiteError):
+    """Only the author or a moderator may do this."""
 
-
-class NotFound(ChatError):
-    """There is no such room, message or person."""
-
-    uri = "chat.error.not_found"
-    status = 404
-
-
-class NotYours(ChatError):
-    """Only its author or a moderator may do this."""
-
-    uri = "chat.error.not_yours"
     status = 403
+    code = "not_yours"
 
 
-class Banned(ChatError):
-    """This person may not be in the room."""
+class Banned(SiteError):
+    """This person may not enter the room."""
 
-    uri = "chat.error.banned"
     status = 403
+    code = "banned"
 
 
-class Moved(ChatError):
-    """The room's topics have another key now: enter again."""
+class Moved(SiteError):
+    """The room's topics have a new key: enter again."""
 
-    uri = "chat.error.moved"
     status = 409
+    code = "moved"
 
 
-class Muted(ChatError):
-    """This person may read and not write."""
+class Muted(SiteError):
+    """This person may read, but not write."""
 
-    uri = "chat.error.muted"
     status = 403
+    code = "muted"
 
 
-class NameTaken(ChatError):
-    """Somebody else is called so."""
+class NameTaken(SiteError):
+    """Someone else has this name."""
 
-    uri = "chat.error.name_taken"
     status = 409
+    code = "name_taken"
 
 
-class TooFast(ChatError):
-    """More than the rate allows.
+class TooFast(SiteError):
+    """More messages than the rate limit allows.
 
-    :param seconds: until the next message is taken.
+    :param seconds: until the next message is accepted.
     """
 
-    uri = "chat.error.too_fast"
     status = 429
+    code = "too_fast"
 
     def __init__(self, seconds: float) -> None:
         whole = max(1, round(seconds + 0.5))
         super().__init__(f"You are writing too fast. Wait {whole} second{'s' * (whole != 1)}.")
-        self.seconds = whole
+        self.details = {"seconds": whole}

@@ -8,18 +8,18 @@ from flask_wtf import FlaskForm
 from wtforms import HiddenField, StringField, TextAreaField
 from wtforms.validators import Length
 
-from .names import NAME_MAX, TEXT_MAX, TOKEN_MAX
+from .validation import NAME_MAX, TEXT_MAX, TOKEN_MAX
 
 
 class SayForm(FlaskForm):  # type: ignore[misc]
-    """A message. The token makes a form that is sent twice one message."""
+    """A message. The token makes a form that is sent twice a single message."""
 
     text = TextAreaField("Message", validators=[Length(max=TEXT_MAX * 2)])
     token = HiddenField(validators=[Length(max=TOKEN_MAX)], default=lambda: secrets.token_hex(16))
 
 
 class NameForm(FlaskForm):  # type: ignore[misc]
-    """What one is called."""
+    """A person's name."""
 
     name = StringField("Your name", validators=[Length(max=NAME_MAX * 2)])
 

@@ -10,7 +10,7 @@ _TRAILING = ".,:;!?'*_~…»”’"
 
 
 def pieces(text: str) -> Iterator[tuple[str, bool]]:
-    """The text cut up, and whether each piece is an address. Joined again they are the text."""
+    """Yield the text in pieces, and whether each one is an address."""
     end = 0
     for found in _ADDRESS.finditer(text):
         address = _trimmed(found[0])

@@ -1,4 +1,4 @@
-"""Rooms, what was said in them, who says it, and who may not."""
+"""Rooms, messages, people, and who is muted or banned."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from wampflask.apps.db import Base, UTCDateTime, now
 
-from .names import LABEL_MAX, NAME_MAX, TEXT_MAX, TOKEN_MAX
+from .validation import LABEL_MAX, NAME_MAX, TEXT_MAX, TOKEN_MAX
 
 
 def new_key() -> str:
@@ -38,10 +38,10 @@ class Room(Base):
 
 
 class Person(Base):
-    """Somebody who has been in a room, by the authid of their ticket; one name for all rooms.
+    """A person who has been in a room, by the authid of their ticket; one name for all rooms.
 
-    ``folded`` is the name as names are compared (``names.fold``); ``full_at`` is when their allowance of messages will
-    be whole again, seconds since the epoch.
+    ``folded`` is the name as names are compared (``validation.fold``); ``full_at`` is when their rate limit will be
+    unused again, seconds since the epoch.
     """
 
     __tablename__ = "chat_person"
@@ -59,14 +59,14 @@ class Person(Base):
 
     @property
     def guest(self) -> bool:
-        """Whether this is somebody who is not logged in."""
+        """Whether this person is not logged in."""
         return not self.authid.startswith("user:")
 
 
 class Message(Base):
     """One message, under the name that its author had then. Its text goes when it is deleted, its place stays.
 
-    ``token`` is the sender's own word for it, so that what is sent twice is stored once.
+    ``token`` is chosen by the sender, so that a message sent twice is stored once.
     """
 
     __tablename__ = "chat_message"

@@ -1,20 +1,22 @@
-"""Who is who: one name for each person, nobody else's, and what a person may."""
+"""People in rooms: each has a name of their own; moderators mute and ban."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from wampflask.apps import wire
 from wampflask.apps.accounts import service as accounts
+from wampflask.apps.actor import Actor
 from wampflask.apps.db import now
+from wampflask.apps.errors import Invalid, NotFound
 
-from . import contract, names
-from .errors import Banned, Invalid, Muted, NameTaken, NotFound, NotYours
+from . import contract, validation
+from .errors import Banned, Muted, NameTaken, NotYours
 from .models import Person, Room, Sanction
 
 MUTE_MAX = 7 * 24 * 60
@@ -23,51 +25,38 @@ MUTE_MAX = 7 * 24 * 60
 _ATTEMPTS = 50
 
 
-@dataclass(frozen=True, slots=True)
-class Who:
-    """Who asks, as the ticket or the log-in cookie says.
+def find_person(session: Session, actor: Actor) -> Person | None:
+    """Return the person, if they have ever been in a room."""
+    return session.scalar(select(Person).where(Person.authid == actor.authid))
 
-    :param authid: ``user:<id>`` or ``visitor:<random>``.
-    :param moderator: may delete, mute and ban.
-    :param address: the e-mail address, of users only.
+
+def ensure_person(session: Session, actor: Actor) -> Person:
+    """Return the person, locked for this transaction; the first time they are added, with a name of their own.
+
+    :raises NotYours: a program asks.
     """
-
-    authid: str
-    moderator: bool = False
-    address: str = ""
-
-    @property
-    def guest(self) -> bool:
-        """Whether this is somebody who is not logged in."""
-        return not self.authid.startswith("user:")
-
-
-def find_person(session: Session, who: Who) -> Person | None:
-    """The person, if they have ever been in a room."""
-    return session.scalar(select(Person).where(Person.authid == who.authid))
-
-
-def ensure_person(session: Session, who: Who) -> Person:
-    """The person, locked for this transaction; made, with a name of their own, the first time."""
-    known = select(Person).where(Person.authid == who.authid).with_for_update()
-    person = session.scalar(known) or _new_person(session, who) or session.scalars(known).one()
-    if person.moderator != who.moderator:
-        person.moderator = who.moderator
+    if not actor.is_person:
+        raise NotYours("Chat is for people.")
+    known = select(Person).where(Person.authid == actor.authid).with_for_update()
+    person = session.scalar(known) or _new_person(session, actor) or session.scalars(known).one()
+    if person.moderator != actor.is_moderator:
+        person.moderator = actor.is_moderator
     session.flush()
     return person
 
 
-def rename(session: Session, who: Who, name: object) -> tuple[Person, list[Person]]:
-    """Call somebody by another name.
+def rename(session: Session, actor: Actor, name: object) -> tuple[Person, list[Person]]:
+    """Give a person another name.
 
-    :returns: the person, and the guest who had that name, if one had: users come first.
-    :raises Invalid: no name. :raises NameTaken: somebody else's.
+    :returns: the person, and the visitor who had that name, if one had: users take precedence.
+    :raises Invalid: not a name that is allowed.
+    :raises NameTaken: someone else has it.
     """
-    wanted = names.clean_name(name)
-    person = ensure_person(session, who)
+    wanted = validation.clean_name(name)
+    person = ensure_person(session, actor)
     if person.guest and accounts.has_address_named(session, wanted):
         raise _taken(wanted)
-    holder = session.scalar(select(Person).where(Person.folded == names.fold(wanted)).with_for_update())
+    holder = session.scalar(select(Person).where(Person.folded == validation.fold(wanted)).with_for_update())
     if holder is None or holder is person:
         _call(person, wanted)
         session.flush()
@@ -82,12 +71,12 @@ def rename(session: Session, who: Who, name: object) -> tuple[Person, list[Perso
 
 
 def _taken(wanted: str) -> NameTaken:
-    """One answer for every reason: it must not tell which names begin an account's address."""
+    """Return one error for every reason: it must not reveal which names begin a user's address."""
     return NameTaken(f"The name “{wanted}” is not available. Choose another one.")
 
 
 def describe(person: Person) -> contract.Person:
-    """As pages hear of it."""
+    """Return a person as pages show them."""
     return contract.Person(id=person.id, name=person.name, guest=person.guest, moderator=person.moderator)
 
 
@@ -95,19 +84,23 @@ def describe(person: Person) -> contract.Person:
 
 
 def check_may_enter(session: Session, room: Room, person: Person | None) -> None:
-    """:raises Banned: they are."""
+    """:raises Banned: the person is banned."""
     if is_banned(session, room, person):
         raise Banned("You were banned from this room.")
 
 
 def is_banned(session: Session, room: Room, person: Person | None) -> bool:
-    """Whether somebody may not be in the room."""
+    """Return whether a person is banned from the room."""
     found = _sanction(session, room, person) if person is not None else None
     return found is not None and found.banned
 
 
 def check_may_write(session: Session, room: Room, person: Person) -> None:
-    """:raises Banned: they are. :raises Muted: they are, with the time that is left."""
+    """Do nothing for a person who may write.
+
+    :raises Banned: the person is banned.
+    :raises Muted: the person is muted; the message has the time left.
+    """
     check_may_enter(session, room, person)
     seconds = muted_for(session, room, person)
     if seconds:
@@ -115,40 +108,42 @@ def check_may_write(session: Session, room: Room, person: Person) -> None:
 
 
 def muted_for(session: Session, room: Room, person: Person | None) -> float:
-    """Return the seconds for which somebody may read and not write; 0 for whoever is not muted."""
+    """Return the seconds for which a person is still muted; 0 if they are not."""
     return _seconds_left(_sanction(session, room, person) if person is not None else None)
 
 
 def seconds_muted(session: Session, label: str, authid: str) -> float:
-    """The same by label and authid; 0 when there is no such room or person."""
+    """Return the same by label and authid; 0 when there is no such room or person."""
     query = select(Sanction).join(Room, Sanction.room_id == Room.id).join(Person, Sanction.person_id == Person.id)
     found = session.scalar(query.where(Room.label == label, Person.authid == authid))
     return _seconds_left(found)
 
 
 def muted_notice(seconds: float) -> str:
-    """What the muted person reads."""
+    """Return what the muted person is shown."""
     minutes = math.ceil(seconds / 60)
     return f"You are muted here for another {minutes} minute{'s' * (minutes != 1)}. You can still read."
 
 
-def sanction(session: Session, room: Room, who: Who, person_id: int, action: object, minutes: object) -> Person:
-    """``mute`` (for some minutes), ``unmute``, ``ban`` or ``unban`` somebody.
+def sanction(session: Session, room: Room, actor: Actor, person_id: int, action: object, minutes: object) -> Person:
+    """``mute`` (for some minutes), ``unmute``, ``ban`` or ``unban`` a person.
 
-    :raises NotYours: who asks is no moderator, or the other one is. :raises NotFound: no such person.
+    :raises NotYours: ``actor`` is not a moderator, or the person is one.
+    :raises NotFound: no such person.
+    :raises Invalid: the action or the minutes.
     """
-    if not who.moderator:
-        raise NotYours("Only moderators may do that.")
+    if not actor.is_moderator:
+        raise NotYours("Only moderators can do this.")
     person = session.get(Person, person_id)
     if person is None:
-        raise NotFound("There is no such person.")
+        raise NotFound("There is no such person in this room.")
     if person.moderator:
         raise NotYours("Moderators cannot be muted or banned.")
     found = _sanction(session, room, person) or Sanction(room_id=room.id, person_id=person.id)
     if action in ("ban", "unban"):
         found.banned = action == "ban"
     elif action in ("mute", "unmute"):
-        found.muted_until = now() + timedelta(minutes=_minutes(minutes)) if action == "mute" else None
+        found.muted_until = _end_of_mute(minutes) if action == "mute" else None
     else:
         raise Invalid("The actions are mute, unmute, ban and unban.")
     session.add(found)
@@ -160,7 +155,7 @@ def sanction(session: Session, room: Room, who: Who, person_id: int, action: obj
 
 
 def sanctions(session: Session, room: Room) -> list[contract.Sanctioned]:
-    """Who is muted or banned now."""
+    """Return who is muted or banned now."""
     query = select(Sanction).where(Sanction.room_id == room.id).order_by(Sanction.id)
     return [
         contract.Sanctioned(
@@ -183,16 +178,14 @@ def _seconds_left(found: Sanction | None) -> float:
     return max(0.0, (found.muted_until - now()).total_seconds())
 
 
-def _minutes(minutes: object) -> int:
-    if not isinstance(minutes, int) or isinstance(minutes, bool) or not 1 <= minutes <= MUTE_MAX:
-        raise Invalid(f"A mute lasts 1 to {MUTE_MAX} minutes.")
-    return minutes
+def _end_of_mute(minutes: object) -> datetime:
+    return now() + timedelta(minutes=wire.whole(minutes, "minutes", 1, MUTE_MAX))
 
 
-def _new_person(session: Session, who: Who) -> Person | None:
-    """None when another page of the same person was faster."""
-    person = Person(authid=who.authid)
-    _call(person, _first_name(session, who))
+def _new_person(session: Session, actor: Actor) -> Person | None:
+    """Return None when another page of the same person was faster."""
+    person = Person(authid=actor.authid)
+    _call(person, _first_name(session, actor))
     try:
         with session.begin_nested():
             session.add(person)
@@ -202,20 +195,20 @@ def _new_person(session: Session, who: Who) -> Person | None:
 
 
 def _call(person: Person, name: str) -> None:
-    person.name, person.folded = name, names.fold(name)
+    person.name, person.folded = name, validation.fold(name)
 
 
-def _first_name(session: Session, who: Who) -> str:
-    if who.guest:
+def _first_name(session: Session, actor: Actor) -> str:
+    if not actor.is_user:
         return _free_guest_name(session)
-    local = who.address.partition("@")[0]
+    local = actor.email.partition("@")[0]
     try:
-        wanted = names.clean_name(local[: names.NAME_MAX - 4])
+        wanted = validation.clean_name(local[: validation.NAME_MAX - 4])
     except Invalid:
         return _free_guest_name(session)
     for number in range(1, _ATTEMPTS):
         name = wanted if number == 1 else f"{wanted} {number}"
-        holder = session.scalar(select(Person).where(Person.folded == names.fold(name)))
+        holder = session.scalar(select(Person).where(Person.folded == validation.fold(name)))
         if holder is None:
             return name
         if holder.guest:
@@ -227,7 +220,7 @@ def _first_name(session: Session, who: Who) -> str:
 
 def _free_guest_name(session: Session) -> str:
     for _ in range(_ATTEMPTS):
-        name = names.new_guest_name()
-        if session.scalar(select(Person.id).where(Person.folded == names.fold(name))) is None:
+        name = validation.new_guest_name()
+        if session.scalar(select(Person.id).where(Person.folded == validation.fold(name))) is None:
             return name
-    raise Invalid("No free name was found. Choose one yourself.")
+    raise Invalid("No free name was found. Choose a name.")

@@ -1,106 +1,95 @@
-"""What pages call over WAMP. Each is one transaction; what is refused leaves nothing of it."""
+"""What pages call over WAMP. Each procedure is one transaction."""
 
 from __future__ import annotations
 
+from wampflask.apps import wire
+from wampflask.apps.access import current_actor
+from wampflask.apps.answering import procedure
 from wampflask.apps.extensions import db, wamp
 from wampflask.reading import reading
 
-from . import acts, contract, live, people, service
-from .answering import answering
-from .viewing import calling, rate
+from . import actions, contract, live, people, service
+from .errors import NotYours
+from .limits import rate
 
 wamp.permit(*contract.PERMISSIONS)
 
 
-@wamp.register(contract.ENTER)
-@answering
+@procedure(contract.ENTER)
 def enter(label: object) -> contract.Entered:
-    """Learn who one is here, and where the room's topics are."""
-    who, session = calling(), db.session()
-    person = people.ensure_person(session, who)
-    room = service.find_room(session, label)
-    people.check_may_enter(session, room, person)
-    entered = contract.Entered(key=room.key, me=people.describe(person), moderator=who.moderator)
+    """Return who the caller is in the room, and where its topics are."""
+    session, actor = db.session(), current_actor()
+    entered = service.enter(session, label, actor)
     session.commit()
     return entered
 
 
-@wamp.register(contract.HISTORY)
-@answering
+@procedure(contract.HISTORY)
 def history(label: object, before: object = None, since: object = None) -> contract.History:
-    """The last messages, older ones, or what changed."""
+    """Return the last messages, older ones, or what changed."""
     with reading():
-        return service.history(db.session(), label, calling(), before=before, since=since)
+        return service.history(db.session(), label, current_actor(), before=before, since=since)
 
 
-@wamp.register(contract.SAY)
-@answering
+@procedure(contract.SAY)
 def say(label: object, text: object, token: object = None) -> contract.Message:
-    """Say something."""
-    return acts.say(label, calling(), text, token, rate())
-
-
-@wamp.register(contract.EDIT)
-@answering
-def edit(label: object, number: object, text: object) -> contract.Message:
-    """Change one's own words."""
+    """Write a message."""
     session = db.session()
-    room, message = service.edit(session, label, calling(), number, text)
-    return acts.publish(session, room, message)
+    said = actions.say(session, label, current_actor(), text, token, rate())
+    session.commit()
+    return said
 
 
-@wamp.register(contract.DELETE)
-@answering
+@procedure(contract.EDIT)
+def edit(label: object, number: object, text: object) -> contract.Message:
+    """Change a message of the caller's."""
+    session = db.session()
+    edited = live.announce_message(*service.edit(session, label, current_actor(), number, text))
+    session.commit()
+    return edited
+
+
+@procedure(contract.DELETE)
 def delete(label: object, number: object) -> contract.Message:
     """Delete a message."""
     session = db.session()
-    room, message = service.remove(session, label, calling(), number)
-    return acts.publish(session, room, message)
+    deleted = live.announce_message(*service.remove(session, label, current_actor(), number))
+    session.commit()
+    return deleted
 
 
-@wamp.register(contract.TYPING)
-@answering
+@procedure(contract.TYPING)
 def typing(label: object) -> None:
-    """Tell the others; nothing is stored."""
+    """Show the others in the room that the caller is typing; nothing is stored."""
     with reading():
-        session = db.session()
-        room = service.find_room(session, label)
-        person = people.find_person(session, calling())
+        room, person = service.find_writer(db.session(), label, current_actor())
         if person is not None:
-            people.check_may_write(session, room, person)
-            live.tell_typing(room, person)
+            live.announce_typing(room, person)
 
 
-@wamp.register(contract.RENAME)
-@answering
+@procedure(contract.RENAME)
 def rename(label: object, name: object) -> contract.Person:
-    """Be called so from now on, in every room."""
-    who = calling()
-    service.find_room(db.session(), label)
-    return acts.rename(who, name)
+    """Give the caller another name, in every room."""
+    session = db.session()
+    service.find_room(session, label)
+    renamed = actions.rename(session, current_actor(), name)
+    session.commit()
+    return renamed
 
 
-@wamp.register(contract.MODERATE)
-@answering
+@procedure(contract.MODERATE)
 def moderate(label: object, person: object, action: object, minutes: object = 15) -> list[contract.Sanctioned]:
-    """Mute, unmute, ban or unban somebody; who is muted or banned then."""
-    who, session = calling(), db.session()
-    if not isinstance(person, int) or isinstance(person, bool) or not 0 < person < 2**31:
-        raise service.Invalid("A person is named by number.")
-    if action == "ban":
-        acts.ban(session, label, who, person)
-    else:
-        acts.sanction(session, label, who, person, action, minutes)
-    found = people.sanctions(session, service.find_room(session, label))
+    """Mute, unmute, ban or unban a person; return who is muted or banned then."""
+    session = db.session()
+    found = actions.moderate(session, label, current_actor(), wire.whole(person, "person", 1), action, minutes)
     session.commit()
     return found
 
 
-@wamp.register(contract.SANCTIONS)
-@answering
+@procedure(contract.SANCTIONS)
 def sanctions(label: object) -> list[contract.Sanctioned]:
-    """Who is muted or banned."""
+    """Return who is muted or banned."""
+    if not current_actor().is_moderator:
+        raise NotYours("Only moderators can see this.")
     with reading():
-        if not calling().moderator:
-            raise service.NotYours("Only moderators see that.")
         return people.sanctions(db.session(), service.find_room(db.session(), label))

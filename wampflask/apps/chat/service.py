@@ -1,8 +1,8 @@
-"""Rooms and messages: say, edit, delete, read. Knows neither Flask nor WAMP.
+"""Rooms and messages: write, edit, delete, read. Knows neither Flask nor WAMP.
 
-Every function works in the given session's transaction, and none commits. What is written locks the person's row first
-and the room's row then, always in this order; under the room's lock it gets the room's next numbers, so numbers become
-visible in their order and without holes. One that raises may have left the transaction half done: roll it back.
+Every function works in the given session's transaction, and none commits. Whatever is written locks the person's row
+first, then the room's row, always in this order; under the room's lock it gets the room's next numbers, so numbers
+become visible in order and without gaps. After an error, roll the transaction back.
 """
 
 from __future__ import annotations
@@ -15,27 +15,16 @@ from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from . import contract, names, people
-from .errors import Banned, ChatError, Invalid, Moved, Muted, NameTaken, NotFound, NotYours, TooFast
-from .models import Message, Person, Room, new_key
-from .people import Who
+from wampflask.apps import wire
+from wampflask.apps.actor import Actor
+from wampflask.apps.errors import Invalid, NotFound
 
-__all__ = [
-    "Banned",
-    "ChatError",
-    "Invalid",
-    "Moved",
-    "Muted",
-    "NameTaken",
-    "NotFound",
-    "NotYours",
-    "Rate",
-    "TooFast",
-    "Who",
-]
+from . import contract, people, validation
+from .errors import Moved, NotYours, TooFast
+from .models import Message, Person, Room, new_key
 
 PAGE = 50
-"""Messages that a page shows at first, and fetches at once when it scrolls."""
+"""Messages that a page shows at first, and that it fetches at a time when it scrolls."""
 CATCH_UP = 200
 """Messages in one answer to a page that was away."""
 PEOPLE_MAX = 100
@@ -43,7 +32,7 @@ PEOPLE_MAX = 100
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """How much one person may say: ``messages`` at once, and as many again in ``seconds``."""
+    """How much one person may write: ``messages`` in ``seconds``."""
 
     messages: int
     seconds: float
@@ -53,33 +42,37 @@ class Rate:
 
 
 def find_room(session: Session, label: object) -> Room:
-    """:raises NotFound: there is none. :raises Invalid: no label."""
-    room = session.scalar(select(Room).where(Room.label == names.clean_label(label)))
+    """Return the room with this label.
+
+    :raises NotFound: there is none.
+    :raises Invalid: not a label.
+    """
+    room = session.scalar(select(Room).where(Room.label == validation.clean_label(label)))
     if room is None:
-        raise NotFound("There is no such room. Open its page to make it.")
+        raise NotFound("There is no such room. Open its page to create it.")
     return room
 
 
 def has_key(session: Session, label: str, key: str) -> bool:
-    """Whether the room's topics end in this key now."""
+    """Return whether the room's topics end in this key now."""
     return session.scalar(select(Room.id).where(Room.label == label, Room.key == key)) is not None
 
 
 def room_for(session: Session, label: str, authid: str) -> Room | None:
-    """The room, unless there is none or this person is banned from it."""
+    """Return the room; None when there is none, or this person is banned from it."""
     room = session.scalar(select(Room).where(Room.label == label))
-    if room is None or people.is_banned(session, room, people.find_person(session, Who(authid))):
+    if room is None or people.is_banned(session, room, people.find_person(session, Actor(authid))):
         return None
     return room
 
 
 def new_room(session: Session, label: str | None = None) -> Room:
-    """Make a room, or find it when another was faster; without a label, one with a random name.
+    """Return a new room, or the one that exists; without a label, a new one with a random name.
 
-    :raises Invalid: no label.
+    :raises Invalid: not a label.
     """
     for _ in range(50):
-        wanted = names.clean_label(label) if label is not None else names.new_label()
+        wanted = validation.clean_label(label) if label is not None else validation.new_label()
         found = session.scalar(select(Room).where(Room.label == wanted))
         if found is not None and label is not None:
             return found
@@ -96,28 +89,56 @@ def new_room(session: Session, label: str | None = None) -> Room:
 
 
 def rooms_of(session: Session, person: Person, limit: int = 20) -> Sequence[Room]:
-    """Where somebody has spoken, the latest first."""
+    """Return the rooms in which a person has written, the latest first."""
     spoken = select(Message.room_id, func.max(Message.id).label("latest")).where(Message.person_id == person.id)
     latest = spoken.group_by(Message.room_id).subquery()
     query = select(Room).join(latest, latest.c.room_id == Room.id).order_by(latest.c.latest.desc()).limit(limit)
     return session.scalars(query).all()
 
 
+def enter(session: Session, label: object, actor: Actor) -> contract.Entered:
+    """Return who ``actor`` is in the room, and where its topics are.
+
+    :raises Banned: they are banned.
+    :raises NotFound: no such room.
+    """
+    person = people.ensure_person(session, actor)
+    room = find_room(session, label)
+    people.check_may_enter(session, room, person)
+    return contract.Entered(key=room.key, me=people.describe(person), moderator=actor.is_moderator)
+
+
+def find_writer(session: Session, label: object, actor: Actor) -> tuple[Room, Person | None]:
+    """Return the room, and the person if they have ever been in a room.
+
+    :raises Banned: they are banned.
+    :raises Muted: they are muted.
+    :raises NotFound: no such room.
+    """
+    room, person = find_room(session, label), people.find_person(session, actor)
+    if person is not None:
+        people.check_may_write(session, room, person)
+    return room, person
+
+
 # -- writing
 
 
 def say(
-    session: Session, label: object, who: Who, text: object, token: object, rate: Rate, now: float | None = None
+    session: Session, label: object, actor: Actor, text: object, token: object, rate: Rate, now: float | None = None
 ) -> tuple[Room, Message, bool]:
-    """Say something; the same token again finds the same message.
+    """Write a message; the same token again finds the same message.
 
     :param now: seconds since the epoch, for tests.
     :returns: the room, the message, and whether it is new.
-    :raises Invalid: the text. :raises TooFast: with the seconds to wait. :raises Muted: :raises Banned: they are.
+    :raises Invalid: the text.
+    :raises TooFast: with the seconds to wait.
+    :raises Muted: they are muted.
+    :raises Banned: they are banned.
     """
-    wanted, word = names.clean_text(text), names.clean_token(token)
+    wanted, word = validation.clean_text(text), validation.clean_token(token)
     find_room(session, label)
-    person = people.ensure_person(session, who)
+    person = people.ensure_person(session, actor)
     if word is not None:
         known = session.scalar(select(Message).where(Message.person_id == person.id, Message.token == word))
         if known is not None:
@@ -139,36 +160,38 @@ def say(
     return room, message, True
 
 
-def edit(session: Session, label: object, who: Who, number: object, text: object) -> tuple[Room, Message]:
-    """Change one's own words.
+def edit(session: Session, label: object, actor: Actor, number: object, text: object) -> tuple[Room, Message]:
+    """Change a message of one's own.
 
-    :raises NotYours: somebody else's. :raises NotFound: deleted, or never said.
+    :raises NotYours: someone else wrote it.
+    :raises NotFound: it was deleted, or never existed.
     """
-    wanted = names.clean_text(text)
+    wanted = validation.clean_text(text)
     find_room(session, label)
-    person = people.ensure_person(session, who)
+    person = people.ensure_person(session, actor)
     room = _locked(session, label)
     people.check_may_write(session, room, person)
     message = _message(session, room, number)
     if message.person_id != person.id:
-        raise NotYours("Only its author may change a message.")
+        raise NotYours("You can only edit your own messages.")
     message.text, message.edited, message.version = wanted, True, room.version
     session.flush()
     return room, message
 
 
-def remove(session: Session, label: object, who: Who, number: object) -> tuple[Room, Message]:
-    """Delete one's own message, or as a moderator anybody's: its text is gone for good, its place stays.
+def remove(session: Session, label: object, actor: Actor, number: object) -> tuple[Room, Message]:
+    """Delete a message of one's own, or as a moderator anyone's: its text is gone for good, its place stays.
 
-    :raises NotYours: somebody else's. :raises NotFound: deleted already, or never said.
+    :raises NotYours: someone else wrote it.
+    :raises NotFound: it was deleted already, or never existed.
     """
     find_room(session, label)
-    person = people.ensure_person(session, who)
+    person = people.ensure_person(session, actor)
     room = _locked(session, label)
     people.check_may_enter(session, room, person)
     message = _message(session, room, number)
-    if message.person_id != person.id and not who.moderator:
-        raise NotYours("Only its author or a moderator may delete a message.")
+    if message.person_id != person.id and not actor.is_moderator:
+        raise NotYours("You can only delete your own messages.")
     message.text, message.deleted, message.version = "", True, room.version
     session.flush()
     return room, message
@@ -179,7 +202,7 @@ def move(session: Session, label: object) -> tuple[Room, str]:
 
     :returns: the room, locked, and the former key.
     """
-    room = session.scalar(select(Room).where(Room.label == names.clean_label(label)).with_for_update())
+    room = session.scalar(select(Room).where(Room.label == validation.clean_label(label)).with_for_update())
     if room is None:
         raise NotFound("There is no such room.")
     former, room.key = room.key, new_key()
@@ -191,18 +214,19 @@ def move(session: Session, label: object) -> tuple[Room, str]:
 
 
 def history(
-    session: Session, label: object, who: Who, *, before: object = None, since: object = None
+    session: Session, label: object, actor: Actor, *, before: object = None, since: object = None
 ) -> contract.History:
-    """The last messages, those before a number, or all that changed after a version, in their order.
+    """Return the last messages, those before a number, or all that changed after a version, in their order.
 
-    :raises Banned: who asks is. :raises NotFound: no such room.
+    :raises Banned: ``actor`` is banned.
+    :raises NotFound: no such room.
     """
     room = find_room(session, label)
-    person = people.find_person(session, who)
+    person = people.find_person(session, actor)
     people.check_may_enter(session, room, person)
     if since is not None:
-        return _changed(session, room, _whole(since, "since"))
-    older = _whole(before, "before") if before is not None else None
+        return _changed(session, room, wire.whole(since, "since"))
+    older = wire.whole(before, "before") if before is not None else None
     query = select(Message).where(Message.room_id == room.id)
     if older is not None:
         query = query.where(Message.number < older)
@@ -211,34 +235,36 @@ def history(
     return contract.History(messages=shown, version=room.version, more=len(rows) > PAGE)
 
 
-def changes(session: Session, label: object, key: str, who: Who, since: object) -> list[contract.Message]:
-    """What changed after a version, as each message is now and in the order of versions; None for the last messages.
+def changes(session: Session, label: object, key: str, actor: Actor, since: object) -> list[contract.Message]:
+    """Return what changed after a version, each message as it is now, by version; None stands for the last messages.
 
-    :raises Banned: who asks is. :raises Moved: the room's key is another. :raises NotFound: no such room.
+    :raises Banned: ``actor`` is banned.
+    :raises Moved: the room has another key.
+    :raises NotFound: no such room.
     """
     room = find_room(session, label)
-    people.check_may_enter(session, room, people.find_person(session, who))
+    people.check_may_enter(session, room, people.find_person(session, actor))
     if key != room.key:
         raise Moved("The room has moved. Enter it again.")
     if since is not None:
-        return _changed(session, room, _whole(since, "since"))["messages"]
-    return sorted(history(session, label, who)["messages"], key=lambda message: message["version"])
+        return _changed(session, room, wire.whole(since, "since"))["messages"]
+    return sorted(history(session, label, actor)["messages"], key=lambda message: message["version"])
 
 
 def described(session: Session, authids: Sequence[str]) -> dict[str, contract.Person]:
-    """Those of them who have been in a room, by authid, in the order of their names."""
+    """Return those of them who have been in a room, by authid, in the order of their validation."""
     query = select(Person).where(Person.authid.in_(authids)).order_by(Person.folded)
     return {person.authid: people.describe(person) for person in session.scalars(query)}
 
 
 def people_named(session: Session, authids: Sequence[str]) -> contract.People:
-    """The same for a page: at most 100 of them, and how many there are."""
+    """Return the same for a page: at most 100 of them, and how many there are."""
     found = list(described(session, authids).values())
     return contract.People(people=found[:PEOPLE_MAX], total=len(found))
 
 
 def describe(message: Message) -> contract.Message:
-    """As pages hear of it."""
+    """Return a message as pages show it."""
     return contract.Message(
         id=message.number,
         version=message.version,
@@ -266,16 +292,16 @@ def _changed(session: Session, room: Room, since: int) -> contract.History:
 
 
 def _message(session: Session, room: Room, number: object) -> Message:
-    query = select(Message).where(Message.room_id == room.id, Message.number == _whole(number, "id"))
+    query = select(Message).where(Message.room_id == room.id, Message.number == wire.whole(number, "id"))
     message = session.scalar(query)
     if message is None or message.deleted:
-        raise NotFound("That message is not there any more.")
+        raise NotFound("This message was deleted.")
     return message
 
 
 def _locked(session: Session, label: object, new: int = 0) -> Room:
-    """The room with its next version, and ``new`` more messages; its row is locked until the commit."""
-    numbered = update(Room).where(Room.label == names.clean_label(label))
+    """Return the room with its next version and ``new`` more messages; its row is locked until the commit."""
+    numbered = update(Room).where(Room.label == validation.clean_label(label))
     numbered = numbered.values(version=Room.version + 1, last=Room.last + new)
     session.execute(numbered, execution_options={"synchronize_session": False})
     room = session.scalar(select(Room).where(Room.label == label), execution_options={"populate_existing": True})
@@ -285,16 +311,10 @@ def _locked(session: Session, label: object, new: int = 0) -> Room:
 
 
 def _spend(person: Person, rate: Rate, now: float) -> None:
-    """Take one message off the person's allowance. It is in their row, which is locked: all workers count together."""
+    """Count one message against the rate limit. The count is in the person's locked row: all workers share it."""
     each = rate.seconds / rate.messages
     full_at = max(person.full_at, now) + each
     over = full_at - now - rate.seconds
     if over > each * 1e-6:
         raise TooFast(over)
     person.full_at = full_at
-
-
-def _whole(number: object, what: str) -> int:
-    if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < 2**31:
-        raise Invalid(f"{what} is a whole number.")
-    return number

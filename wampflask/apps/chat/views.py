@@ -4,34 +4,26 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from flask import Blueprint, Response, abort, flash, redirect, render_template, request, url_for
+from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from limits import parse
 
-from wampflask.apps.errors import error_page
+from wampflask.apps.access import current_actor
+from wampflask.apps.errors import NotFound, SiteError
 from wampflask.apps.extensions import db, limiter
 from wampflask.apps.network import client_network
+from wampflask.apps.wire import INTEGER_MAX
 from wampflask.reading import reading, writing
 
-from . import acts, live, names, people, service
+from . import actions, live, people, service, validation
 from .forms import ButtonForm, NameForm, SayForm
+from .limits import rate
 from .links import pieces
-from .viewing import rate, reader
 
 blueprint = Blueprint("chat", __name__)
 
 NEW_ROOMS = parse("120 per hour")
-"""That one address may make."""
-
-
-@blueprint.app_errorhandler(service.ChatError)
-def chat_error(error: service.ChatError) -> Response:
-    """What a service refuses, as a page: nothing of the transaction stays."""
-    db.session.rollback()
-    response = error_page(error.status, str(error))
-    if isinstance(error, service.TooFast):
-        response.headers["Retry-After"] = str(error.seconds)
-    return response
+"""Rooms that one address may create."""
 
 
 @blueprint.app_template_filter("chat_pieces")
@@ -49,7 +41,7 @@ def chat_time(seconds: float) -> datetime:
 @blueprint.get("/chat/")
 def index() -> str:
     """``chat/index.html`` (rooms: where the reader has spoken, latest first; form)."""
-    person = people.find_person(db.session(), reader())
+    person = people.find_person(db.session(), current_actor())
     rooms = service.rooms_of(db.session(), person) if person is not None else []
     return render_template("chat/index.html", rooms=rooms, form=ButtonForm())
 
@@ -66,7 +58,7 @@ def create() -> ResponseReturnValue:
 @blueprint.get("/chat/go")
 def go() -> ResponseReturnValue:
     """To the room whose name was typed: GET with ``name``."""
-    label = names.label_of(request.args.get("name", ""))
+    label = validation.label_of(request.args.get("name", ""))
     if not label:
         flash("Enter a room name with letters or digits.", "error")
         return redirect(url_for("chat.index"))
@@ -76,14 +68,14 @@ def go() -> ResponseReturnValue:
 @blueprint.get("/chat/<label>/")
 def room(label: str) -> ResponseReturnValue:
     """``chat/room.html``: the last messages, or those before ``?before=``. The first visit makes the room."""
-    wanted = names.label_of(label)
+    wanted = validation.label_of(label)
     if not wanted:
         abort(404)
     if wanted != label:
         return redirect(url_for("chat.room", label=wanted))
     try:
         service.find_room(db.session(), label)
-    except service.NotFound:
+    except NotFound:
         if request.method == "GET":
             _make(label)
     return _page(label)
@@ -91,15 +83,16 @@ def room(label: str) -> ResponseReturnValue:
 
 @blueprint.post("/chat/<label>/")
 def say(label: str) -> ResponseReturnValue:
-    """Say something without JavaScript: form fields ``text`` and ``token``."""
+    """Write a message without JavaScript: form fields ``text`` and ``token``."""
     form = SayForm()
     if not form.validate_on_submit():
         return _page(label, "Your message was not sent. Try again."), 422
     try:
-        acts.say(label, reader(), form.text.data, form.token.data or None, rate())
-    except service.NotFound:
+        actions.say(db.session(), label, current_actor(), form.text.data, form.token.data or None, rate())
+        db.session.commit()
+    except NotFound:
         raise
-    except service.ChatError as error:
+    except SiteError as error:
         db.session.rollback()
         return _page(label, str(error), form.text.data or ""), error.status
     return redirect(url_for("chat.room", label=label, _anchor="say"))
@@ -111,9 +104,10 @@ def rename(label: str) -> ResponseReturnValue:
     form = NameForm()
     if form.validate_on_submit():
         try:
-            acts.rename(reader(), form.name.data)
+            actions.rename(db.session(), current_actor(), form.name.data)
+            db.session.commit()
             flash("Name saved.", "success")
-        except service.ChatError as error:
+        except SiteError as error:
             db.session.rollback()
             flash(str(error), "error")
     return redirect(url_for("chat.room", label=label))
@@ -125,11 +119,11 @@ def _page(label: str, trouble: str = "", text: str = "") -> str:
 
 
 def _show(label: str, trouble: str, text: str) -> str:
-    session, who = db.session(), reader()
+    session, actor = db.session(), current_actor()
     before = request.args.get("before", type=int)
-    older = before if before is not None and 0 < before < 2**31 else None
-    history = service.history(session, label, who, before=older)
-    room, person = service.find_room(session, label), people.find_person(session, who)
+    older = before if before is not None and 0 < before <= INTEGER_MAX else None
+    history = service.history(session, label, actor, before=older)
+    room, person = service.find_room(session, label), people.find_person(session, actor)
     muted = people.muted_for(session, room, person)
     form = SayForm(formdata=None, text=text)
     return render_template(
@@ -139,13 +133,13 @@ def _show(label: str, trouble: str, text: str) -> str:
         older=older,
         people=live.people_here(session, room),
         me=people.describe(person) if person is not None else None,
-        moderator=who.moderator,
+        moderator=actor.is_moderator,
         form=form,
         name_form=NameForm(formdata=None, name=person.name if person is not None else ""),
         trouble=trouble,
         muted=people.muted_notice(muted) if muted else "",
-        text_max=names.TEXT_MAX,
-        name_max=names.NAME_MAX,
+        text_max=validation.TEXT_MAX,
+        name_max=validation.NAME_MAX,
     )
 
 

@@ -18,7 +18,7 @@ wamp.permit(*PERMISSIONS)
 
 
 def init_app(app: Flask) -> None:
-    """Pages and procedures."""
+    """Register pages and procedures."""
     from . import address, bam_demo, ping_demo, uuid_demo
     from .page import blueprint
 

@@ -1,4 +1,4 @@
-"""What the demos say over WAMP, and who may hear it."""
+"""The demos' URIs and permissions."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from wampflask import Permission
 from wampflask.permissions import PAGES
 
 UUID = "demo.uuid"
-"""Procedure ``()`` → 32 hex digits, new at each call and not to be guessed."""
+"""Procedure ``()`` → 32 hex digits, random, new at each call."""
 
 IP = "demo.ip"
 """Procedure ``()`` → this server's address for others on its network, or null without a network."""
 
 PING = "demo.ping"
-"""Topic, nothing in it: somebody loaded one of the demos' pages."""
+"""Topic, without payload: someone loaded one of the demos' pages."""
 
 BAM = "demo.bam"
-"""Topic, nothing in it: somebody pressed the button."""
+"""Topic, without payload: someone pressed the button."""
 
 PERMISSIONS = (
     Permission(UUID, call=PAGES),

@@ -1,4 +1,4 @@
-"""A demo's page: the demo, and the files it is made of."""
+"""A demo's page: the demo and its source files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Source(NamedTuple):
 
 
 def sources(name: str) -> list[Source]:
-    """The files of the demo ``name``, as they are on the disk."""
+    """Return the source files of the demo ``name``."""
     files = {
         f"wampflask/apps/demo/{name}_demo.py": PACKAGE / f"{name}_demo.py",
         f"templates/demo/_{name}.html": resource("templates") / "demo" / f"_{name}.html",

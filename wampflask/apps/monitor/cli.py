@@ -9,7 +9,7 @@ from flask.cli import AppGroup
 
 from wampflask.apps.extensions import db
 
-from . import service
+from .intake import enrolment
 
 monitor = AppGroup("monitor", help="Host monitoring.")
 
@@ -17,11 +17,11 @@ MAX_HOURS = 24 * 366
 
 
 @monitor.command("token")
-@click.option("--reusable", is_flag=True, help="For any number of hosts, until it expires.")
-@click.option("--hours", default=24, show_default=True, type=click.IntRange(1, MAX_HOURS), help="Valid for so long.")
+@click.option("--reusable", is_flag=True, help="Can be used by any number of hosts until it expires.")
+@click.option("--hours", default=24, show_default=True, type=click.IntRange(1, MAX_HOURS), help="Valid for.")
 @click.option("--note", default="", help="What it is for.")
 def token(*, reusable: bool, hours: int, note: str) -> None:
-    """Make a token with which a new host may join, and show it this once."""
-    _, text = service.make_token(db.session(), note=note, reusable=reusable, lifetime=timedelta(hours=hours))
+    """Create an enrolment token for a new host. It is shown only once."""
+    _, text = enrolment.make_token(db.session(), note=note, reusable=reusable, lifetime=timedelta(hours=hours))
     db.session.commit()
     click.echo(text)

@@ -1,15 +1,15 @@
-"""What the hub, the agents and the pages say to each other about hosts, and who may.
+"""URIs, payloads and permissions between hub, agents and pages.
 
 The agent (``agent/wampflask_agent``) imports nothing of ours; ``tests/agent/test_contract.py`` holds it to this module.
 
 *A host* is an id of 32 hex digits, made by its agent at the first start and kept in a file. Names, addresses, mount
-points and the like come from strangers' machines: text, never HTML, never identity.
+points and the like are untrusted: text, never HTML, never identity.
 
 *The course of a connection*::
 
     agent                                             hub
     POST /clients/ (host, key, token the first time) ─►  creates the host, or knows its key
-                    ◄─ the config, flat as the seeds' + ticket, url, realm
+                    ◄─ the config (flat), ticket, url, realm
     joins the router with the ticket (role agent, authid agent:<host>, claim host=<host>)
     registers configure, watch, processes
     call monitor.agent.ready(hello)  ─►  it can be configured from now on
@@ -18,36 +18,34 @@ points and the like come from strangers' machines: text, never HTML, never ident
     call monitor.history.append(samples)  ─►  for the database, each sample exactly once
                     ◄─ {"stored": seq}
 
-*Each sample exactly once.* A sample gets its ``seq`` (1, 2, 3 … for the life of the host) when the agent first hands
-it over, and has the same one whenever it is handed over again; one batch is under way at a time. The hub keeps for
-each host the highest ``seq`` it has stored, and in the transaction that stores a batch ignores what is not above it.
-The answer, like ``welcome["stored"]``, is that mark; the agent forgets what it covers and numbers on from it. A batch
-that the hub refuses with ``invalid`` is dropped and counted by the agent; after any other error it comes again.
+*Each sample exactly once.* A sample gets its ``seq`` (1, 2, 3 … for the life of the host) when the agent first uploads
+it, and keeps it when it is uploaded again; one upload is under way at a time. The hub stores for each host the highest
+``seq`` it has, and in the transaction that stores an upload ignores what is not above it. The answer, like
+``welcome["stored"]``, is that mark; the agent forgets what it covers and continues to number from it. An upload that
+the hub refuses with ``invalid`` is dropped and counted by the agent; after any other error it is repeated.
 
-*Presence* is the hub's to tell: from the router's session events (``authid`` is ``agent:<host>``; after a cut the old
-session may end after the new one began, so count them) and from missing reports (``interval`` stands in each).
+*Presence* is decided by the hub: from the router's session events (``authid`` is ``agent:<host>``; after a cut the old
+session may end after the new one began, so it counts them) and from missing reports (each has its ``interval``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Literal, NotRequired, TypedDict
 
 from wampflask import Permission
-from wampflask.permissions import PAGES
 
 ROLE = "agent"
 """Of an agent's ticket; ``tickets.mint(ROLE, authid(host), host=host)``."""
 
 WATCHERS = ("user", "admin")
-"""Whose pages see hosts, unless the site is configured to show them to everybody: then ``PAGES``."""
+"""Whose pages see hosts."""
 
 # On the agent. Called by the hub; processes by pages, straight through the router.
 CONFIGURE = "monitor.host.{host}.configure"
-"""Procedure ``(config: Config)`` → :class:`Configured`. In force, and on the pages, when it answers."""
+"""Procedure ``(config: Config)`` → :class:`Configured`. Applied, and on the pages, when it answers."""
 WATCH = "monitor.host.{host}.watch"
-"""Procedure ``(seconds)`` → :class:`Watched`: report at least each second for so long. The hub calls it when a page
-subscribes, and again before the time is over for as long as somebody looks; 0 ends it."""
+"""Procedure ``(seconds)`` → :class:`Watched`: report at least each second for that long. The hub calls it when a page
+subscribes, and again before the time is over for as long as someone watches; 0 ends it."""
 PROCESSES = "monitor.host.{host}.processes"
 """Procedure ``(limit)`` → :class:`Processes`: the first ``limit`` (1 to 100) by CPU and by memory, measured now."""
 
@@ -67,37 +65,27 @@ CLIENTSTATS = "monitor.clientstats.<host>"
 HOSTS = "monitor.hosts"
 """Rows: a :class:`ShownHost` for each host."""
 CLIENTCONFIG = "monitor.clientconfig.<host>"
-"""One :class:`ShownConfig`: it was changed, or an agent accepted or refused it. :class:`Removed`: there is no such
+"""One :class:`ShownConfig`: it was changed, or an agent applied or refused it. :class:`Removed`: there is no such
 host."""
 PRESENCE = "monitor.presence.<host>"
 """One :class:`Presence`; None when there is no such host."""
 
 
-def permissions(watchers: Iterable[str] = WATCHERS) -> tuple[Permission, ...]:
-    """Who may what. ``processes`` is never for visitors: it tells what runs on a machine.
-
-    :param watchers: the roles that see hosts.
-    """
-    roles = tuple(watchers)
-    return (
-        Permission(CONFIGURE, register=(ROLE,)),
-        Permission(WATCH, register=(ROLE,)),
-        Permission(PROCESSES, register=(ROLE,)),
-        Permission("monitor.host.<host>.processes", call=[role for role in roles if role in WATCHERS]),
-        Permission(READY, call=(ROLE,)),
-        Permission(APPEND, call=(ROLE,)),
-        Permission("monitor.clientstats.{host}", publish=(ROLE,)),
-        Permission(CLIENTSTATS, subscribe=roles),
-        *(Permission(uri, call=roles, subscribe=roles) for uri in (HOSTS, CLIENTCONFIG, PRESENCE)),
-    )
-
-
-PERMISSIONS = permissions()
-PUBLIC_PERMISSIONS = permissions(PAGES)
+PERMISSIONS = (
+    Permission(CONFIGURE, register=(ROLE,)),
+    Permission(WATCH, register=(ROLE,)),
+    Permission(PROCESSES, register=(ROLE,)),
+    Permission("monitor.host.<host>.processes", call=WATCHERS),
+    Permission(READY, call=(ROLE,)),
+    Permission(APPEND, call=(ROLE,)),
+    Permission("monitor.clientstats.{host}", publish=(ROLE,)),
+    Permission(CLIENTSTATS, subscribe=WATCHERS),
+    *(Permission(uri, call=WATCHERS, subscribe=WATCHERS) for uri in (HOSTS, CLIENTCONFIG, PRESENCE)),
+)
 
 
 class Config(TypedDict):
-    """What an agent does; the seeds' fields and more of their kind. A group that is switched off is not even sampled.
+    """What an agent does. A group that is switched off is not measured.
 
     ``disabled``: no reports and no processes; the agent stays joined, so that it can be enabled.
     """
@@ -108,7 +96,7 @@ class Config(TypedDict):
     frequency: float
     """Seconds between two samples, 0.5 to 3600."""
     handover: float
-    """Seconds that an agent gathers samples before it hands them over, 1 to 300."""
+    """Seconds that an agent collects samples before it uploads them, 1 to 300."""
     show_cpus: bool
     """``cpu``, ``cpus``, ``load``."""
     show_memory: bool
@@ -173,20 +161,20 @@ DEFAULT_CONFIG = Config(
     show_temperatures=True,
     show_system=True,
 )
-# Errors: of the agent's procedures, and of the hub's.
+# Errors of the agent's procedures and of the hub's.
 INVALID = "monitor.error.invalid"
-"""An argument that cannot be; the text names it. Of ``append``: samples that can never be stored."""
+"""An argument that is not allowed; the text names it. Of ``append``: samples that can never be stored."""
 DISABLED = "monitor.error.disabled"
 """Of ``processes``: the host is disabled."""
 
 FREQUENCY = (0.5, 3600.0)
 HANDOVER = (1.0, 300.0)
 WATCHED_INTERVAL = 1.0
-"""Seconds between two samples while somebody looks."""
+"""Seconds between two samples while someone watches."""
 MAX_WATCH = 120.0
-"""Seconds a call of ``watch`` reaches at most."""
+"""Seconds that one call of ``watch`` is for, at most."""
 MISSED = 3
-"""A host is offline when so many intervals passed without a report."""
+"""A host is offline after this many intervals without a report."""
 
 
 class Enrolment(TypedDict):
@@ -194,10 +182,10 @@ class Enrolment(TypedDict):
 
     host: str
     key: str
-    """64 hex digits, made by the agent and kept in a file only its user can read. Whoever has it is this host from the
-    first accepted enrolment on; the hub keeps a hash. The same key with a spent one-time token is no second use."""
+    """64 hex digits, made by the agent and kept in a file that only its user can read. From the first enrolment on it
+    proves that the agent is this host; the hub stores a hash. The same key with a used token is not a second use."""
     token: NotRequired[str]
-    """From the admin page; needed for a host that the hub does not know, ignored for one whose key is right."""
+    """Created by an admin; needed for a host that the hub does not know, ignored for one with the right key."""
     name: str
     ip: str
     """The address by which the agent reaches the hub, "" when it has none; to be shown."""
@@ -209,8 +197,9 @@ class Enrolment(TypedDict):
 
 
 class Enrolled(Config):
-    """The JSON answer of ``POST /clients/``: 200, or 201 for a new host. The config stands flat in it, as in the seeds;
-    further fields (``id``, ``labels``, …) are ignored by the agent.
+    """The JSON answer of ``POST /clients/``: 200, or 201 for a new host. The config stands flat in it.
+
+    The agent ignores further fields (``id``, ``labels``, …).
     """
 
     host: str
@@ -222,37 +211,37 @@ class Enrolled(Config):
 
 
 class Refusal(TypedDict):
-    """The JSON answer when an enrolment is refused. The agent shows ``reason`` and tries again each minute.
+    """The JSON answer when an enrolment is refused. The agent logs ``reason`` and tries again each minute.
 
     =====================  ====  =============================================================================
     ``error``              HTTP  when
     =====================  ====  =============================================================================
-    ``invalid``            400   not JSON, or a field that is missing or cannot be; ``reason`` names it
+    ``invalid``            400   not JSON, or a field that is missing or not allowed; ``reason`` names it
     ``token_missing``      401   an unknown host without a token
     ``token_invalid``      403   no such token; ``token_expired``, ``token_used``, ``token_revoked`` alike
-    ``key_wrong``          403   a known host with another key (a copied id, or somebody who would like to be it)
-    ``host_revoked``       403   an admin shut this host out
+    ``key_wrong``          403   a known host with another key: a copied id, or an impostor
+    ``host_revoked``       403   an admin blocked this host
     ``too_many``           429   with ``Retry-After``
     =====================  ====  =============================================================================
     """
 
     error: str
     reason: str
-    """For the person who reads the agent's log: what is wrong and what to do."""
+    """What is wrong and what to do, for people who read the agent's log."""
 
 
 class Hello(TypedDict):
-    """What an agent says when it can be called."""
+    """What an agent sends when it can be called."""
 
     agent: str
     run: str
     """Random, one for each start of the program."""
     version: int
-    """Of the config in force."""
+    """Of the config that is applied."""
     metrics: list[Metric]
-    """What its samples may hold."""
+    """What its samples can contain."""
     pending: int
-    """Samples it has still to hand over."""
+    """Samples that it has still to upload."""
     dropped: int
     clock: float
 
@@ -264,7 +253,7 @@ class Welcome(TypedDict):
     stored: int
     """The highest ``seq`` of this host in the database, 0 for none."""
     watch: float
-    """Seconds, as in ``watch``; 0 when nobody looks."""
+    """Seconds, as in ``watch``; 0 when nobody watches."""
 
 
 class Metric(TypedDict):
@@ -279,7 +268,7 @@ class Metric(TypedDict):
 
 
 class Memory(TypedDict):
-    """Bytes; ``ratio`` of ``total`` that programs cannot have, 0 to 1."""
+    """Bytes; ``ratio`` is the part of ``total`` that is in use, 0 to 1."""
 
     total: int
     used: int
@@ -320,7 +309,7 @@ class NetworkRates(TypedDict):
 
 
 class Sample(TypedDict):
-    """Everything an agent measured at one moment. Groups that are switched off, or that a machine has not, are missing.
+    """What an agent measured at one moment, without groups that are switched off or that the machine does not have.
 
     Ratios are 0 to 1, sizes bytes.
     """
@@ -337,7 +326,7 @@ class Sample(TypedDict):
     seq: NotRequired[int]
     """Only in ``monitor.history.append``."""
     version: int
-    """Of the config by which it was taken: a page ignores what is older than the config it shows."""
+    """Of the config that it was taken with: a page ignores samples of a config older than the one it shows."""
     cpu: NotRequired[float]
     cpus: NotRequired[list[float]]
     load: NotRequired[list[float]]
@@ -362,11 +351,11 @@ class Appended(TypedDict):
 
 
 class Configured(TypedDict):
-    """``reason`` when not accepted: which field is wrong, and what it may be. Then the config before stays in force."""
+    """``reason``, when not accepted: which field is wrong, and what is allowed. The config before stays applied."""
 
     accepted: bool
     version: int
-    """Of the config in force."""
+    """Of the config that is applied."""
     reason: NotRequired[str]
 
 
@@ -389,7 +378,7 @@ class Process(TypedDict):
 
 
 class Processes(TypedDict):
-    """:raises monitor.error.disabled: the host is disabled.    :raises monitor.error.invalid: for a wrong limit."""
+    """``monitor.error.disabled`` when the host is disabled, ``monitor.error.invalid`` for a wrong limit."""
 
     time: float
     count: int
@@ -398,8 +387,8 @@ class Processes(TypedDict):
 
 
 class Presence(TypedDict):
-    """``last_seen``: by the hub's clock, seconds since the epoch; None before the first report.
-    ``version``: grows with each change, so that an old event never overwrites a newer one.
+    """``last_seen`` is in seconds since the epoch by the hub's clock, None before the first report; ``version`` grows
+    with each change.
     """
 
     host: str
@@ -410,10 +399,15 @@ class Presence(TypedDict):
 
 
 def authid(host: str) -> str:
-    """Of an agent's session."""
+    """Return the authid of a host's agent."""
     return f"agent:{host}"
 
 
-def on_agent(uri: str, host: str) -> str:
-    """One of the agent's procedures, or its own topic, for ``host``."""
+def host_of(authid: str) -> str:
+    """Return the host of an agent's authid; "" for any other authid."""
+    return authid.removeprefix("agent:") if authid.startswith("agent:") else ""
+
+
+def for_host(uri: str, host: str) -> str:
+    """Return one of the agent's procedures, or a host's topic, with ``host`` in its place."""
     return uri.replace("{host}", host).replace("<host>", host)

@@ -11,17 +11,8 @@ from wtforms.validators import InputRequired, Length, NumberRange
 from wampflask.apps.fields import NO_NUMBER, NumberField
 
 from .contract import FREQUENCY, HANDOVER
-from .models import NAME_MAX, NOTES_MAX, SWITCHES, Host
-
-GROUPS = {
-    "show_cpus": "CPU and load",
-    "show_memory": "Memory and swap",
-    "show_disk": "Disks",
-    "show_network": "Network",
-    "show_temperatures": "Temperatures",
-    "show_system": "Uptime and number of processes",
-}
-
+from .metrics import GROUPS, SWITCHES
+from .models import NAME_MAX, NOTES_MAX, Host
 
 LABELS = {
     "name": "Display name",
@@ -30,9 +21,9 @@ LABELS = {
     "handover": "Save history every (seconds)",
     "disabled": "Pause monitoring",
     "notes": "Notes",
-    **GROUPS,
+    **{switch: group.label for switch, group in GROUPS.items()},
 }
-"""Of a host's settings, wherever they are edited."""
+"""Labels of a host's settings, wherever they are edited."""
 
 
 class TokenForm(FlaskForm):  # type: ignore[misc]
@@ -47,39 +38,39 @@ class TokenForm(FlaskForm):  # type: ignore[misc]
 
 
 def seconds_between(low: float, high: float) -> NumberRange:
-    """A validator that says what may be entered."""
+    """Return a validator whose message names the range."""
     return NumberRange(low, high, message=f"Enter {low:g} to {high:g} seconds.")
 
 
 class SettingsForm(FlaskForm):  # type: ignore[misc]
-    """What a host's agent does, and how the host is shown."""
+    """What a host's agent measures and how often, and how the host is shown."""
 
     name = StringField(LABELS["name"], validators=[Length(max=NAME_MAX)])
     labels = StringField(LABELS["labels"], validators=[Length(max=500)])
     frequency = NumberField(LABELS["frequency"], validators=[InputRequired(NO_NUMBER), seconds_between(*FREQUENCY)])
     handover = NumberField(LABELS["handover"], validators=[InputRequired(NO_NUMBER), seconds_between(*HANDOVER)])
     disabled = BooleanField(LABELS["disabled"])
-    show_cpus = BooleanField(GROUPS["show_cpus"])
-    show_memory = BooleanField(GROUPS["show_memory"])
-    show_disk = BooleanField(GROUPS["show_disk"])
-    show_network = BooleanField(GROUPS["show_network"])
-    show_temperatures = BooleanField(GROUPS["show_temperatures"])
-    show_system = BooleanField(GROUPS["show_system"])
+    show_cpus = BooleanField(LABELS["show_cpus"])
+    show_memory = BooleanField(LABELS["show_memory"])
+    show_disk = BooleanField(LABELS["show_disk"])
+    show_network = BooleanField(LABELS["show_network"])
+    show_temperatures = BooleanField(LABELS["show_temperatures"])
+    show_system = BooleanField(LABELS["show_system"])
     notes = TextAreaField(LABELS["notes"], validators=[Length(max=NOTES_MAX)])
     submit = SubmitField("Save and apply")
 
     @property
     def first_wrong(self) -> str:
-        """The name of the first field with an error, "" for none."""
+        """The name of the first field with an error; "" for none."""
         return next((field.name for field in self if field.errors), "")
 
     @property
     def switches(self) -> list[Any]:
-        """The fields of the groups."""
+        """The fields that switch groups of metrics on and off."""
         return [self[name] for name in SWITCHES]
 
     def values(self) -> dict[str, Any]:
-        """What was filled in."""
+        """Return what was entered."""
         return {name: self[name].data for name in (*_TEXTS, "frequency", "handover", "disabled", *SWITCHES)}
 
 
@@ -87,5 +78,5 @@ _TEXTS = ("name", "labels", "notes")
 
 
 def settings_of(host: Host) -> SettingsForm:
-    """The form to edit ``host`` with; on a POST it has what was sent."""
+    """Return the form to edit ``host`` with; on a POST it has what was sent."""
     return SettingsForm(obj=host)

@@ -1,4 +1,4 @@
-"""What pages show of hosts and alerts: live things, read after the commit, however a host was edited."""
+"""The live things of hosts and alerts: read after each commit that changed one, however it was edited."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from sqlalchemy import select
 from wampflask.apps.extensions import db, wamp
 
 from . import contract, service
-from .models import Alert, Host
+from .alerts.models import Alert
+from .models import Host
+from .settings.service import shown_config
 
 OPEN_SHOWN = 200
 """Alerts on the dashboard, at most."""
@@ -23,26 +25,26 @@ def _host_of(host: Host) -> dict[str, str]:
 
 @wamp.rows(contract.HOSTS, key="host", allow=contract.WATCHERS, of=Host)
 def hosts(keys: list[str] | None) -> list[contract.ShownHost]:
-    """Every host; one query, however many changed."""
+    """Return hosts, all of them in one query."""
     return [service.shown_host(host) for host in service.find_hosts(db.session(), keys)]
 
 
 @wamp.value(contract.CLIENTCONFIG, allow=contract.WATCHERS, of={Host: _host_of})
 def clientconfig(host: str) -> contract.ShownConfig | contract.Removed:
-    """A host's settings, and whether they are in force."""
+    """Return a host's settings, and whether its agent has applied them."""
     found = service.find_hosts(db.session(), [host])
-    return service.shown_config(found[0]) if found else contract.Removed(host=host, removed=True)
+    return shown_config(found[0]) if found else contract.Removed(host=host, removed=True)
 
 
 @wamp.value(contract.PRESENCE, allow=contract.WATCHERS, of={Host: _host_of})
 def presence(host: str) -> contract.Presence | None:
-    """Whether a host is online."""
+    """Return whether a host is online."""
     found = service.find_hosts(db.session(), [host])
     return service.presence_of(found[0]) if found else None
 
 
 def settings_changed(changed: Iterable[str]) -> None:
-    """Say what came of these hosts' settings: statements wrote it, which are not seen by themselves."""
+    """Announce hosts whose settings were changed by plain statements, which are not noticed by themselves."""
     for host in changed:
         hosts.changed(host)
         clientconfig.changed(host=host)
@@ -50,7 +52,7 @@ def settings_changed(changed: Iterable[str]) -> None:
 
 @wamp.fragment("monitor/_alert.html", row="alert", per="role", allow=contract.WATCHERS, of=Alert)
 def open_alerts() -> list[Alert]:
-    """What is wrong now, the newest first."""
+    """Return the alerts that are not resolved, newest first."""
     query = select(Alert).where(Alert.open_key.is_not(None)).order_by(Alert.id.desc())
     return list(db.session.scalars(query.limit(OPEN_SHOWN)))
 
@@ -63,6 +65,6 @@ def open_alerts() -> list[Alert]:
     of={Alert: lambda alert: {"number": alert.host_id}},
 )
 def alerts_of(number: int) -> list[Alert]:
-    """What was, or is, wrong with the host of this number, the newest first."""
+    """Return the alerts of the host with this number, newest first."""
     query = select(Alert).where(Alert.host_id == number).order_by(Alert.id.desc())
     return list(db.session.scalars(query.limit(SHOWN)))

@@ -1,107 +1,137 @@
-"""``/metrics`` for Prometheus: hosts, and this worker's own counters. For who has the token, and for admins."""
+"""What is measured on hosts, declared once: for history, charts, alerts, Prometheus, forms and pages."""
 
 from __future__ import annotations
 
-import os
-import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, NamedTuple
 
-from flask import Blueprint, Response, current_app, request
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
-from prometheus_client.metrics_core import Metric
-from prometheus_client.registry import Collector
-from sqlalchemy import func, select
+Unit = Literal["ratio", "bytes/s", "celsius", "count"]
+Sample = Mapping[str, Any]
 
-from wampflask.apps.extensions import db, limiter, wamp
-from wampflask.apps.guard import is_admin
-from wampflask.apps.headers import mark_private
-
-from .models import Alert, Host
-from .samples import series_of
-from .service import list_hosts
-
-blueprint = Blueprint("metrics", __name__)
-
-UNITS = {"disk_io": "bytes_per_second", "network": "bytes_per_second"}
-SINGLE = {
-    "cpu": "cpu_ratio", "load": "load1", "memory": "memory_ratio", "swap": "swap_ratio",
-    "temperature": "temperature_celsius_max", "processes": "processes",
-}  # fmt: skip
-"""Prometheus' names for series of one value."""
+DISKS_MAX = 8
+"""Disks of a host whose history is kept."""
 
 
-@blueprint.get("/metrics")
-@limiter.exempt
-def metrics() -> Response:
-    """401 without the token (``WAMPFLASK_METRICS_TOKEN``, as ``Authorization: Bearer …``), unless an admin looks."""
-    mark_private()
-    if not _may_look():
-        return Response("The token of WAMPFLASK_METRICS_TOKEN is needed.\n", 401, {"WWW-Authenticate": "Bearer"})
-    registry = CollectorRegistry()
-    registry.register(_Site())
-    return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+class Group(NamedTuple):
+    """What one switch of a host's settings is for. ``fields`` are those of a sample that it switches off."""
+
+    label: str
+    fields: tuple[str, ...]
 
 
-def _may_look() -> bool:
-    token = str(current_app.extensions["site"].metrics_token)
-    kind, _, given = request.headers.get("Authorization", "").partition(" ")
-    if token and kind.lower() == "bearer" and secrets.compare_digest(given.strip().encode(), token.encode()):
-        return True
-    return is_admin()
+GROUPS = {
+    "show_cpus": Group("CPU and load", ("cpu", "cpus", "load")),
+    "show_memory": Group("Memory and swap", ("memory", "swap")),
+    "show_disk": Group("Disks", ("disks", "disk_io")),
+    "show_network": Group("Network", ("network",)),
+    "show_temperatures": Group("Temperatures", ("temperatures",)),
+    "show_system": Group("Uptime and number of processes", ("uptime", "processes")),
+}
+SWITCHES = tuple(GROUPS)
 
 
-class _Site(Collector):
-    """Read when Prometheus asks."""
+class Levels(NamedTuple):
+    """Ratios from which a bar has the colour of a warning, and of trouble."""
 
-    def collect(self) -> Iterator[Metric]:
-        yield from _hosts(list_hosts(db.session()))
-        open_alerts = db.session.scalar(select(func.count(Alert.id)).where(Alert.open_key.is_not(None)))
-        yield GaugeMetricFamily("wampflask_alerts_unresolved", "Alerts that are not resolved", value=open_alerts or 0)
-        yield from _own()
+    warn: float
+    bad: float
 
-
-def _hosts(hosts: Iterable[Host]) -> Iterator[Metric]:
-    labels = ["host", "name"]
-    up = GaugeMetricFamily("wampflask_host_up", "Whether the host's agent is there and reports", labels=labels)
-    seen = GaugeMetricFamily("wampflask_host_last_seen_seconds", "When the host was heard last", labels=labels)
-    lost = CounterMetricFamily(
-        "wampflask_host_samples_dropped", "Samples its agent lost in a long outage", labels=labels
-    )
-    families: dict[str, GaugeMetricFamily] = {}
-    for host in hosts:
-        who = [host.host, host.title]
-        up.add_metric(who, float(host.online))
-        lost.add_metric(who, float(host.dropped))
-        if host.last_seen:
-            seen.add_metric(who, host.last_seen.timestamp())
-        for name, value in series_of(host.latest or {}).items() if host.online and not host.disabled else ():
-            _add(families, name, who, value)
-    yield from (up, seen, lost, *families.values())
+    def of(self, ratio: float | None) -> Literal["good", "warn", "bad"]:
+        """Return the level of a ratio; ``good`` for one that is not known."""
+        if ratio is None or ratio < self.warn:
+            return "good"
+        return "bad" if ratio >= self.bad else "warn"
 
 
-def _add(families: dict[str, GaugeMetricFamily], series: str, who: list[str], value: float) -> None:
-    group, _, part = series.partition(":")
-    labels, values = ["host", "name"], who
-    if group == "disk":
-        name, labels, values = "disk_ratio", [*labels, "mount"], [*who, part]
-    elif part:
-        name = f"{group}_{part}_{UNITS[group]}"
-    else:
-        name = SINGLE[group]
-    full = f"wampflask_host_{name}"
-    if full not in families:
-        families[full] = GaugeMetricFamily(full, f"{series.partition(':')[0]} of the host, newest", labels=labels)
-    families[full].add_metric(values, value)
+LEVELS = Levels(warn=0.75, bad=0.9)
 
 
-def _own() -> Iterator[Metric]:
-    """Of the worker that answers: its process number tells them apart."""
-    status, process = wamp.status, [str(os.getpid())]
-    ready = GaugeMetricFamily("wampflask_ready", "Whether this worker's session is ready", labels=["pid"])
-    ready.add_metric(process, float(status.ready))
-    yield ready
-    for name, value in status.counters.items():
-        counter = CounterMetricFamily(f"wampflask_{name}", f"{name} of this worker, see docs/limits.md", labels=["pid"])
-        counter.add_metric(process, float(value))
-        yield counter
+class Metric(NamedTuple):
+    """A number of a sample, or one for each disk.
+
+    ``read`` returns its values by the disk's mount point, or by "" for the only one; none where it was not measured.
+    ``prometheus`` is its name there, after ``wampflask_host_``.
+    """
+
+    name: str
+    label: str
+    unit: Unit
+    prometheus: str
+    read: Callable[[Sample], dict[str, float]]
+
+    @property
+    def noun(self) -> str:
+        """The label within a sentence."""
+        return self.label if self.label.isupper() else self.label.lower()
+
+    def worst(self, sample: Sample) -> float | None:
+        """Return the greatest value."""
+        return max(self.read(sample).values(), default=None)
+
+
+def _single(value: float | None) -> dict[str, float]:
+    return {} if value is None else {"": value}
+
+
+def _ratio(field: str) -> Callable[[Sample], dict[str, float]]:
+    return lambda sample: _single(sample[field]["ratio"] if field in sample else None)
+
+
+def _total(field: str, part: str) -> Callable[[Sample], dict[str, float]]:
+    def read(sample: Sample) -> dict[str, float]:
+        devices = sample.get(field)
+        return _single(round(sum(device[part] for device in devices.values()), 1) if devices else None)
+
+    return read
+
+
+def _processes(sample: Sample) -> dict[str, float]:
+    return _single(float(sample["processes"]) if "processes" in sample else None)
+
+
+_DECLARED = (
+    Metric("cpu", "CPU", "ratio", "cpu_ratio", lambda sample: _single(sample.get("cpu"))),
+    Metric("load", "Load", "count", "load1", lambda sample: _single((sample.get("load") or [None])[0])),
+    Metric("memory", "Memory", "ratio", "memory_ratio", _ratio("memory")),
+    Metric("swap", "Swap", "ratio", "swap_ratio", _ratio("swap")),
+    Metric(
+        "disk",
+        "Disk",
+        "ratio",
+        "disk_ratio",
+        lambda sample: {name: disk["ratio"] for name, disk in sample.get("disks", {}).items()},
+    ),
+    Metric("disk_io:read", "Disk read", "bytes/s", "disk_io_read_bytes_per_second", _total("disk_io", "read")),
+    Metric(
+        "disk_io:written", "Disk write", "bytes/s", "disk_io_written_bytes_per_second", _total("disk_io", "written")
+    ),
+    Metric("network:received", "In", "bytes/s", "network_received_bytes_per_second", _total("network", "received")),
+    Metric("network:sent", "Out", "bytes/s", "network_sent_bytes_per_second", _total("network", "sent")),
+    Metric(
+        "temperature",
+        "Temperature",
+        "celsius",
+        "temperature_celsius_max",
+        lambda sample: _single(max(sample.get("temperatures", {}).values(), default=None)),
+    ),
+    Metric("processes", "Processes", "count", "processes", _processes),
+)
+METRICS = {metric.name: metric for metric in _DECLARED}
+
+
+def series_of(sample: Sample) -> dict[str, float]:
+    """Return a sample's numbers as history keeps them, by name; those of disks as ``disk:<mount point>``."""
+    return {
+        f"{metric.name}:{part}" if part else metric.name: value
+        for metric in _DECLARED
+        for part, value in list(metric.read(sample).items())[:DISKS_MAX]
+    }
+
+
+def visible(sample: Sample, switches: Mapping[str, bool]) -> dict[str, Any]:
+    """Return a sample without the groups that are switched off, also when they were measured before.
+
+    :param switches: by name; those that are missing are on.
+    """
+    hidden = {field for name, group in GROUPS.items() if not switches.get(name, True) for field in group.fields}
+    return {name: value for name, value in sample.items() if name not in hidden}

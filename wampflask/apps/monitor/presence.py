@@ -1,6 +1,6 @@
-"""Who is there: counted from the router's session events, and from reports that stay away. No router.
+"""Which hosts are online: from the router's session events, and from missing reports. Knows no router.
 
-One lock guards it: events come in handler threads, questions from the watchman's.
+One lock guards it: events come in handler threads, questions from the leader's.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from .contract import MISSED
 
 GRACE = 20.0
-"""Seconds after the hub began to look in which an agent may still come back, before it counts as offline."""
+"""Seconds after the leader began in which an agent may reconnect before it counts as offline."""
 SLACK = 1.0
 """Seconds that a report may be late, beyond its intervals."""
 
@@ -32,7 +32,7 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the database says of a host."""
+    """What the database has of a host."""
 
     host: str
     online: bool
@@ -52,7 +52,7 @@ class Presence:
         self._began = clock()
 
     def begin(self) -> None:
-        """Forget everything; the sessions that are there are told by :meth:`joined`."""
+        """Forget everything; :meth:`joined` is called for the sessions that exist."""
         with self._lock:
             self._sessions.clear()
             self._heard.clear()
@@ -60,7 +60,7 @@ class Presence:
             self._began = self._clock()
 
     def joined(self, session: int, host: str) -> None:
-        """An agent's session began."""
+        """Note that an agent's session began."""
         with self._lock:
             self._sessions[session] = host
             heard = self._heard.get(host)
@@ -70,17 +70,17 @@ class Presence:
                 heard.at = self._clock()
 
     def left(self, session: int) -> bool:
-        """A session ended; whether it was an agent's."""
+        """Note that a session ended; return whether it was an agent's."""
         with self._lock:
             return self._sessions.pop(session, None) is not None
 
     def heard(self, host: str, sample: dict[str, Any], interval: float) -> None:
-        """A report came."""
+        """Note a report."""
         with self._lock:
             self._heard[host] = Heard(self._clock(), interval, time.time(), sample)
 
     def watch(self, hosts: Iterable[str]) -> None:
-        """Who reports each second now; the others' reports may take as long as they are set to, from now on."""
+        """Note which hosts report each second now; from now on the others' reports may be as far apart as set."""
         with self._lock:
             watched = set(hosts)
             for host in self._watched - watched:
@@ -89,18 +89,18 @@ class Presence:
             self._watched = watched
 
     def last_heard(self, host: str) -> float | None:
-        """Seconds since the epoch."""
+        """Return when a host last reported, in seconds since the epoch."""
         heard = self._heard.get(host)
         return heard.moment if heard else None
 
     def samples(self) -> dict[str, dict[str, Any]]:
-        """The newest report of each host that has a session."""
+        """Return the newest report of each host that has a session."""
         with self._lock:
             there = set(self._sessions.values())
             return {host: heard.sample for host, heard in self._heard.items() if heard.sample and host in there}
 
     def changes(self, hosts: Iterable[Known]) -> dict[str, bool]:
-        """Hosts whose state in the database is not what it is now."""
+        """Return the hosts whose state in the database is not the present one, with the present one."""
         now = self._clock()
         with self._lock:
             there = Counter(self._sessions.values())

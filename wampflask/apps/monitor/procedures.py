@@ -2,98 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import suppress
 
-from flask import current_app
-from sqlalchemy.exc import OperationalError
-
-from wampflask import CallFailed, WampError, caller
+from wampflask import WampError
+from wampflask.apps import wire
+from wampflask.apps.access import current_actor
+from wampflask.apps.answering import procedure
+from wampflask.apps.errors import Invalid
 from wampflask.apps.extensions import db, wamp
+from wampflask.apps.text import one_line
 
-from . import contract, history, live, service
-from .batching import Batcher
-from .models import MonitorError, one_line
-from .samples import EARLIEST, LARGEST, LATEST, checked_batch
-from .watchman import WATCH, host_of, is_watched
-from .wire import number, whole
+from . import contract, live, service
+from .intake import history, uploads
+from .intake.samples import EARLIEST, LARGEST, LATEST, checked_batch
+from .settings import watching
+from .settings.service import config_of, confirm_config
 
 wamp.permit(*contract.PERMISSIONS)
 
 
-@wamp.register(contract.READY, roles=(contract.ROLE,))
+@procedure(contract.READY, roles=(contract.ROLE,))
 def ready(hello: object) -> contract.Welcome:
-    """An agent can be called from now on; it gets the configuration once more, in case of an edit just now.
+    """Return the configuration to an agent that can be called from now on: it may have been edited just now.
 
-    :raises CallFailed: ``monitor.error.not_found``: the host was removed.
+    :raises NotFound: the host was removed.
     """
-    session, host = db.session(), _asking_host()
-    try:
-        found = service.get_host(session, host)
-    except MonitorError as error:
-        raise CallFailed(error.uri, str(error)) from None
+    session, host = db.session(), contract.host_of(current_actor().authid)
+    found = service.get_host(session, host)
     version = one_line(str(hello.get("agent", "")), 40) if isinstance(hello, dict) else ""
     if version and version != found.agent_version:
         found.agent_version = version
-    if found.applied_version < found.config_version:  # it takes over what this answer holds
-        service.confirm_config(session, host, found.config_version)
+    if found.applied_version < found.config_version:  # the agent applies what this answer holds
+        confirm_config(session, host, found.config_version)
         session.refresh(found)
         live.settings_changed([host])
-    welcome = contract.Welcome(config=service.config_of(found), stored=found.stored_seq, watch=0)
+    welcome = contract.Welcome(config=config_of(found), stored=found.stored_seq, watch=0)
     session.commit()
-    with suppress(WampError):  # the watchman will tell it
-        welcome["watch"] = WATCH if is_watched(host) else 0
+    with suppress(WampError):  # the leader will call it
+        welcome["watch"] = watching.SECONDS if watching.is_watched(host) else 0
     return welcome
 
 
-@wamp.register(contract.APPEND, roles=(contract.ROLE,))
+@procedure(contract.APPEND, roles=(contract.ROLE,))
 def append(samples: object, dropped: object = 0, clock: object = None) -> contract.Appended:
     """Store samples, each once.
 
-    :raises CallFailed: ``monitor.error.invalid``: they can never be stored; ``monitor.error.not_found``.
+    :raises Invalid: they can never be stored.
+    :raises NotFound: the host was removed.
     """
-    try:
-        batch, moment = checked_batch(samples), number(clock, EARLIEST, LATEST)
-        stored = _store(history.Handover(_asking_host(), batch, moment, whole(dropped, 0, LARGEST) or 0))
-    except MonitorError as error:
-        raise CallFailed(error.uri, str(error)) from None
-    return contract.Appended(stored=stored)
-
-
-def _append_all(handovers: Sequence[history.Handover]) -> Sequence[int | Exception]:
-    """In one transaction; each in its own when that fails for a reason that may be one host's.
-
-    :raises OperationalError: the database itself is the trouble: locked, full, gone.
-    """
-    try:
-        return _append_together(handovers)
-    except OperationalError:
-        raise
-    except Exception:
-        current_app.logger.exception("Samples of %s hosts could not be stored together", len(handovers))
-        return [_append_alone(handover) for handover in handovers]
-
-
-def _append_alone(handover: history.Handover) -> int | Exception:
-    try:
-        return _append_together([handover])[0]
-    except Exception as error:  # a boundary: it is this host's
-        return error
-
-
-def _append_together(handovers: Sequence[history.Handover]) -> Sequence[int | Exception]:
-    session = db.session()
-    try:
-        outcomes = history.append(session, handovers)
-        session.commit()
-    except BaseException:
-        session.rollback()
-        raise
-    return outcomes
-
-
-_store: Batcher[history.Handover, int] = Batcher(_append_all)
-
-
-def _asking_host() -> str:
-    return host_of(caller.authid)
+    batch = checked_batch(samples)
+    moment, lost = None, 0
+    with suppress(Invalid):  # samples count without either
+        moment = wire.number(clock, "clock", EARLIEST, LATEST)
+    with suppress(Invalid):
+        lost = wire.whole(dropped, "dropped", 0, LARGEST)
+    upload = history.Upload(contract.host_of(current_actor().authid), batch, moment, lost)
+    return contract.Appended(stored=uploads.store(upload))

@@ -1,4 +1,4 @@
-"""Numbers as people read them, the same as in ``static/js/monitor/units.js``."""
+"""Numbers as people read them, formatted as in ``static/js/monitor/units.js``."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """A player on one screen, its remote on any phone: the page with the video is the one that is called.
 
-The page registers its procedures under an id that nobody can guess or look up; who was shown the code may call them.
-It ends with the page. The server's part is to make ids (``pairing``), to tell remotes when a player goes
-(``procedures``), to keep the media (``media``), and to call players from Python (``calling``).
+The page registers its procedures under an id that cannot be guessed or looked up; everyone with the code may call them.
+It ends with the page. The server makes ids (``pairing``), notifies remotes when a player is gone (``procedures``),
+stores media (``media``), and calls players from Python (``calls``).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ __all__ = ["init_app"]
 
 
 def init_app(app: Flask) -> None:
-    """Pages, commands, and the watch over players."""
+    """Register pages, procedures and commands."""
     from . import admin, cli, procedures, views
 
     procedures.init_app(app)

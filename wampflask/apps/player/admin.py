@@ -1,4 +1,4 @@
-"""The media folder in the admin: what is there, adding to it, taking away."""
+"""The media folder in the admin: list, upload and delete files."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from flask_wtf import FlaskForm
 from flask_wtf.file import FileField, FileRequired
 from wtforms import HiddenField
 
-from wampflask.apps.backoffice import ForAdmins
-from wampflask.apps.guard import is_admin
+from wampflask.apps.access import is_admin
+from wampflask.apps.admin_views import ForAdmins
+from wampflask.apps.errors import SiteError
 
 from . import media
 from .views import media_folder
@@ -38,7 +39,7 @@ class MediaView(ForAdmins, BaseView):  # type: ignore[misc]
 
     @property
     def extra_js(self) -> list[str]:
-        """Tells of a file that is too large before it is sent."""
+        """Return the script that refuses a file that is too large before it is sent."""
         return [url_for("static", filename="js/player/upload.js")]
 
     @expose("/", methods=("GET", "POST"))  # type: ignore[untyped-decorator]
@@ -49,10 +50,10 @@ class MediaView(ForAdmins, BaseView):  # type: ignore[misc]
             sent = form.file.data
             try:
                 item = media.save(media_folder(), sent.filename or "", sent.stream, _limit())
-            except media.MediaError as error:
+            except SiteError as error:
                 flash(str(error), "error")
             else:
-                flash(f"Added {item.name}. Players show it when they are opened again.", "success")
+                flash(f"Added {item.name}. Reload open players to see it.", "success")
             return redirect(url_for(UPLOAD))
         for problems in form.errors.values():
             for problem in problems:
@@ -72,20 +73,20 @@ class MediaView(ForAdmins, BaseView):  # type: ignore[misc]
         """Delete the file ``name``."""
         try:
             media.delete(media_folder(), DeleteForm().name.data or "")
-        except media.MediaError as error:
+        except SiteError as error:
             flash(str(error), "error")
         else:
-            flash("Deleted.", "success")
+            flash("File deleted.", "success")
         return redirect(url_for(UPLOAD))
 
 
 def init_app(app: Flask) -> None:
-    """Let admins send more to the upload page than anybody may send elsewhere."""
+    """Let admins send more to the upload page than the limit for other requests."""
     app.url_value_preprocessor(_allow_upload)
 
 
 def _allow_upload(endpoint: str | None, _values: dict[str, Any] | None) -> None:
-    """Before anything reads the form: once it is read, its limit is settled."""
+    """Raise the limit before anything reads the form."""
     if endpoint == UPLOAD and request.method == "POST" and is_admin():
         request.max_content_length = _limit() + _OVERHEAD
 
@@ -95,5 +96,5 @@ def _limit() -> int:
 
 
 def media_views() -> list[MediaView]:
-    """The pages of this feature."""
+    """Return the pages of this feature."""
     return [MediaView(name="Media", category="Player", endpoint="media", url="/admin/media")]

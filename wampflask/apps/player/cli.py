@@ -10,18 +10,18 @@ from flask.cli import AppGroup
 
 from wampflask import WampError
 
-from . import calling
-from .calling import Answer
+from . import calls
+from .calls import Answer
 
 player = AppGroup("player", help="The players that are open in browsers now.")
 
-_JSON = click.option("--json", "as_json", is_flag=True, help="For programs; with the players' whole ids.")
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, with the players' full ids.")
 
 
 @player.command("list")
 @_JSON
 def list_command(*, as_json: bool) -> None:
-    """Ask every open player what it does."""
+    """List the open players and what they are playing."""
     _show(_ask("status"), as_json=as_json)
 
 
@@ -34,7 +34,7 @@ def pause_command(*, as_json: bool) -> None:
 
 def _ask(action: str) -> list[Answer]:
     try:
-        return calling.ask(calling.find_players(), action)
+        return calls.ask(calls.find_players(), action)
     except WampError as error:
         raise click.ClickException(str(error)) from None
 
@@ -44,7 +44,7 @@ def _show(answers: list[Answer], *, as_json: bool) -> None:
         click.echo(json.dumps([asdict(answer) for answer in answers]))
         return
     for answer in answers:
-        # a part of the id is enough to tell players apart; the whole of it is the right to steer one
+        # part of the id is enough to distinguish players; all of it is the right to control one
         line = f"{answer.player[:8]}…  {answer.doing:<18} {answer.clock:>6}  {answer.title}"
         click.echo("".join(character if character.isprintable() else "?" for character in line))
     if not answers:

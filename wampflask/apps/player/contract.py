@@ -1,8 +1,8 @@
-"""What a player and its remotes say to each other, and who may.
+"""The player's URIs, payloads and permissions.
 
 *Pairing is a capability.* A player's id is 122 random bits (``demo.uuid``). Only the page that holds it may register
 or publish under it: its tickets claim it, by a proof that the page keeps in its memory (``wampflask.prove``).
-Whoever knows the id may call and listen; ``<!player>`` keeps patterns off, and the meta API is for workers alone.
+Everyone who knows the id may call and subscribe; ``<!player>`` excludes patterns, and the meta API is for workers.
 """
 
 from __future__ import annotations
@@ -31,7 +31,6 @@ PERMISSIONS = (
     Permission("player.{player}.state", publish=PAGES),
 )
 
-_ID = re.compile(r"[0-9a-f]{32}")
 _STATUS_URI = re.compile(rf"player\.([0-9a-f]{{32}})\.{STATUS}")
 
 
@@ -39,7 +38,7 @@ class State(TypedDict):
     """A player at one version; a page ignores what is older than what it shows.
 
     ``position`` and ``duration`` are seconds; the duration is null while it is not known. ``playing`` with ``waiting``
-    means that data is on its way. ``silenced``: the browser lets no sound out before somebody clicks on the player.
+    means that data is on its way. ``silenced``: the browser plays no sound until someone clicks on the player.
     ``error`` says what is wrong with the current item, in words for people. ``items`` are the titles of the playlist.
     """
 
@@ -60,31 +59,26 @@ class State(TypedDict):
 
 
 class Gone(TypedDict):
-    """On the same topic: the player went, or (``renewed``, said by the page itself) has a new code from now on.
+    """On the same topic: the player is gone, or (``renewed``, sent by the page itself) has a new code.
 
-    A hint, since it may come late: ``status`` has the truth.
+    A hint, which may be late: ``status`` is authoritative.
     """
 
     present: Literal[False]
     renewed: NotRequired[bool]
 
 
-def is_player(text: object) -> bool:
-    """Whether ``text`` can be a player's id."""
-    return isinstance(text, str) and _ID.fullmatch(text) is not None
-
-
 def procedure(player: str, action: str) -> str:
-    """One of a player's procedures."""
+    """Return one of a player's procedures."""
     return f"player.{player}.{action}"
 
 
 def state_topic(player: str) -> str:
-    """Where a player's state is told."""
+    """Return the topic of a player's state."""
     return f"player.{player}.state"
 
 
 def player_of(uri: str) -> str | None:
-    """The player whose ``status`` procedure ``uri`` is."""
+    """Return the player whose ``status`` procedure ``uri`` is; None for another URI."""
     found = _STATUS_URI.fullmatch(uri)
     return found[1] if found else None

@@ -1,4 +1,4 @@
-"""The media folder: what is in it, by content and not by name; and taking in what is uploaded."""
+"""The media folder: files are recognized by their content, not by their name."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import shutil
 import unicodedata
 from pathlib import Path
 from typing import IO, NamedTuple
+
+from wampflask.apps.errors import Conflict, Invalid, NotFound, SiteError
 
 FOLDER = "media"
 """In the instance folder."""
@@ -25,12 +27,8 @@ REFUSED = {"video/x-matroska": "Matroska (.mkv)", "video/x-msvideo": "AVI"}
 """Media that browsers do not play."""
 
 
-class MediaError(Exception):
-    """A file that is not taken; the text is for the person who sent it."""
-
-
 class Item(NamedTuple):
-    """A file of the folder; ``name`` is text from a stranger."""
+    """A file of the folder; ``name`` is untrusted text."""
 
     name: str
     type: str
@@ -38,12 +36,12 @@ class Item(NamedTuple):
 
     @property
     def title(self) -> str:
-        """The name without its ending."""
+        """The name without its extension."""
         return Path(self.name).stem
 
 
 def sniff(head: bytes) -> str | None:
-    """The type of the media that begins with ``head``, or None when it is none that we know."""
+    """The type of the media that begins with ``head``, or None when it is unknown."""
     if head.startswith(b"\x1aE\xdf\xa3"):
         return "video/webm" if b"webm" in head[:64] else "video/x-matroska" if b"matroska" in head[:64] else None
     if head[4:8] == b"ftyp":
@@ -85,13 +83,13 @@ class Piece:
 
 
 def list_media(folder: Path) -> list[Item]:
-    """Everything playable in the folder, by name; other files are passed over."""
+    """Return everything playable in the folder, by name; other files are skipped."""
     names = sorted((entry.name for entry in folder.iterdir()), key=str.casefold) if folder.is_dir() else []
     return [item for name in names if _is_text(name) and (item := find(folder, name))]
 
 
 def _is_text(name: str) -> bool:
-    """File names are bytes; those that are no UTF-8 cannot stand in an address."""
+    """Return whether a file name is UTF-8; others cannot stand in an address."""
     try:
         name.encode()
     except UnicodeEncodeError:
@@ -113,20 +111,22 @@ def clean_name(name: str) -> str:
 
 
 def save(folder: Path, name: str, source: IO[bytes], limit: int) -> Item:
-    """Take in an uploaded file, whole or not at all.
+    """Store an uploaded file, whole or not at all.
 
     :param source: seekable, at any place.  :param limit: bytes.
-    :raises MediaError: too large, empty, no media, one that browsers do not play, or there is one of this name.
+    :raises Invalid: too large, empty, not media, or media that browsers do not play.
+    :raises Conflict: a file with this name exists.
+    :raises SiteError: it could not be written.
     """
     size = source.seek(0, os.SEEK_END)
     if size > limit:
-        raise MediaError(f"The file has {megabytes(size)}; {megabytes(limit)} are allowed (WAMPFLASK_MEDIA_MAX).")
+        raise Invalid(f"The file has {megabytes(size)}; at most {megabytes(limit)} are allowed (WAMPFLASK_MEDIA_MAX).")
     source.seek(0)
     kind = sniff(source.read(_HEAD))
     if kind is None:
-        raise MediaError("This is no video or sound that we know: send WebM, MP4, Ogg, MP3, M4A, FLAC or WAV.")
+        raise Invalid("Unsupported file type. Choose a WebM, MP4, Ogg, MP3, M4A, FLAC or WAV file.")
     if kind in REFUSED:
-        raise MediaError(f"Browsers do not play {REFUSED[kind]}. Convert it to WebM or MP4 first.")
+        raise Invalid(f"Browsers cannot play {REFUSED[kind]}. Convert it to WebM or MP4 first.")
     source.seek(0)
     item = Item(clean_name(name), kind, size)
     _store(folder, item, source)
@@ -141,17 +141,17 @@ def _store(folder: Path, item: Item, source: IO[bytes]) -> None:
             shutil.copyfileobj(source, target, 1 << 20)
         os.link(draft, folder / item.name)
     except FileExistsError:
-        raise MediaError(f"There is a file named {item.name} already: delete it first, or rename yours.") from None
+        raise Conflict(f"There is a file named {item.name} already. Delete it first, or rename yours.") from None
     except OSError as error:
-        raise MediaError(f"The file could not be kept: {error.strerror}.") from None
+        raise SiteError(f"The file could not be saved: {error.strerror}.") from None
     finally:
         draft.unlink(missing_ok=True)
 
 
 def delete(folder: Path, name: str) -> None:
-    """:raises MediaError: there is no such file."""
+    """:raises NotFound: there is no such file."""
     if find(folder, name) is None:
-        raise MediaError("There is no such file any more.")
+        raise NotFound("This file was deleted already.")
     (folder / name).unlink(missing_ok=True)
 
 

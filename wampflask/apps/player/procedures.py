@@ -1,6 +1,6 @@
-"""Tells remotes that their player has gone, as the router sees it: also when its machine lost power.
+"""Notifies remotes that their player is gone, as the router sees it: also when its machine lost power.
 
-Every worker tells it, each from its own list: a remote that hears it twice asks twice, one that hears it never waits.
+Every worker does, from its own list: a remote that is notified twice asks twice, one that never is would wait.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from wampflask import WampError, signals
 from wampflask.apps.extensions import wamp
 
 from . import contract
-from .calling import registered
+from .calls import registered
 from .service import Presence
 
 _KEY = "player"
@@ -22,7 +22,7 @@ wamp.permit(*contract.PERMISSIONS)
 
 
 def init_app(app: Flask) -> None:
-    """Know the players from the moment on that the worker is connected."""
+    """Track players while the worker is connected."""
     app.extensions[_KEY] = Presence()
     signals.ready.connect(_begin, app)
     signals.lost.connect(_forget, app)
@@ -36,30 +36,30 @@ def presence() -> Presence:
 
 @wamp.subscribe("wamp.registration.on_create")
 def on_create(_session: int, details: dict[str, Any]) -> None:
-    """A registration began."""
-    _tell_gone(presence().opened(details["id"], details["uri"]))
+    """Note that a registration began."""
+    _announce_gone(presence().opened(details["id"], details["uri"]))
 
 
 @wamp.subscribe("wamp.registration.on_delete")
 def on_delete(_session: int, registration: int) -> None:
-    """A registration ended."""
-    _tell_gone(presence().closed(registration))
+    """Note that a registration ended."""
+    _announce_gone(presence().closed(registration))
 
 
-def _tell_gone(player: str | None) -> None:
+def _announce_gone(player: str | None) -> None:
     if player is not None:
         wamp.publish_later(contract.state_topic(player), contract.Gone(present=False))
 
 
 def _begin(_app: Flask, **_: Any) -> None:
-    """Learn of the players that were there before this worker."""
+    """Find the players that were open before this worker connected."""
     try:
         found = registered()
     except WampError as error:
-        current_app.logger.warning("The players that are open already are not known: %s", error)
+        current_app.logger.warning("The players that are already open could not be listed: %s", error)
         return
     for number, uri in found.items():
-        _tell_gone(presence().opened(number, uri))
+        _announce_gone(presence().opened(number, uri))
 
 
 def _forget(_app: Flask, **_: Any) -> None:

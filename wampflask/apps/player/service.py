@@ -13,8 +13,8 @@ _EARLY_MAX = 1000
 class Presence:
     """The registrations that are players.
 
-    The router tells the end of a registration by number alone, so its name is kept from its beginning. Both are handled
-    in threads and may change places: an end that comes before its beginning is kept, too.
+    The router reports the end of a registration by its number only, so its name is kept from the beginning. Both are
+    handled in threads and may arrive in either order: an end that comes before its beginning is kept, too.
     """
 
     def __init__(self) -> None:

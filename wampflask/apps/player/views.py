@@ -22,10 +22,11 @@ from flask_wtf import FlaskForm
 from werkzeug.wsgi import wrap_file
 
 from wampflask import WampError
+from wampflask.apps.access import for_admins
 from wampflask.apps.extensions import limiter
-from wampflask.apps.guard import for_admins
+from wampflask.apps.headers import no_store
 
-from . import calling, contract, media
+from . import calls, contract, media
 from .pairing import make_pairing
 from .procedures import presence
 
@@ -34,8 +35,8 @@ blueprint = Blueprint("player", __name__)
 SAMPLES = (("Running clock", "media/clock.webm", "video/webm"), ("Eight bars", "media/tune.webm", "video/webm"))
 PIECE = 2_097_152  # bytes in one answer
 ITEMS_MAX = 150  # their titles must fit into one message of the router
-AWAY = "The router is away; it is tried again."
-PAUSED = "Told %d of %d players to pause."
+AWAY = "The router cannot be reached. Try again in a moment."
+PAUSED = "Paused %d of %d players."
 
 
 def media_folder() -> Path:
@@ -66,8 +67,7 @@ def pairing() -> ResponseReturnValue:
         response = jsonify(make_pairing())
     except WampError:
         abort(503, AWAY)
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return no_store(response)
 
 
 @blueprint.get("/player/media/<name>")
@@ -99,7 +99,7 @@ def _shorten_range() -> None:
 @blueprint.get("/player/live")
 @for_admins
 def live() -> ResponseReturnValue:
-    """``player/live.html`` (answers: a calling.Answer each, more: players not asked, form: for the token)."""
+    """``player/live.html`` (answers: a calls.Answer each, more: players not asked, form: for the token)."""
     answers, more = _ask()
     return render_template("player/live.html", answers=answers, more=more, form=FlaskForm())
 
@@ -107,20 +107,20 @@ def live() -> ResponseReturnValue:
 @blueprint.post("/player/live")
 @for_admins
 def pause_all() -> ResponseReturnValue:
-    """Call ``pause`` in the browsers that have a player open, and count their answers."""
+    """Call ``pause`` in the browsers that have a player open, and show how many did."""
     answers, more = _ask("pause")
     flash(PAUSED % (sum(not answer.problem for answer in answers), len(answers) + more), "success")
     return redirect(url_for("player.live"))
 
 
-def _ask(action: str = contract.STATUS) -> tuple[list[calling.Answer], int]:
+def _ask(action: str = contract.STATUS) -> tuple[list[calls.Answer], int]:
     """Ask the open players, and count those that are too many to be asked in one request.
 
     This worker knows them by the router's events. Where it knows of none, the router is asked: that none is open and
     that the router is away are two things.
     """
     try:
-        players = presence().players() or calling.find_players()
-        return calling.ask(players[: calling.AT_ONCE], action), max(0, len(players) - calling.AT_ONCE)
+        players = presence().players() or calls.find_players()
+        return calls.ask(players[: calls.AT_ONCE], action), max(0, len(players) - calls.AT_ONCE)
     except WampError:
         abort(503, AWAY)

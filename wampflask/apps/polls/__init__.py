@@ -1,7 +1,7 @@
-"""Live polls: ask, vote, and see every open page move.
+"""Live polls: ask a question, vote, and see the results change on every open page.
 
-One vote a voter and exact counts are the database's business (``models``, ``service``), and rules hold wherever a
-question is changed (``changes``); ``live`` says what pages show true.
+The database keeps one vote a voter and exact counts (``models``, ``voting``), and checks rules however a question is
+changed (``changes``); ``live`` declares what pages show.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ __all__ = ["init_app"]
 
 
 def init_app(app: Flask) -> None:
-    """Pages, procedures and commands."""
+    """Register pages, procedures and commands."""
     from . import changes, cli, live, procedures, views
 
     del changes, live, procedures  # imported for what they declare

@@ -1,14 +1,14 @@
-"""Questions, choices and votes in the admin. The rules are the models' own; open pages follow at once."""
+"""Questions, choices and votes in the admin. The models enforce the rules; open pages are updated at once."""
 
 from __future__ import annotations
 
 from flask_admin.model.form import InlineFormAdmin
 from flask_sqlalchemy import SQLAlchemy
 
-from wampflask.apps.backoffice import SiteModelView, ToLookAt
+from wampflask.apps.admin_views import ReadOnlyView, SiteModelView
 
 from .forms import KINDS, VISIBILITIES
-from .models import Choice, PollError, Question, State, Vote
+from .models import Choice, Question, State, Vote
 
 STATES = {State.OPEN.value: "Open for voting", State.CLOSED.value: "Closed"}
 
@@ -22,7 +22,6 @@ class InlineChoice(InlineFormAdmin):  # type: ignore[misc]
 class QuestionView(SiteModelView):
     """Questions with their choices."""
 
-    refusals = (PollError,)
     column_list = ("id", "text", "kind", "state", "visibility", "may_change", "voters", "code", "created_at")
     column_searchable_list = ("text", "code")
     column_filters = ("kind", "state", "visibility", "may_change", "voters")
@@ -37,16 +36,15 @@ class QuestionView(SiteModelView):
 
 
 class ChoiceView(SiteModelView):
-    """Single choices; a question keeps at least two, and those that have votes."""
+    """Choices. A question keeps at least two, and those that have votes."""
 
-    refusals = (PollError,)
     column_list = ("question", "label", "position", "votes")
     column_searchable_list = ("label",)
     form_columns = ("question", "label", "position")
 
 
-class VoteView(ToLookAt):
-    """Who voted: to look at, not to touch."""
+class VoteView(ReadOnlyView):
+    """Who voted."""
 
     column_list = ("question", "voter", "picks", "created_at")
     column_searchable_list = ("voter",)
@@ -54,7 +52,7 @@ class VoteView(ToLookAt):
 
 
 def poll_views(db: SQLAlchemy) -> list[SiteModelView]:
-    """The pages of this feature."""
+    """Return the pages of this feature."""
     return [
         QuestionView(Question, db, name="Questions", category="Polls", endpoint="questions"),
         ChoiceView(Choice, db, name="Choices", category="Polls", endpoint="choices"),

@@ -1,6 +1,6 @@
-"""The rules that hold wherever a question is changed: by our forms, the admin or a command.
+"""Rules for every change of a question, by forms, the admin or a command.
 
-Watched on the models in every session. A change of a question or its choices raises its version.
+They are checked when a session flushes. A change of a question or its choices raises its version.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from typing import Any, cast
 from sqlalchemy import event, inspect, select
 from sqlalchemy.orm import Session
 
-from .models import CHOICES_MAX, CHOICES_MIN, Choice, Conflict, Invalid, Question, new_results_key
+from wampflask.apps.errors import Conflict, Invalid
+
+from .models import CHOICES_MAX, CHOICES_MIN, Choice, Question, new_results_key
 
 FIRST_VERSION = 1
 
@@ -36,7 +38,7 @@ def _before_flush(session: Session, _context: Any, _instances: Any) -> None:
 
 
 def _changed_questions(session: Session) -> list[Question]:
-    """Those that a page would show differently, without those that are being deleted."""
+    """Return the questions that pages would show differently, without deleted ones."""
     found: dict[int, Question] = {}
     for thing in (*session.new, *session.dirty, *session.deleted):
         question = _question_of(session, thing)
@@ -57,7 +59,7 @@ def _question_of(session: Session, thing: object) -> Question | None:
 
 
 def _former_question(choice: Choice) -> Question | None:
-    """Of a choice that was taken out of its question's list."""
+    """Return the question that a choice was taken from."""
     former = inspect(choice).attrs.question.history.deleted
     return former[0] if former else None
 
@@ -77,7 +79,7 @@ def _refuse_losing_votes(session: Session) -> None:
             voters = session.scalar(select(Question.voters).where(Question.id == thing.id)) or 0
             if voters:
                 raise Conflict(
-                    f"“{thing.text}” has {_votes(voters)}. Reset it first, so that nothing is lost unnoticed."
+                    f"“{thing.text}” has {_votes(voters)}. Reset the question first, so that none is lost by mistake."
                 )
     for thing in _going_choices(session):
         votes = session.scalar(select(Choice.votes).where(Choice.id == thing.id)) or 0
@@ -88,10 +90,10 @@ def _refuse_losing_votes(session: Session) -> None:
 
 
 def _going_choices(session: Session) -> list[Choice]:
-    """Choices that this flush deletes: said so, or taken out of their question's list."""
-    said = {thing for thing in session.deleted if isinstance(thing, Choice)}
+    """Return the choices that this flush deletes, directly or because they were taken from their question."""
+    deleted = {thing for thing in session.deleted if isinstance(thing, Choice)}
     orphans = {thing for thing in session.dirty if isinstance(thing, Choice) and _is_orphan(thing)}
-    return sorted(said | orphans, key=lambda choice: choice.id)
+    return sorted(deleted | orphans, key=lambda choice: choice.id)
 
 
 def _check_choices(session: Session, question: Question) -> None:
@@ -105,7 +107,7 @@ def _check_choices(session: Session, question: Question) -> None:
 
 def _check_kind(session: Session, question: Question) -> None:
     if question not in session.new and question.voters and _has_changed(question, ("kind",)):
-        raise Conflict("Single or multiple choice cannot be changed while there are votes. Reset the question first.")
+        raise Conflict("How many answers people choose cannot change while there are votes. Reset the question first.")
 
 
 def _votes(number: int) -> str:

@@ -1,8 +1,8 @@
-"""What polls say over WAMP, and who may hear it.
+"""Polls' URIs, payloads and permissions.
 
-Counts that are not public yet never travel on the public topic. They go to ``LIVE``, whose last component is
-a random key that only those learn who may see them: it stands as ``live`` in their snapshot. The key changes when the
-question is reset or its visibility changes.
+Counts that are not public yet are never sent on the public topic. They go to ``LIVE``, whose last component is a random
+key. Only people who may see the counts get it, as ``live`` in their snapshot. The key changes when the question is
+reset or its visibility changes.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ RESULTS = "polls.question.results"
 """
 
 UPDATE = "polls.question.update.<int:question_id>"
-"""Live value: :class:`Snapshot` as anybody may see it, or :class:`Deleted`."""
+"""Live value: :class:`Snapshot` as everyone may see it, or :class:`Deleted`."""
 
 LIVE = "polls.question.live.<int:question_id>.<!key>"
-"""Live value: :class:`Snapshot` with counts, for those who may see them before everybody; null for a former key."""
+"""Live value: :class:`Snapshot` with counts, for people who may see them before everyone; null for a former key."""
 
 PERMISSIONS = (Permission(RESULTS, call=PAGES),)
 
@@ -41,14 +41,13 @@ class ChoiceCount(TypedDict):
 
 
 class Snapshot(TypedDict):
-    """A question as one viewer may see it at one version.
+    """A question as one person may see it.
 
-    ``version`` rises with each change; which of two states is the newer one, their numbers say. ``total_votes`` is the
-    sum over the choices, ``voters`` the number of persons (the same for single choice); both are always there.
-    ``hidden`` says that the counts are not for this viewer, yet. ``round`` rises with each reset: own votes of an
-    earlier round are gone. ``live`` is the topic to follow, besides the public one: when that tells less than one may
-    see, ask again, and follow what the answer says. ``voted``, in answers to one viewer only, has the choices that this
-    viewer picked.
+    ``version`` rises with each change of the question; the numbers of two states say which is newer. ``total_votes`` is
+    the sum over the choices, ``voters`` the number of people (the same for single choice); both are always there.
+    ``hidden``: this person may not see the counts yet. ``round`` rises with each reset, which deletes all votes.
+    ``live`` is the topic to follow besides the public one: when that has fewer counts than this person may see, ask
+    again, and follow the topic in the answer. ``voted`` has the choices that this person picked, in answers to them.
     """
 
     question_id: int
@@ -69,17 +68,17 @@ class Snapshot(TypedDict):
 
 
 class Deleted(TypedDict):
-    """There is no such question; pages say that it was deleted."""
+    """The question does not exist any more."""
 
     question_id: int
     deleted: Literal[True]
 
 
 def update_topic(question_id: int) -> str:
-    """Where everybody hears of a question."""
+    """Return the public topic of a question."""
     return f"polls.question.update.{question_id}"
 
 
 def live_topic(question_id: int, key: str) -> str:
-    """Where counts are heard before everybody may see them."""
+    """Return the topic of counts that are not public yet."""
     return f"polls.question.live.{question_id}.{key}"

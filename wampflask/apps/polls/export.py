@@ -8,13 +8,13 @@ import unicodedata
 
 from .contract import Snapshot
 
-_BOM = "\ufeff"  # tells spreadsheets that it is UTF-8
+_BOM = "\ufeff"  # shows spreadsheets that it is UTF-8
 _FORMULA_STARTS = ("=", "+", "-", "@")
 _FIELD_STARTS = ("\t", "\r", "\n")
 
 
 def to_csv(snapshot: Snapshot) -> str:
-    """One line a choice: question, choice, votes, percent as on the pages. Needs a snapshot with counts."""
+    """Return one line for each choice: question, choice, votes, percent, voters. Needs a snapshot with counts."""
     text = io.StringIO()
     text.write(_BOM)
     writer = csv.writer(text)
@@ -33,7 +33,7 @@ def to_csv(snapshot: Snapshot) -> str:
 
 
 def harmless(text: str) -> str:
-    """Text that no spreadsheet runs as a formula, whatever its width and what invisible stands before it."""
+    """Return a text that no spreadsheet runs as a formula, also with full-width or invisible characters."""
     plain = unicodedata.normalize("NFKC", text)  # some programs take a fullwidth "＝" for "="
     visible = next((character for character in plain if character.isprintable() and not character.isspace()), "")
     return f"'{text}" if text.startswith(_FIELD_STARTS) or visible in _FORMULA_STARTS else text

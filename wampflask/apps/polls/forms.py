@@ -42,7 +42,7 @@ def _trimmed(value: str | None) -> str | None:
 
 
 def _at_least_two(_form: FlaskForm, field: FieldList[FormField[ChoiceForm]]) -> None:
-    """The words stand at the row where the remedy is."""
+    """Show the error at the row that has to change."""
     empty = [row for row in field.entries if not _label(row)]
     if len(field.entries) - len(empty) < CHOICES_MIN:
         _refuse(empty[0], "Add at least two choices.")
@@ -75,7 +75,7 @@ class QuestionForm(FlaskForm):  # type: ignore[misc]
 
     @classmethod
     def of(cls, question: Question) -> QuestionForm:
-        """The form to edit ``question`` with; on a POST it has what was sent."""
+        """Return the form to edit ``question`` with; on a POST it has what was sent."""
         rows = [{"choice_id": str(choice.id), "label": choice.label} for choice in question.choices]
         rows += [{"choice_id": "", "label": ""}] * min(SPARE_ROWS, CHOICES_MAX - len(rows))
         form: QuestionForm = cls(
@@ -90,7 +90,7 @@ class QuestionForm(FlaskForm):  # type: ignore[misc]
         return form
 
     def draft(self) -> QuestionDraft:
-        """What was filled in; after it was validated."""
+        """Return what was entered, once it is validated."""
         return QuestionDraft(
             text=self.text.data or "",
             kind=Kind(self.kind.data),

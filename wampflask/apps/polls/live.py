@@ -1,6 +1,6 @@
-"""What open pages show of polls. The library reads it after each commit that changed it, and sends it.
+"""The live things of polls: read and sent after each commit that changed one.
 
-A change of a choice is one of its question, too: it raises the version (``changes``).
+A change of a choice is also a change of its question, since it raises the version (``changes``).
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from .models import Question
 PAGE_SIZE = 50
 NEWEST = 6
 AGAIN = 10.0
-"""Seconds after which a list is read again: what moves its second and further pages is not followed one by one."""
+"""Seconds after which a list is read again, for changes that move its second and further pages."""
 
 
 @wamp.value(contract.UPDATE, allow="everyone", of=Question)
 def public(question_id: int) -> contract.Snapshot | contract.Deleted:
-    """The question as anybody may see it."""
+    """Return the question as everyone may see it."""
     question = service.find_question(db.session(), question_id)
     if question is None:
         return contract.Deleted(question_id=question_id, deleted=True)
@@ -34,7 +34,7 @@ def public(question_id: int) -> contract.Snapshot | contract.Deleted:
     of={Question: lambda question: {"question_id": question.id, "key": question.results_key}},
 )
 def early(question_id: int, key: str) -> contract.Snapshot | None:
-    """The question with its counts, for those who know its present key."""
+    """Return the question with its counts, for people who know its present key."""
     question = service.find_question(db.session(), question_id)
     if question is None or not hmac.compare_digest(question.results_key, key):
         return None
@@ -50,18 +50,18 @@ def early(question_id: int, key: str) -> contract.Snapshot | None:
     every=AGAIN,
 )
 def polls_list(page: int) -> Sequence[Question]:
-    """A page of all polls, the newest first."""
+    """Return a page of all polls, newest first."""
     return service.list_questions(db.session(), limit=PAGE_SIZE, offset=(page - 1) * PAGE_SIZE)
 
 
 @wamp.fragment("polls/_card.html", allow="everyone", row="question", of={Question: lambda _question: {}})
 def open_polls() -> Sequence[Question]:
-    """The newest polls that take votes."""
+    """Return the newest polls that are open for voting."""
     return service.list_questions(db.session(), limit=NEWEST, only_open=True)
 
 
 def voted(question_id: int, key: str) -> None:
-    """A vote is counted in the current transaction; it was counted by statements, which nobody sees but who made them.
+    """Announce a vote that the current transaction counts, since plain statements are not noticed by themselves.
 
     :param key: the question's results key.
     """

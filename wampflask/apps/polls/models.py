@@ -1,4 +1,4 @@
-"""Questions, their choices, and who voted what.
+"""Questions, choices and votes.
 
 A vote is one row for a voter and question, and a pick one row for each choice it has. The counters on question and
 choice are kept equal to those rows by atomic updates in the same transaction.
@@ -14,6 +14,8 @@ from sqlalchemy import CheckConstraint, ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
 from wampflask.apps.db import Base, UTCDateTime, now, text_enum
+from wampflask.apps.errors import NotFound
+from wampflask.apps.text import required_line
 
 TEXT_MAX = 300
 LABEL_MAX = 120
@@ -21,51 +23,26 @@ CHOICES_MIN = 2
 CHOICES_MAX = 20
 CODE_LENGTH = 7
 
-# Read aloud and typed on phones: no letters or digits that are taken for each other. 30^7 is 2·10^10 codes.
+# Read aloud and typed on phones: no letters or digits that look alike. 30^7 is 2·10^10 codes.
 _CODE_ALPHABET = "abcdefghjkmnpqrstuvwxyz2346789"
 
 
-class PollError(Exception):
-    """What was asked cannot be done; the message says why, for the person who asked.
-
-    ``uri`` is the error's name in WAMP.
-    """
-
-    uri = "polls.error.invalid"
-
-
-class Invalid(PollError):
-    """A value that is not allowed."""
-
-
-class NotFound(PollError):
-    """There is no such question."""
-
-    uri = "polls.error.not_found"
-
-
-class Conflict(PollError):
-    """Not possible in the state things are in: closed, voted already, choices with votes."""
-
-    uri = "polls.error.conflict"
-
-
 class Kind(StrEnum):
-    """How many choices a vote may have."""
+    """Whether a vote picks one choice or several."""
 
     SINGLE = "single"
     MULTIPLE = "multiple"
 
 
 class State(StrEnum):
-    """Whether votes are taken."""
+    """Whether a question is open for voting."""
 
     OPEN = "open"
     CLOSED = "closed"
 
 
 class Visibility(StrEnum):
-    """When counts are shown; once a question is closed, to everybody."""
+    """When counts are shown; those of a closed question are shown to everyone."""
 
     ALWAYS = "always"
     AFTER_VOTE = "after_vote"
@@ -73,21 +50,19 @@ class Visibility(StrEnum):
 
 
 def new_code() -> str:
-    """A code for ``/p/<code>``."""
+    """Return a code for ``/p/<code>``."""
     return "".join(secrets.choice(_CODE_ALPHABET) for _ in range(CODE_LENGTH))
 
 
 def new_results_key() -> str:
-    """The unguessable part of the topic that carries hidden results."""
+    """Return the random part of the topic for results that are not public."""
     return secrets.token_hex(16)
 
 
 class Question(Base):
-    """What is asked.
+    """A question. ``version`` rises with every change that a page can show; ``voters`` counts the people who voted.
 
-    ``version`` rises with every change that a page can show; ``voters`` counts votes (persons);
-    ``round`` how often voting began anew, by a reset;
-    ``results_key`` is in the topic of results that are not public yet.
+    ``round`` rises with each reset; ``results_key`` is in the topic of results that are not public.
     """
 
     __tablename__ = "question"
@@ -115,11 +90,11 @@ class Question(Base):
 
     @validates("text")
     def _check_text(self, _key: str, value: str | None) -> str:
-        return wording("The question", value, TEXT_MAX)
+        return required_line(value, "The question", TEXT_MAX)
 
 
 class Choice(Base):
-    """One answer to a question. ``votes`` counts its picks."""
+    """A choice of a question. ``votes`` counts the votes that picked it."""
 
     __tablename__ = "choice"
     __table_args__ = (CheckConstraint("votes >= 0", name="votes_not_negative"),)
@@ -137,11 +112,11 @@ class Choice(Base):
 
     @validates("label")
     def _check_label(self, _key: str, value: str | None) -> str:
-        return wording("A choice", value, LABEL_MAX)
+        return required_line(value, "A choice", LABEL_MAX)
 
 
 class Vote(Base):
-    """That somebody voted: once for each voter and question, which the database itself sees to.
+    """A vote. A constraint of the database keeps one for each voter and question.
 
     ``voter`` is ``user:<id>`` or ``visitor:<random>``, from the signed cookie.
     """
@@ -162,7 +137,7 @@ class Vote(Base):
 
 
 class Pick(Base):
-    """One choice of a vote. A choice that somebody picked cannot be deleted."""
+    """One choice that a vote picked. A choice with votes cannot be deleted."""
 
     __tablename__ = "pick"
 
@@ -176,18 +151,5 @@ class Pick(Base):
 
 
 def no_question(question_id: int) -> NotFound:
-    """To be raised when there is no question with this id."""
+    """Return the error for an id that no question has."""
     return NotFound(f"There is no question {question_id}. It may have been deleted.")
-
-
-def wording(what: str, value: str | None, longest: int) -> str:
-    """Text for people: one line, trimmed, without invisible characters, not empty and not too long.
-
-    :raises Invalid: saying what is wrong with it.
-    """
-    text = " ".join("".join(c if c.isprintable() else " " for c in value or "").split())
-    if not text:
-        raise Invalid(f"{what} needs some text.")
-    if len(text) > longest:
-        raise Invalid(f"{what} is too long: {len(text)} characters, at most {longest}.")
-    return text

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from flask_security import current_user
-
-from wampflask import CallFailed, caller, numbered
+from wampflask import numbered
+from wampflask.apps import wire
+from wampflask.apps.access import current_actor
+from wampflask.apps.answering import procedure
 from wampflask.apps.extensions import db, wamp
 from wampflask.reading import reading
 
@@ -13,22 +14,14 @@ from . import contract, service
 wamp.permit(*contract.PERMISSIONS)
 
 
-@wamp.register(contract.RESULTS)
+@procedure(contract.RESULTS)
 @numbered
 def results(question_id: object, as_voter: object = True) -> contract.Snapshot:
-    """The question as the caller may see it now.
+    """Return the question as the caller may see it now: see the contract.
 
-    :param as_voter: whether the caller's own vote counts: it is in the answer, and may open results to them.
-    :raises CallFailed: ``polls.error.not_found``, or ``polls.error.invalid`` for an invalid argument.
+    :raises Invalid: an argument. :raises NotFound: no such question.
     """
-    if not isinstance(question_id, int) or isinstance(question_id, bool) or not 0 < question_id < 2**31:
-        raise CallFailed("polls.error.invalid", "A question's id is a positive whole number.")
-    if not isinstance(as_voter, bool):
-        raise CallFailed("polls.error.invalid", "as_voter is true or false.")
-    voter = caller.authid if as_voter else None
+    wanted, own = wire.whole(question_id, "question_id", 1), wire.flag(as_voter, "as_voter")
     with reading():
-        viewer = service.Viewer(voter, is_admin=current_user.is_authenticated and current_user.has_role("admin"))
-        try:
-            return service.snapshot(db.session(), service.get_question(db.session(), question_id), viewer)
-        except service.PollError as error:
-            raise CallFailed(error.uri, str(error)) from None
+        question = service.get_question(db.session(), wanted)
+        return service.snapshot(db.session(), question, current_actor(), as_voter=own)

@@ -1,7 +1,6 @@
-"""Polls: asking and showing; voting.py counts. Knows neither Flask nor WAMP.
+"""Polls: questions are created, changed and shown; voting.py counts votes. Knows neither Flask nor WAMP.
 
-Every function works in the given session's transaction, and none commits. One that raises may have left the
-transaction half done: roll it back.
+Every function works in the given session's transaction, and none commits. After an error, roll it back.
 """
 
 from __future__ import annotations
@@ -12,16 +11,15 @@ from dataclasses import dataclass
 from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.orm import Session, joinedload
 
+from wampflask.apps.actor import Actor
+from wampflask.apps.errors import Conflict, NotFound
+
 from . import shares
 from .contract import ChoiceCount, Snapshot, live_topic, update_topic
 from .models import (
     Choice,
-    Conflict,
-    Invalid,
     Kind,
-    NotFound,
     Pick,
-    PollError,
     Question,
     State,
     Visibility,
@@ -29,23 +27,6 @@ from .models import (
     new_results_key,
     no_question,
 )
-
-__all__ = ["ChoiceDraft", "Conflict", "Invalid", "NotFound", "PollError", "QuestionDraft", "Viewer"]
-
-
-@dataclass(frozen=True, slots=True)
-class Viewer:
-    """Who looks at a question.
-
-    :param voter: their id as a voter, or None for nobody in particular.
-    :param is_admin: admins see counts before everybody.
-    """
-
-    voter: str | None = None
-    is_admin: bool = False
-
-
-ANYBODY = Viewer()
 
 # Made once: in a storm of votes these are asked for each.
 _WITH_CHOICES = select(Question).where(Question.id == bindparam("id")).options(joinedload(Question.choices))
@@ -81,14 +62,17 @@ class QuestionDraft:
 
 
 def find_question(session: Session, question_id: int) -> Question | None:
-    """With its choices; None when there is none with this id."""
+    """Return the question with its choices; None when there is none with this id."""
     if not 0 < question_id < _ID_END:
         return None
     return session.scalars(_WITH_CHOICES, {"id": question_id}).unique().one_or_none()
 
 
 def get_question(session: Session, question_id: int) -> Question:
-    """:raises NotFound: there is none with this id."""
+    """Return the question with its choices.
+
+    :raises NotFound: there is none with this id.
+    """
     question = find_question(session, question_id)
     if question is None:
         raise no_question(question_id)
@@ -96,7 +80,7 @@ def get_question(session: Session, question_id: int) -> Question:
 
 
 def find_code(session: Session, code: str) -> Question:
-    """The question to join by ``code``, in any case and with spaces.
+    """Return the question with this code, in upper or lower case and with or without spaces.
 
     :raises NotFound: there is none.
     """
@@ -108,12 +92,12 @@ def find_code(session: Session, code: str) -> Question:
 
 
 def count_questions(session: Session) -> int:
-    """How many there are."""
+    """Return how many questions there are."""
     return session.scalar(select(func.count(Question.id))) or 0
 
 
 def list_questions(session: Session, *, limit: int, offset: int = 0, only_open: bool = False) -> Sequence[Question]:
-    """The newest first."""
+    """Return questions, newest first."""
     query = select(Question).order_by(Question.id.desc())
     if only_open:
         query = query.where(Question.state == State.OPEN)
@@ -123,33 +107,36 @@ def list_questions(session: Session, *, limit: int, offset: int = 0, only_open: 
 # -- seeing
 
 
-def snapshot(session: Session, question: Question, viewer: Viewer = ANYBODY) -> Snapshot:
-    """The question as ``viewer`` may see it now."""
-    mine = {"voter": viewer.voter, "question": question.id}
-    picks = session.scalars(_PICKS, mine).all() if viewer.voter is not None else []
-    early = not is_public(question) and may_see_results(question, viewer, has_voted=bool(picks))
+def snapshot(session: Session, question: Question, actor: Actor, *, as_voter: bool = True) -> Snapshot:
+    """Return the question as ``actor`` may see it now.
+
+    :param as_voter: whether their own vote counts: it is in the snapshot, and may open the results to them.
+    """
+    mine = {"voter": actor.authid, "question": question.id}
+    picks = session.scalars(_PICKS, mine).all() if as_voter else []
+    early = not is_public(question) and may_see_results(question, actor, has_voted=bool(picks))
     found = full_snapshot(question) if early else public_snapshot(question)
     found["voted"] = list(picks)
     return found
 
 
 def is_public(question: Question) -> bool:
-    """Whether everybody may see the counts."""
+    """Return whether everyone may see the counts."""
     return question.visibility is Visibility.ALWAYS or question.state is State.CLOSED
 
 
-def may_see_results(question: Question, viewer: Viewer, *, has_voted: bool) -> bool:
-    """Whether ``viewer`` may see the counts."""
-    return is_public(question) or viewer.is_admin or (question.visibility is Visibility.AFTER_VOTE and has_voted)
+def may_see_results(question: Question, actor: Actor, *, has_voted: bool) -> bool:
+    """Return whether ``actor`` may see the counts."""
+    return is_public(question) or actor.is_admin or (question.visibility is Visibility.AFTER_VOTE and has_voted)
 
 
 def public_snapshot(question: Question) -> Snapshot:
-    """What the public topic carries."""
+    """Return the question as everyone may see it."""
     return _snapshot(question, counts=is_public(question), live=update_topic(question.id))
 
 
 def full_snapshot(question: Question) -> Snapshot:
-    """What the topic for those who may see counts early carries."""
+    """Return the question with its counts."""
     return _snapshot(question, counts=True, live=live_topic(question.id, question.results_key))
 
 
@@ -197,9 +184,9 @@ def _locked(session: Session, question_id: int) -> Question:
 
 
 def create_question(session: Session, draft: QuestionDraft) -> Question:
-    """Ask a new question, open at once.
+    """Create a question that is open for voting.
 
-    :raises Invalid: a text that cannot be, or too few or too many choices.
+    :raises Invalid: a text that is not allowed, or too few or too many choices.
     """
     question = Question(text=draft.text, kind=draft.kind, visibility=draft.visibility, may_change=draft.may_change)
     question.choices = [Choice(label=choice.label, position=place) for place, choice in enumerate(draft.choices)]
@@ -211,8 +198,9 @@ def create_question(session: Session, draft: QuestionDraft) -> Question:
 def edit_question(session: Session, question_id: int, draft: QuestionDraft) -> Question:
     """Change wording, settings and choices; votes stay with their choices.
 
-    :raises NotFound: no such question. :raises Invalid: a value that cannot be.
-    :raises Conflict: a choice that has votes would go, or the kind would change under votes.
+    :raises NotFound: no such question.
+    :raises Invalid: a value that is not allowed.
+    :raises Conflict: a choice with votes would be deleted, or the kind of a question with votes would change.
     """
     question = _locked(session, question_id)
     question.text = draft.text
@@ -222,7 +210,7 @@ def edit_question(session: Session, question_id: int, draft: QuestionDraft) -> Q
     have = {choice.id: choice for choice in question.choices}
     keep = {choice.id for choice in draft.choices if choice.id is not None}
     if keep - set(have):
-        raise Conflict("A choice was deleted while you edited. Reload the page and look again.")
+        raise Conflict("Someone else deleted a choice while you were editing. Reload the page.")
     for choice_id in set(have) - keep:
         question.choices.remove(have[choice_id])
     for place, wanted in enumerate(draft.choices):
@@ -236,7 +224,7 @@ def edit_question(session: Session, question_id: int, draft: QuestionDraft) -> Q
 
 
 def set_state(session: Session, question_id: int, state: State) -> Question:
-    """Open or close a question; already so is no error.
+    """Open or close a question, also one that is open or closed already.
 
     :raises NotFound: no such question.
     """
@@ -247,7 +235,7 @@ def set_state(session: Session, question_id: int, state: State) -> Question:
 
 
 def reset(session: Session, question_id: int) -> Question:
-    """Forget all votes of a question; everybody may vote again.
+    """Delete all votes of a question; everyone can vote again.
 
     :raises NotFound: no such question.
     """
@@ -269,8 +257,9 @@ def reset(session: Session, question_id: int) -> Question:
 def delete_question(session: Session, question_id: int, *, with_votes: bool = False) -> None:
     """Delete a question.
 
-    :param with_votes: its votes, too.
-    :raises NotFound: no such question. :raises Conflict: it has votes, and ``with_votes`` was not said.
+    :param with_votes: also when it has votes.
+    :raises NotFound: no such question.
+    :raises Conflict: it has votes, and ``with_votes`` is false.
     """
     question = _locked(session, question_id)
     if question.voters and with_votes:

@@ -1,4 +1,4 @@
-"""Votes as whole percentages: the one place where polls round, so that every page, file and announcement agrees."""
+"""Votes as whole percentages: the only place where polls round, so that every page, file and program agrees."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 
 def of_all_votes(votes: Sequence[int]) -> list[int]:
-    """The choices' shares where a vote picks one choice: whole percentages that add up to 100, or zeros without votes.
+    """Return the shares of single choice: whole percentages that add up to 100, or zeros without votes.
 
     By the largest remainder: every share is rounded down, and the percentages still missing go to the choices that
     lost most; among equals, to the one with more votes, then to the one that stands first.
@@ -22,7 +22,7 @@ def of_all_votes(votes: Sequence[int]) -> list[int]:
 
 
 def of_voters(votes: Sequence[int], voters: int) -> list[int]:
-    """The choices' shares where a vote picks several: the percentage of voters who picked each, halves rounded up.
+    """Return the shares of multiple choice: the percentage of voters who picked each, halves rounded up.
 
     They need not add up to 100.
     """

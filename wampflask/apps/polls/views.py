@@ -1,15 +1,13 @@
 """The pages of live polls. Each view's docstring names its template and what it is given.
 
-Everywhere: ``snapshot`` is a contract.Snapshot as this reader may see it (``snapshot["live"]`` is the topic to follow),
-and ``may_edit`` says whether the reader is an admin. A PollError becomes its page: 404, 409 or 422.
+Everywhere: ``snapshot`` is a contract.Snapshot as this person may see it (``snapshot["live"]`` is the topic to follow),
+and ``may_edit`` is whether they are an admin. A SiteError is shown as its page: 404, 409 or 422.
 """
 
 from __future__ import annotations
 
-import io
 from typing import Any
 
-import segno
 from flask import (
     Blueprint,
     Response,
@@ -23,9 +21,12 @@ from flask import (
 )
 from flask.typing import ResponseReturnValue
 
-from wampflask.apps.errors import error_page
+from wampflask.apps import qr, wire
+from wampflask.apps.access import current_actor, for_admins, is_admin
+from wampflask.apps.error_pages import refusal
+from wampflask.apps.errors import Conflict, Invalid, SiteError
 from wampflask.apps.extensions import db
-from wampflask.apps.guard import for_admins, is_admin
+from wampflask.apps.headers import no_store
 from wampflask.apps.network import public_base
 from wampflask.reading import reading
 
@@ -33,23 +34,10 @@ from . import live, service, voting
 from .export import to_csv
 from .forms import ActionForm, QuestionForm, VoteForm
 from .models import Question, State
-from .viewing import current_viewer
 
 blueprint = Blueprint("polls", __name__)
 
-STATUS = {service.NotFound: 404, service.Conflict: 409, service.Invalid: 422}
-UNPROCESSABLE = 422
-_ID_DIGITS = 10  # an id has fewer
-
-
-@blueprint.app_errorhandler(service.PollError)
-def poll_error(error: service.PollError) -> Response:
-    """What a service refuses, as a page: nothing of the transaction stays."""
-    db.session.rollback()
-    return error_page(STATUS.get(type(error), UNPROCESSABLE), str(error))
-
-
-# -- for everybody
+# -- for everyone
 
 
 @blueprint.get("/polls/")
@@ -72,23 +60,22 @@ def detail(question_id: int) -> str:
 
 @blueprint.post("/polls/<int:question_id>/")
 def vote(question_id: int) -> ResponseReturnValue:
-    """Vote, or change one's vote: form fields ``choice`` (one or several). Then to the results.
+    """Vote, or change a vote: form fields ``choice`` (one or several). Then show the results.
 
-    Whoever prefers JSON gets the new snapshot. Refused: 404, 409 (closed, voted), 422 (no or foreign choice).
+    Clients that prefer JSON get the new snapshot. Errors: 404, 409 (closed, voted), 422 (no choice, or a wrong one).
     """
-    viewer = current_viewer()
+    actor = current_actor()
     try:
-        key = voting.vote(db.session(), question_id, viewer.voter or "", _picked())
+        key = voting.vote(db.session(), question_id, actor.authid, _picked())
         if key is not None:
             live.voted(question_id, key)
         db.session.commit()
-    except (service.Conflict, service.Invalid) as error:
-        db.session.rollback()
-        status = STATUS[type(error)]
-        return error_page(status, str(error)) if _prefers_json() else (_detail_page(question_id, str(error)), status)
+    except (Conflict, Invalid) as error:
+        answer = refusal(error)
+        return answer if _prefers_json() else (_detail_page(question_id, str(error)), error.status)
     if _prefers_json():
         with reading():
-            return jsonify(service.snapshot(db.session(), service.get_question(db.session(), question_id), viewer))
+            return jsonify(service.snapshot(db.session(), service.get_question(db.session(), question_id), actor))
     flash("Your vote is counted.", "success")
     return redirect(url_for("polls.results", question_id=question_id))
 
@@ -101,11 +88,9 @@ def results(question_id: int) -> str:
 
 @blueprint.get("/polls/<int:question_id>/snapshot.json")
 def snapshot(question_id: int) -> Response:
-    """The same as the procedure ``polls.question.results``, for pages whose router is away."""
+    """Return what the procedure ``polls.question.results`` does, for pages whose router is away."""
     question = service.get_question(db.session(), question_id)
-    response = jsonify(service.snapshot(db.session(), question, current_viewer()))
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return no_store(jsonify(service.snapshot(db.session(), question, current_actor())))
 
 
 @blueprint.get("/p/<code>")
@@ -126,7 +111,7 @@ def enter() -> Response:
 
 @blueprint.get("/polls/<int:question_id>/present")
 def present(question_id: int) -> str:
-    """``polls/present.html`` (question, snapshot: as anybody may see it, since it stands on a wall;
+    """``polls/present.html`` (question, snapshot: as everyone may see it, since it is shown on a wall;
     join_url: address of ``/p/<code>`` that phones can reach; may_edit: show open, close, reset; form: ActionForm).
     """
     question = service.get_question(db.session(), question_id)
@@ -140,13 +125,10 @@ def present(question_id: int) -> str:
     )
 
 
-@blueprint.get("/polls/<int:question_id>/qr.svg")
-def qr(question_id: int) -> Response:
-    """A QR code of the address to join by."""
-    code = segno.make(_join_url(service.get_question(db.session(), question_id)), error="m", micro=False)
-    drawing = io.BytesIO()
-    code.save(drawing, kind="svg", border=4, dark="#000", light="#fff", omitsize=True, xmldecl=False)
-    response = make_response(drawing.getvalue())
+@blueprint.get("/polls/<int:question_id>/qr.svg", endpoint="qr")
+def qr_code(question_id: int) -> Response:
+    """Return a QR code of the address to join at."""
+    response = make_response(qr.draw(_join_url(service.get_question(db.session(), question_id))))
     response.mimetype = "image/svg+xml"
     response.headers["Cache-Control"] = "private, max-age=60"
     return response
@@ -164,7 +146,7 @@ def create() -> ResponseReturnValue:
         try:
             question = service.create_question(db.session(), form.draft())
             db.session.commit()
-        except service.PollError as error:
+        except Invalid as error:
             return _form_page(form, None, error)
         flash("Your poll is open for voting. Share the code or present it.", "success")
         return redirect(url_for("polls.detail", question_id=question.id))
@@ -181,9 +163,9 @@ def edit(question_id: int) -> ResponseReturnValue:
         try:
             service.edit_question(db.session(), question_id, form.draft())
             db.session.commit()
-        except (service.Conflict, service.Invalid) as error:
+        except (Conflict, Invalid) as error:
             return _form_page(form, question_id, error)
-        flash("Saved. Every open page shows it.", "success")
+        flash("Saved. Open pages are up to date.", "success")
         return redirect(url_for("polls.detail", question_id=question_id))
     return _form_page(form, question_id)
 
@@ -191,7 +173,7 @@ def edit(question_id: int) -> ResponseReturnValue:
 @blueprint.post("/polls/<int:question_id>/open")
 @for_admins
 def open_(question_id: int) -> ResponseReturnValue:
-    """Take votes."""
+    """Open voting."""
     service.set_state(db.session(), question_id, State.OPEN)
     db.session.commit()
     return _back(question_id, "Voting is open.")
@@ -200,7 +182,7 @@ def open_(question_id: int) -> ResponseReturnValue:
 @blueprint.post("/polls/<int:question_id>/close")
 @for_admins
 def close(question_id: int) -> ResponseReturnValue:
-    """Take no more votes, and show the results to everybody."""
+    """Close voting; everyone can see the results."""
     service.set_state(db.session(), question_id, State.CLOSED)
     db.session.commit()
     return _back(question_id, "Voting has closed.")
@@ -210,7 +192,7 @@ def close(question_id: int) -> ResponseReturnValue:
 @for_admins
 def reset(question_id: int) -> ResponseReturnValue:
     """GET, or POST without ``confirm`` while there are votes: ``polls/confirm.html`` (question, form: ActionForm,
-    action: address to POST to, title, message, button, cancel: address). POST with ``confirm=1``: forget all votes.
+    action: address to POST to, title, message, button, cancel: address). POST with ``confirm=1``: delete all votes.
     """
     question = service.get_question(db.session(), question_id)
     if _needs_confirmation(question):
@@ -219,7 +201,7 @@ def reset(question_id: int) -> ResponseReturnValue:
         )
     service.reset(db.session(), question_id)
     db.session.commit()
-    return _back(question_id, "All votes are deleted. Everyone can vote again.")
+    return _back(question_id, "All votes were deleted. Everyone can vote again.")
 
 
 @blueprint.route("/polls/<int:question_id>/delete", methods=["GET", "POST"])
@@ -233,7 +215,7 @@ def delete(question_id: int) -> ResponseReturnValue:
         )
     service.delete_question(db.session(), question_id, with_votes=request.form.get("confirm") == "1")
     db.session.commit()
-    flash("The poll is deleted.", "success")
+    flash("The poll was deleted.", "success")
     return redirect(url_for("polls.index"))
 
 
@@ -245,8 +227,7 @@ def export(question_id: int) -> Response:
     response = make_response(to_csv(service.full_snapshot(question)))
     response.mimetype = "text/csv"
     response.headers["Content-Disposition"] = f'attachment; filename="question-{question_id}.csv"'
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return no_store(response)
 
 
 # -- parts
@@ -254,7 +235,7 @@ def export(question_id: int) -> Response:
 
 def _context(question_id: int) -> dict[str, Any]:
     question = service.get_question(db.session(), question_id)
-    found = service.snapshot(db.session(), question, current_viewer())
+    found = service.snapshot(db.session(), question, current_actor())
     voted = found.get("voted", [])
     return {
         "question": question,
@@ -272,10 +253,7 @@ def _detail_page(question_id: int, error: str = "") -> str:
 
 
 def _picked() -> list[int]:
-    texts = request.form.getlist("choice")
-    if not all(text.isascii() and text.isdigit() and len(text) < _ID_DIGITS for text in texts):
-        raise service.Invalid("That answer does not belong to this question. Reload the page and pick again.")
-    return [int(text) for text in texts]
+    return [wire.from_form(digits, voting.FOREIGN) for digits in request.form.getlist("choice")]
 
 
 def _prefers_json() -> bool:
@@ -286,15 +264,13 @@ def _join_url(question: Question) -> str:
     return public_base() + url_for("polls.join", code=question.code)
 
 
-def _form_page(
-    form: QuestionForm, question_id: int | None, error: service.PollError | None = None
-) -> ResponseReturnValue:
+def _form_page(form: QuestionForm, question_id: int | None, error: SiteError | None = None) -> ResponseReturnValue:
     db.session.rollback()
     question = service.get_question(db.session(), question_id) if question_id is not None else None
-    status = 200 if request.method == "GET" else UNPROCESSABLE
+    status = 200 if request.method == "GET" else Invalid.status
     if error is not None:
         form.form_errors.append(str(error))
-        status = STATUS.get(type(error), UNPROCESSABLE)
+        status = error.status
     return render_template("polls/form.html", form=form, question=question), status
 
 
@@ -305,7 +281,7 @@ def _needs_confirmation(question: Question) -> bool:
 def _confirm_page(question: Question, endpoint: str, title: str, message: str, button: str) -> ResponseReturnValue:
     if question.voters:
         people = "1 person has" if question.voters == 1 else f"{question.voters} people have"
-        message = f"{people} voted; those votes will be lost for good. {message}"
+        message = f"{people} voted. These votes will be deleted for good. {message}"
     page = render_template(
         "polls/confirm.html",
         question=question,
@@ -320,7 +296,7 @@ def _confirm_page(question: Question, endpoint: str, title: str, message: str, b
 
 
 def _back(question_id: int, message: str) -> ResponseReturnValue:
-    """To the page the button was on, as far as it is one of the question's; else to the question."""
+    """Go back to the page with the button, if it is one of the question's, else to the question."""
     flash(message, "success")
     pages = {"present": "polls.present", "results": "polls.results", "index": "polls.index"}
     endpoint = pages.get(request.form.get("back", ""), "polls.detail")

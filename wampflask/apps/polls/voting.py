@@ -1,7 +1,7 @@
-"""Voting: one vote for each voter, and exact counts. Votes come in storms, so the statements are made once.
+"""Voting: one vote for each voter, and exact counts. Votes come in storms, so the statements are built once.
 
-Works in the given session's transaction, which it does not commit. A vote that raises may have left the transaction
-half done: roll it back.
+Works in the given session's transaction, which it does not commit. After an error, roll it back. Plain statements are
+not noticed by the live things: the caller announces the vote with ``live.voted``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,11 @@ from sqlalchemy import Row, Table, bindparam, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from .models import Choice, Conflict, Invalid, Kind, Pick, Question, State, Vote, no_question
+from wampflask.apps.errors import Conflict, Invalid
+
+from .models import Choice, Kind, Pick, Question, State, Vote, no_question
+
+FOREIGN = "This choice does not belong to the question. Reload the page and choose again."
 
 _questions = cast("Table", Question.__table__)
 _choices = cast("Table", Choice.__table__)
@@ -44,14 +48,15 @@ _COUNT_VOTER = _CHANGED.values(voters=_questions.c.voters + 1)
 
 
 def vote(session: Session, question_id: int, voter: str, choice_ids: Iterable[int]) -> str | None:
-    """Count a vote, or change the one that ``voter`` has given.
+    """Count a vote, or change the vote that ``voter`` has cast.
 
-    Voters of one question queue at its row, so two at once by the same voter are one after the other; that there is
-    one vote for each voter is the database's own constraint. A loaded question does not learn of it: expire it.
+    Votes on one question queue at its row, so two at once by the same voter are handled one after the other; a
+    constraint of the database keeps one vote a voter. A question that was loaded before must be expired.
 
-    :return: the question's results key; None when they had voted just so before.
-    :raises NotFound: no such question. :raises Conflict: it is closed, or the vote may not be changed.
-    :raises Invalid: no choice, too many, or another question's.
+    :returns: the question's results key; None when the vote is the same as before.
+    :raises NotFound: no such question.
+    :raises Conflict: voting has closed, or the vote may not be changed.
+    :raises Invalid: no choice, too many, or a choice of another question.
     """
     ballot = session.execute(_BALLOT, {"question": question_id}).all()
     if not ballot:
@@ -64,7 +69,7 @@ def vote(session: Session, question_id: int, voter: str, choice_ids: Iterable[in
         _add_picks(session, vote_id, picked)
         session.execute(_COUNT_VOTER, {"question": question_id})
     elif not ballot[0].may_change:
-        raise Conflict("You have voted on this question already, and votes cannot be changed.")
+        raise Conflict("You have already voted. This poll doesn't allow changes.")
     elif not _change_vote(session, question_id, voter, picked):
         return None
     return str(ballot[0].results_key)
@@ -73,22 +78,22 @@ def vote(session: Session, question_id: int, voter: str, choice_ids: Iterable[in
 def _checked_picks(ballot: Sequence[Row[Any, Any, Any, Any, Any]], choice_ids: Iterable[int]) -> set[int]:
     picked = set(choice_ids)
     if not picked:
-        raise Invalid("Pick an answer first.")
+        raise Invalid("Choose an answer first.")
     if ballot[0].kind is Kind.SINGLE and len(picked) > 1:
-        raise Invalid("Pick one answer only.")
+        raise Invalid("Choose one answer only.")
     if picked - {row.id for row in ballot}:
-        raise Invalid("That answer does not belong to this question. Reload the page and pick again.")
+        raise Invalid(FOREIGN)
     return picked
 
 
 def _cast_vote(session: Session, question_id: int, voter: str) -> int | None:
-    """The new vote's id; None when this voter has one."""
+    """Return the new vote's id; None when this voter has voted."""
     statement = _CAST[session.get_bind().dialect.name]
     return session.scalars(statement, {"question_id": question_id, "voter": voter}).one_or_none()
 
 
 def _change_vote(session: Session, question_id: int, voter: str, picked: set[int]) -> bool:
-    """Whether it was another vote before."""
+    """Return whether the vote was another one before."""
     vote_id = session.scalars(select(Vote.id).where(Vote.question_id == question_id, Vote.voter == voter)).one()
     before = set(session.scalars(select(Pick.choice_id).where(Pick.vote_id == vote_id)))
     if before == picked:

@@ -1,4 +1,4 @@
-"""Live tables: named whole numbers that everybody edits at once, by ``wamp.bind``."""
+"""The live table: named whole numbers that everyone can edit at the same time, with ``wamp.bind``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["init_app"]
 
 
 def init_app(app: Flask) -> None:
-    """Pages and procedures."""
+    """Register pages and procedures."""
     from . import views
 
     app.register_blueprint(views.blueprint)

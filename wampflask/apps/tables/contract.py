@@ -1,4 +1,4 @@
-"""What live tables say over WAMP: procedures and topics are those of ``wampflask.binding``.
+"""The live table's URIs and permissions: procedures and topics are those of ``wampflask.binding``.
 
 ``tables.integer_value.snapshot``, ``.row``, ``.create``, ``.update(pk, values, version)``, ``.delete(pk, version)``;
 topics ``tables.integer_value.<pk>.changed``, ``.deleted``, and ``tables.integer_value.reset``.

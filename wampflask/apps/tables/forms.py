@@ -10,20 +10,20 @@ from .models import NAME_MAX, VALUE_MAX
 
 
 class RowForm(FlaskForm):  # type: ignore[misc]
-    """One row as somebody wants it; ``version`` is of the row they saw."""
+    """One row; ``version`` is that of the row as it was shown."""
 
-    name = StringField("Name", validators=[InputRequired("A name needs some text."), Length(max=NAME_MAX)])
+    name = StringField("Name", validators=[InputRequired("Enter a name."), Length(max=NAME_MAX)])
     value = IntegerField(
         "Value",
         validators=[
-            InputRequired("A value is a whole number."),
-            NumberRange(-VALUE_MAX, VALUE_MAX, message=f"A value is between -{VALUE_MAX:,} and {VALUE_MAX:,}."),
+            InputRequired("Enter a whole number."),
+            NumberRange(-VALUE_MAX, VALUE_MAX, message=f"Enter a number between -{VALUE_MAX:,} and {VALUE_MAX:,}."),
         ],
     )
     version = HiddenField()
 
 
 class DeleteForm(FlaskForm):  # type: ignore[misc]
-    """A button."""
+    """A button that deletes a row."""
 
     version = HiddenField()

@@ -6,17 +6,16 @@ from sqlalchemy import String
 from sqlalchemy.orm import Mapped, mapped_column, validates
 
 from wampflask.apps.db import Base
+from wampflask.apps.errors import Invalid
+from wampflask.apps.text import required_line
+from wampflask.apps.wire import INTEGER_MAX
 
 NAME_MAX = 100
-VALUE_MAX = 2**31 - 1
-
-
-class Refused(ValueError):
-    """A value that is not allowed; the message is for the person who sent it."""
+VALUE_MAX = INTEGER_MAX
 
 
 class IntegerValue(Base):
-    """A named whole number. ``version`` rises with each change; a primary key is never given twice."""
+    """A named whole number. ``version`` rises with each change; a primary key is never used twice."""
 
     __tablename__ = "integer_value"
     __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012 - SQLAlchemy's own form
@@ -33,15 +32,10 @@ class IntegerValue(Base):
 
     @validates("name")
     def _check_name(self, _key: str, value: str | None) -> str:
-        text = " ".join("".join(c if c.isprintable() else " " for c in value or "").split())
-        if not text:
-            raise Refused("A name needs some text.")
-        if len(text) > NAME_MAX:
-            raise Refused(f"That name is too long: {len(text)} characters, at most {NAME_MAX}.")
-        return text
+        return required_line(value, "A name", NAME_MAX)
 
     @validates("value")
     def _check_value(self, _key: str, value: int | None) -> int:
         if value is None or abs(value) > VALUE_MAX:
-            raise Refused(f"A value is a whole number between -{VALUE_MAX:,} and {VALUE_MAX:,}.")
+            raise Invalid(f"A value must be a whole number between -{VALUE_MAX:,} and {VALUE_MAX:,}.")
         return value

@@ -1,17 +1,18 @@
-"""Binds the table: whoever commits a change of it, every page shows it."""
+"""Binds the table to its procedures and topics: pages show every committed change."""
 
 from __future__ import annotations
 
 from wampflask import Caller
+from wampflask.apps.access import current_actor
 from wampflask.apps.extensions import db, wamp
 
 from . import contract, service
 from .models import IntegerValue
 
 
-def may_write(caller: Caller, action: str, _row: IntegerValue) -> bool:
-    """Everybody may add and change; deleting is for those who are logged in."""
-    return service.may(db.session(), action, logged_in=caller.role in ("user", "admin"))
+def may_write(_caller: Caller, action: str, _row: IntegerValue) -> bool:
+    """Return whether who asks may add, change or delete a row."""
+    return service.may(db.session(), action, is_user=current_actor().is_user)
 
 
 values = wamp.bind(IntegerValue, fields=contract.FIELDS, can_write=may_write, table=contract.TABLE)

@@ -1,70 +1,91 @@
-"""The live table for pages without JavaScript. Knows neither Flask nor WAMP; commits nothing."""
+"""The live table, for its page without JavaScript. Knows neither Flask nor WAMP; commits nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.exc import StaleDataError
 
-from .models import IntegerValue, Refused
+from wampflask.apps.errors import Conflict, Invalid, NotFound
+
+from .models import IntegerValue
 
 ROWS_MAX = 200
-"""Rows that the table takes: strangers may add some."""
-
-
-class Gone(Exception):
-    """The row was deleted meanwhile."""
-
-
-class Conflict(Exception):
-    """The row was changed meanwhile. ``row`` is what it is now."""
-
-    def __init__(self, row: IntegerValue) -> None:
-        super().__init__(f"Someone else changed “{row.name}” meanwhile.")
-        self.row = row
+"""Rows that the table holds at most: visitors may add some."""
+TAKEN = "A row with this name exists already. Choose another name."
+CHANGED = "Someone else changed this row in the meantime. Your entry is kept: compare, then save again."
 
 
 def rows(session: Session) -> Sequence[IntegerValue]:
-    """All rows, oldest first."""
+    """Return all rows, oldest first."""
     return session.scalars(select(IntegerValue).order_by(IntegerValue.id).limit(ROWS_MAX)).all()
 
 
-def may(session: Session, action: str, *, logged_in: bool) -> bool:
-    """Everybody may add, up to a limit, and change; deleting is for those who are logged in."""
+def may(session: Session, action: str, *, is_user: bool = False) -> bool:
+    """Return whether someone may ``create`` (everyone, up to a limit), ``update`` (everyone) or ``delete`` (users)."""
     if action == "create":
         return (session.scalar(select(func.count()).select_from(IntegerValue)) or 0) < ROWS_MAX
-    return action != "delete" or logged_in
+    return action != "delete" or is_user
 
 
 def create(session: Session, name: str, value: int) -> IntegerValue:
-    """:raises Refused: a value that cannot be, or no more rows."""
-    if not may(session, "create", logged_in=False):
-        raise Refused(f"The table is full: {ROWS_MAX} rows.")
+    """Add a row.
+
+    :raises Invalid: a value that is not allowed, a name that is taken, or too many rows.
+    """
+    if not may(session, "create"):
+        raise Invalid(f"The table is full: it holds {ROWS_MAX} rows.")
     row = IntegerValue(name=name, value=value)
     session.add(row)
-    session.flush()
+    with _refusing():
+        session.flush()
     return row
 
 
 def change(session: Session, key: int, version: int, name: str, value: int) -> IntegerValue:
-    """:raises Gone: deleted. :raises Conflict: changed since that version. :raises Refused: a value that cannot be."""
+    """Change a row.
+
+    :raises NotFound: it was deleted.
+    :raises Conflict: it was changed since that version.
+    :raises Invalid: a value that is not allowed, or a name that is taken.
+    """
     row = _row(session, key, version)
     row.name, row.value = name, value
-    session.flush()
+    with _refusing():
+        session.flush()
     return row
 
 
 def delete(session: Session, key: int, version: int) -> None:
-    """:raises Gone: deleted already. :raises Conflict: changed since that version."""
+    """Delete a row.
+
+    :raises NotFound: it was deleted already.
+    :raises Conflict: it was changed since that version.
+    """
     session.delete(_row(session, key, version))
-    session.flush()
+    with _refusing():
+        session.flush()
 
 
 def _row(session: Session, key: int, version: int) -> IntegerValue:
     row = session.get(IntegerValue, key, with_for_update=True)
     if row is None:
-        raise Gone("That row was deleted meanwhile.")
+        raise NotFound("Someone else deleted this row in the meantime.")
     if row.version != version:
-        raise Conflict(row)
+        raise Conflict(CHANGED)
     return row
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """Raise what the database's constraints refuse as errors for people."""
+    try:
+        yield
+    except IntegrityError:
+        raise Invalid(TAKEN) from None
+    except StaleDataError:
+        raise Conflict(CHANGED) from None

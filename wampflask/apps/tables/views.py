@@ -1,34 +1,29 @@
-"""``/tables/``: the live table, readable and writable without JavaScript too."""
+"""``/tables/``: the live table, which works without JavaScript, too."""
 
 from __future__ import annotations
 
-from http import HTTPStatus
-
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_security import current_user
-from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm.exc import StaleDataError
 
+from wampflask.apps import wire
+from wampflask.apps.access import for_users, is_user
+from wampflask.apps.errors import Conflict, Invalid, NotFound, SiteError
 from wampflask.apps.extensions import db
-from wampflask.apps.guard import refuse
 
 from . import service
 from .forms import DeleteForm, RowForm
-from .models import NAME_MAX, VALUE_MAX, Refused
+from .models import NAME_MAX, VALUE_MAX
 from .procedures import values
 
 blueprint = Blueprint("tables", __name__)
 
-TAKEN = "There is a row of that name already."
 NEW = 0
 """Stands for the key of a row that is being added."""
-CHANGED = "Someone else changed that row meanwhile; nothing was lost. Compare and save again."
 
 
 @blueprint.get("/tables/")
 def index() -> str:
-    """``tables/index.html`` (rows; may_delete; trouble: why nothing was saved; typed: what was written, as (key, name,
+    """``tables/index.html`` (rows; may_delete; trouble: why nothing was saved; typed: what was entered, as (key, name,
     value) with key 0 for a new row; conflict: the key of a row that someone else has changed).
     """
     return _page()
@@ -36,78 +31,68 @@ def index() -> str:
 
 @blueprint.post("/tables/")
 def create() -> ResponseReturnValue:
-    """A new row: form fields ``name`` and ``value``."""
-    form = RowForm()
-    if not form.validate_on_submit():
-        return _refused(_first_error(form), NEW)
+    """Add a row: form fields ``name`` and ``value``."""
     try:
-        service.create(db.session(), form.name.data or "", form.value.data or 0)
+        name, value = _entered()
+        service.create(db.session(), name, value)
         db.session.commit()
-    except (Refused, IntegrityError) as error:
-        return _refused(TAKEN if isinstance(error, IntegrityError) else str(error), NEW)
-    flash("Added.", "success")
+    except SiteError as error:
+        return _refused(error, NEW)
+    flash("Row added.", "success")
     return redirect(url_for("tables.index"))
 
 
 @blueprint.post("/tables/<int:key>")
 def change(key: int) -> ResponseReturnValue:
-    """Change a row: form fields ``name``, ``value`` and ``version``. A conflict shows both."""
-    form = RowForm()
-    if not form.validate_on_submit():
-        return _refused(_first_error(form), key)
-    name, value = form.name.data or "", form.value.data or 0
+    """Change a row: form fields ``name``, ``value`` and ``version``. A conflict shows both versions."""
     try:
+        name, value = _entered()
         service.change(db.session(), key, _version(), name, value)
         db.session.commit()
-    except (service.Conflict, StaleDataError):
-        db.session.rollback()
-        return _page(CHANGED, key, conflict=key), HTTPStatus.CONFLICT
-    except service.Gone as error:
-        return _refused(str(error), NEW)
-    except (Refused, IntegrityError) as error:
-        return _refused(TAKEN if isinstance(error, IntegrityError) else str(error), key)
-    flash("Saved.", "success")
+    except NotFound as error:
+        return _refused(error, NEW)
+    except SiteError as error:
+        return _refused(error, key)
+    flash("Row saved.", "success")
     return redirect(url_for("tables.index"))
 
 
 @blueprint.post("/tables/<int:key>/delete")
+@for_users
 def delete(key: int) -> ResponseReturnValue:
-    """Delete a row: form field ``version``. For those who are logged in."""
-    if not current_user.is_authenticated:
-        return refuse()
+    """Delete a row: form field ``version``."""
     try:
         service.delete(db.session(), key, _version())
         db.session.commit()
-    except (service.Conflict, StaleDataError):
-        db.session.rollback()
-        return _page(CHANGED), HTTPStatus.CONFLICT
-    except service.Gone as error:
-        return _refused(str(error))
-    flash("Deleted.", "success")
+    except SiteError as error:
+        return _refused(error)
+    flash("Row deleted.", "success")
     return redirect(url_for("tables.index"))
 
 
+def _entered() -> tuple[str, int]:
+    form = RowForm()
+    if not form.validate_on_submit():
+        raise Invalid(next((error for errors in form.errors.values() for error in errors), "Reload and try again."))
+    return form.name.data or "", form.value.data or 0
+
+
 def _version() -> int:
-    text = request.form.get("version", "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0  # noqa: PLR2004 - digits of an integer
+    return wire.from_form(request.form.get("version", ""), "This form is incomplete. Reload the page and try again.")
 
 
-def _refused(message: str, key: int | None = None) -> ResponseReturnValue:
+def _refused(error: SiteError, key: int | None = None) -> ResponseReturnValue:
     db.session.rollback()
-    return _page(message, key), HTTPStatus.UNPROCESSABLE_ENTITY
-
-
-def _first_error(form: RowForm) -> str:
-    return next((error for errors in form.errors.values() for error in errors), "That did not work. Try again.")
+    return _page(str(error), key, conflict=key if isinstance(error, Conflict) else None), error.status
 
 
 def _page(trouble: str = "", key: int | None = None, conflict: int | None = None) -> str:
-    """Render the table; ``key`` is of the row whose form was refused, and keeps what was written in it."""
+    """Render the table; ``key`` is that of the row whose form was refused, and which keeps what was entered."""
     return render_template(
         "tables/index.html",
         rows=service.rows(db.session()),
         values=values,
-        may_delete=current_user.is_authenticated,
+        may_delete=is_user(),
         trouble=trouble,
         typed=(key, request.form.get("name", ""), request.form.get("value", "")) if key is not None else None,
         conflict=conflict,

@@ -1,0 +1,1 @@
+"""Takes in what agents send: enrolments, and uploads of samples, of which it keeps the history."""

@@ -1,0 +1,134 @@
+"""Calls into browsers: finds open players and asks them. Needs an app context."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Flask, current_app
+
+from wampflask import CallFailed, CallOptions, NoSuchProcedure, WampError, WampTimeout
+from wampflask.apps.extensions import wamp
+
+from .contract import STATUS, player_of, procedure
+
+PATIENCE = CallOptions(timeout=3.0)  # seconds a browser has: a tab may sleep
+AT_ONCE = 100  # browsers that are asked at the same time: mute ones cost each other no time
+LOOK_UPS = 8  # questions to the router at the same time
+POSITION_MAX = 1e6  # seconds; eleven days
+TEXT_MAX = 200  # characters
+
+_FLAGS = ("present", "playing", "waiting", "muted", "silenced")
+_NUMBERS = ("version", "position", "duration", "volume", "index", "count")
+_TEXTS = ("title", "error")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a player answered.
+
+    :param state: the fields of a contract.State that the page gave, each of its type (:func:`read_state`).
+    :param problem: why there is no answer, for people.
+    """
+
+    player: str
+    state: dict[str, Any]
+    problem: str = ""
+
+    @property
+    def title(self) -> str:
+        """The title that is played."""
+        return str(self.state.get("title") or "nothing")
+
+    @property
+    def doing(self) -> str:
+        """``playing``, ``paused``, or the problem."""
+        return self.problem or ("playing" if self.state.get("playing") else "paused")
+
+    @property
+    def clock(self) -> str:
+        """The position, as minutes and seconds; "" when the page sent none."""
+        if "position" not in self.state:
+            return ""
+        minutes, seconds = divmod(int(self.state["position"]), 60)
+        return f"{minutes}:{seconds:02}"
+
+
+def read_state(given: Any) -> dict[str, Any]:
+    """Return what is usable in an untrusted page's state, without unknown fields and values of a wrong type."""
+    state = given if isinstance(given, dict) else {}
+    flags = {name: state[name] for name in _FLAGS if isinstance(state.get(name), bool)}
+    numbers = {name: state[name] for name in _NUMBERS if _is_number(state.get(name))}
+    texts = {name: _plain(state[name]) for name in _TEXTS if isinstance(state.get(name), str)}
+    return flags | numbers | texts
+
+
+def _is_number(value: Any) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return 0 <= value < POSITION_MAX and math.isfinite(value)
+
+
+def _plain(text: str) -> str:
+    """Return a bounded text that can be encoded, without halves of UTF-16 pairs."""
+    return text[:TEXT_MAX].encode(errors="replace").decode()
+
+
+def registered() -> dict[int, str]:
+    """Return number and URI of every exact registration of the realm.
+
+    :raises NotConnected: and the other errors of ``wamp.call``.
+    """
+    numbers = wamp.call("wamp.registration.list")["exact"]
+    with ThreadPoolExecutor(LOOK_UPS) as pool:
+        app = _app()
+        return dict(found for found in pool.map(lambda number: _look_up(app, number), numbers) if found)
+
+
+def _look_up(app: Flask, number: int) -> tuple[int, str] | None:
+    with app.app_context():
+        try:
+            return number, str(wamp.call("wamp.registration.get", number)["uri"])
+        except (CallFailed, NoSuchProcedure):  # it has ended
+            return None
+
+
+def find_players() -> list[str]:
+    """Return the ids of the players that are open now.
+
+    :raises NotConnected: and the other errors of ``wamp.call``.
+    """
+    return sorted(player for player in map(player_of, registered().values()) if player)
+
+
+def ask(players: Sequence[str], action: str = STATUS) -> list[Answer]:
+    """Call ``action`` of each player; a player without a usable answer gets an :class:`Answer` that says so.
+
+    :data:`AT_ONCE` players take together as long as the slowest of them, and at most :data:`PATIENCE`.
+    """
+    app = _app()
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return list(pool.map(lambda player: _ask(app, player, action), players))
+
+
+def _ask(app: Flask, player: str, action: str) -> Answer:
+    with app.app_context():
+        try:
+            return Answer(player, read_state(wamp.call(procedure(player, action), options=PATIENCE)))
+        except NoSuchProcedure:
+            return Answer(player, {}, "gone")
+        except WampTimeout:
+            return Answer(player, {}, "no answer")
+        except WampError as error:
+            return Answer(player, {}, f"failed: {_plain(error.uri or type(error).__name__)}")
+        except Exception:  # an untrusted page's answer must not hide the others'
+            app.logger.exception("A player's answer to %s could not be read.", action)
+            return Answer(player, {}, "failed: unreadable answer")
+
+
+def _app() -> Flask:
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001 - documented for threads
+    return app
