@@ -2,12 +2,13 @@
 PYTHON ?= python3
 BOOTSTRAP := $(PYTHON) .ci/bootstrap.py
 BIN := .venv/bin
+NPM := PATH="$$PATH:$(CURDIR)/$(BIN)" npm run --silent
 
 # Only what is set: an empty WAMP_PORT in the environment would be a wrong value.
 $(foreach name,PORT WAMP_PORT INSTANCE,$(if $(value $(name)),$(eval export $(name))))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-fast lint format bench dist docs pins clean
+.PHONY: help setup run test test-fast coverage lint format bench dist docs pins clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,16 +27,22 @@ test-fast: ## the tests that take no longer than a minute together: no browser, 
 	@$(BOOTSTRAP) test
 	@$(BIN)/python -m pytest --numprocesses $(or $(TEST_PROCESSES),2) --dist loadfile -m "not slow"
 
-lint: ## ruff and mypy strict, tests included
+coverage: ## how much of the library its tests run, by branches
+	@$(BOOTSTRAP) test
+	@$(BIN)/python -m pytest --numprocesses $(or $(TEST_PROCESSES),2) --dist loadfile --cov tests/core tests/router examples
+
+lint: ## ruff, prettier, eslint and mypy strict, tests included
 	@$(BOOTSTRAP) test
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
+	@$(NPM) lint
 	@$(BIN)/mypy
 
-format: ## let ruff format and fix what it can
+format: ## let ruff, prettier and eslint format and fix what they can
 	@$(BOOTSTRAP) test
 	@$(BIN)/ruff format
 	@$(BIN)/ruff check --fix
+	@$(NPM) format
 
 bench: ## measure, and print the ratios
 	@$(BOOTSTRAP) test

@@ -205,15 +205,16 @@ def ensure_npm() -> str:
     found = shutil.which("npm", path=path)
     if not found:
         raise SetupError(
-            "there is no npm on this machine, and installing one did not help. Install Node.js 18 or newer."
+            "there is no npm on this machine, and installing one did not help. Install Node.js 20.19 or newer."
         )
     return found
 
 
-def npm_step() -> Step | None:
+def npm_step(mode: str) -> Step | None:
+    """The step that fetches what pages load, and for `test` also what builds, formats and lints it."""
     text = digest(ROOT / "package.json")
-    stamp = MODULES / ".vendor.stamp"
-    if stamped(stamp, text) and VENDOR.is_dir():
+    stamp, full = (MODULES / f".{name}.stamp" for name in ("vendor", "dev"))
+    if VENDOR.is_dir() and (stamped(full, text) or (mode == "run" and stamped(stamp, text))):
         return None
 
     def work() -> None:
@@ -221,15 +222,16 @@ def npm_step() -> Step | None:
         env = npm_environment()
         MODULES.mkdir(exist_ok=True)
         stamp.unlink(missing_ok=True)
+        full.unlink(missing_ok=True)
         log = ROOT / ".npm.log"
         # package.json pins exactly what pages load; the rest of the tree serves Node only, unshipped.
         # Optional packages are esbuild's programs, one for each platform.
         quiet = ["--no-audit", "--no-fund", "--loglevel=error", "--fetch-retries=1"]
-        lean = ["--no-package-lock", "--ignore-scripts"]
+        lean = ["--no-package-lock", "--ignore-scripts", *(["--omit=dev"] if mode == "run" else [])]
         run([npm, "install", *quiet, *lean], log, "fetching the browser libraries", env)
         run([npm, "run", "--silent", "vendor"], log, "copying the browser libraries", env)
         log.unlink()
-        stamp.write_text(text, encoding="ascii")
+        (full if mode == "test" else stamp).write_text(text, encoding="ascii")
 
     return Step("browser libraries", work)
 
@@ -277,7 +279,7 @@ def chains(mode: str) -> list[list[Step]]:
     if site and kind == "site":
         site = python_step(SITE, "site", "the site's Python packages", "requirements/site.txt")
     router = python_step(ROUTER, "router", "Crossbar.io", "wampflask/router/requirements.txt")
-    npm = npm_step()
+    npm = npm_step(mode)
     browser = browser_step() if mode == "test" else None
     needs_site = npm if npm and not shutil.which("npm") else None
     first = [site, needs_site, browser]

@@ -292,7 +292,7 @@ def _look(browser: Browser, admin: Admin, site: LiveSite, result: Result, until:
         place = (place + 700) % 6000
         page.mouse.wheel(0, 700 if place else -6000)
         page.wait_for_timeout(1000)
-    result.online = int((page.locator('[data-board="summary"]').text_content() or "0").split()[0])
+    result.online = int((page.locator('[data-part="summary"]').text_content() or "0").split()[0])
     result.shown = page.locator(".host").count()
     session.send("Tracing.end")
     while not done.is_set():

@@ -1,10 +1,15 @@
 /**
- * Asks before something cannot be undone, in a dialog of the site's own look: Escape and Cancel mean no, and the focus returns.
+ * Asks before something cannot be undone, in a dialog of the site's look: Escape and Cancel mean
+ * no, and the focus returns.
  *
  * if (await ask("Delete this message?", "Delete")) …
  */
 
-/** @param question a sentence  @param action what the button does  @returns {Promise<boolean>} whether it was pressed */
+/**
+ * @param question a sentence
+ * @param action what the button does
+ * @returns {Promise<boolean>} whether it was pressed
+ */
 export function ask(question, action) {
   const dialog = document.createElement("dialog");
   const form = document.createElement("form");

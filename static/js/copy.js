@@ -1,5 +1,5 @@
 /**
- * Copies a text, also from a page without https, where browsers keep the clipboard to themselves.
+ * Copies a text, also from a page without https, where browsers deny the clipboard.
  *
  * <button type="button" data-behaviour="copy" data-text="https://…" hidden>Copy the link</button>
  */
@@ -7,9 +7,13 @@ export function connect(button) {
   const label = button.textContent;
   let timer = null;
   const copy = async () => {
-    button.textContent = (await write(button.dataset.text)) ? "Copied" : "Copying is blocked";
+    button.textContent = (await write(button.dataset.text))
+      ? "Copied"
+      : "Couldn't copy: select the text";
     clearTimeout(timer);
-    timer = setTimeout(() => { button.textContent = label; }, 2000);
+    timer = setTimeout(() => {
+      button.textContent = label;
+    }, 2000);
   };
   button.hidden = false;
   button.addEventListener("click", copy);
@@ -28,7 +32,7 @@ async function write(text) {
   }
 }
 
-/** The way of old: a text that is selected is copied by a command. */
+/** The old way: a command copies the text that is selected. */
 function writeSelected(text) {
   const focused = document.activeElement;
   const area = document.createElement("textarea");

@@ -5,10 +5,13 @@
  */
 export function connect(button) {
   if (!document.fullscreenEnabled) return () => {};
-  const toggle = () => (document.fullscreenElement ? document.exitFullscreen() : document.documentElement.requestFullscreen());
-  const key = (event) => {
-    const typing = event.target.closest?.("input, textarea, select, [contenteditable]");
-    if (event.key.toLowerCase() === "f" && !event.ctrlKey && !event.metaKey && !event.altKey && !typing) toggle();
+  const toggle = () => {
+    if (document.fullscreenElement) document.exitFullscreen();
+    else document.documentElement.requestFullscreen();
+  };
+  const key = ({ key: pressed, target, ctrlKey, metaKey, altKey }) => {
+    const typing = target.closest?.("input, textarea, select, [contenteditable]");
+    if (pressed.toLowerCase() === "f" && !ctrlKey && !metaKey && !altKey && !typing) toggle();
   };
   button.hidden = false;
   button.addEventListener("click", toggle);

@@ -1,11 +1,17 @@
 /**
- * Sends a form without leaving the page: the answer's <main> takes the place of this one. When the network is down, the form stays as
- * it was filled in, and says so. A form whose session has ended, or whose cookies are gone, gets a new token and is sent once more.
- * Without this module it is an ordinary form.
+ * Sends a form without leaving the page: the answer's <main> takes the place of this one. When the
+ * network is down, the form stays as it was filled in, with an error. A form whose session has
+ * ended, or whose cookies are gone, gets a new token and is sent once more. Without this module it
+ * is an ordinary form.
  *
- * <form method="post" data-behaviour="in_place"> … <p role="alert" data-in-place="trouble" hidden></p> </form>
+ * <form method="post" data-behaviour="in_place"> …
+ *   <p role="alert" data-part="trouble" hidden> </form>
  */
+import { partsOf, setLine } from "./dom.js";
 import { swapMain } from "./swap.js";
+
+const NO_COOKIE = "Your vote needs a cookie. Allow cookies for this site, then try again.";
+const LOST = "Your vote couldn't be sent. Your choice is still here: try again.";
 
 const address = () => location.pathname + location.search;
 let shown = address();
@@ -15,43 +21,44 @@ function show(page, url) {
   if (url !== location.href) history.pushState(null, "", url);
   shown = address();
   scrollTo(0, 0);
-  (main.querySelector("[autofocus]") ?? main).focus({ preventScroll: true }); // a refused form begins at its first error
+  const start = main.querySelector("[autofocus]") ?? main; // a refused form: its first error
+  start.focus({ preventScroll: true });
 }
+
+const answerTo = (url, options) =>
+  fetch(url, { ...options, headers: { Accept: "text/html" }, signal: AbortSignal.timeout(15_000) });
+
+const parsed = async (answer) => new DOMParser().parseFromString(await answer.text(), "text/html");
 
 /** The page as a new session gets it has the token that goes with its cookie. */
 async function renewToken(form) {
-  const answer = await fetch(location.href, { cache: "no-store", headers: { Accept: "text/html" }, signal: AbortSignal.timeout(15_000) });
-  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const page = await parsed(await answerTo(location.href, { cache: "no-store" }));
   form.elements.csrf_token.value = page.querySelector("main input[name=csrf_token]").value;
 }
 
 export function connect(form) {
-  const trouble = form.querySelector('[data-in-place="trouble"]');
-  const complain = (text) => {
-    trouble.textContent = text;
-    trouble.hidden = false;
-  };
+  const trouble = partsOf(form)("trouble");
   const post = (submitter) => {
     const body = new URLSearchParams(new FormData(form, submitter));
-    return fetch(form.action, { method: "POST", body, headers: { Accept: "text/html" }, signal: AbortSignal.timeout(15_000) });
+    return answerTo(form.action, { method: "POST", body });
   };
   const send = async (event) => {
     event.preventDefault();
     if (form.ariaBusy === "true") return;
     form.ariaBusy = "true";
-    trouble.hidden = true;
+    setLine(trouble, "");
     try {
       let answer = await post(event.submitter);
       if (answer.status === 400) {
         await renewToken(form);
         answer = await post(event.submitter);
       }
-      if (answer.status === 400) return complain("Your browser keeps no cookie of this site, and voting needs one. Allow cookies here, then try again.");
-      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      if (answer.status === 400) return setLine(trouble, NO_COOKIE);
+      const page = await parsed(answer);
       if (!page.querySelector("main")) throw new Error(`${answer.status} ${answer.statusText}`);
       show(page, answer.url);
     } catch {
-      complain("That did not get through. Your choice is still here: please try again.");
+      setLine(trouble, LOST);
     } finally {
       form.ariaBusy = "false";
     }

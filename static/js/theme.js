@@ -1,8 +1,8 @@
 /**
- * Light or dark, as the reader chose; without a choice, as the system says. Loaded in <head> as a classic script, so that the choice
- * holds before the first paint.
+ * Light or dark, as the reader chose; without a choice, as the system says. Loaded in <head> as a
+ * classic script, so that the choice holds before the first paint.
  *
- * <button data-theme-toggle hidden>…</button>   shown once it works; aria-pressed tells whether dark is on
+ * <button data-part="theme" hidden>…</button>   shown once it works; aria-pressed: dark is on
  */
 (() => {
   const root = document.documentElement;
@@ -19,15 +19,18 @@
     root.dataset.theme = theme;
     try {
       localStorage.setItem("theme", theme);
-    } catch { /* as above */ }
+    } catch {
+      /* as above */
+    }
   };
 
   const chosen = remembered();
   if (chosen === "dark" || chosen === "light") root.dataset.theme = chosen;
 
   addEventListener("DOMContentLoaded", () => {
-    const buttons = document.querySelectorAll("[data-theme-toggle]");
-    const tell = () => buttons.forEach((button) => button.setAttribute("aria-pressed", String(dark())));
+    const buttons = document.querySelectorAll("[data-part=theme]");
+    const tell = () =>
+      buttons.forEach((button) => button.setAttribute("aria-pressed", String(dark())));
     buttons.forEach((button) => {
       button.hidden = false;
       button.addEventListener("click", () => {

@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Self
 
 AGENT = Path(__file__).resolve().parents[2] / "agent" / "agent.py"
+PYTHON = os.environ.get("AGENT_PYTHON", sys.executable)
+"""The agent's interpreter; set the variable to try another version than that of the tests."""
+PACKAGE = AGENT.with_name("wampflask_agent")
 
 
 def environment(folder: Path, **more: str) -> dict[str, str]:
@@ -17,10 +20,12 @@ def environment(folder: Path, **more: str) -> dict[str, str]:
     return {"PATH": os.defpath, "HOME": str(folder), "LANG": "C.UTF-8", **more}
 
 
-def run(folder: Path, *arguments: str, timeout: float = 60, **env: str) -> subprocess.CompletedProcess[str]:
+def run(
+    folder: Path, *arguments: str, timeout: float = 60, program: Path = AGENT, **env: str
+) -> subprocess.CompletedProcess[str]:
     """Run the agent to its end."""
     return subprocess.run(
-        [sys.executable, str(AGENT), "--state", str(folder / "state"), *arguments],
+        [PYTHON, str(program), "--state", str(folder / "state"), *arguments],
         env=environment(folder, **env),
         capture_output=True,
         text=True,
@@ -32,12 +37,12 @@ def run(folder: Path, *arguments: str, timeout: float = 60, **env: str) -> subpr
 class AgentProcess:
     """One run of the agent; ends with the ``with``."""
 
-    def __init__(self, folder: Path, *arguments: str, **env: str) -> None:
+    def __init__(self, folder: Path, *arguments: str, program: Path = AGENT, **env: str) -> None:
         self.state = folder / "state"
         self._log = folder / "agent.log"
         with self._log.open("a") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-W", "error", str(AGENT), "--state", str(self.state), *arguments],
+                [PYTHON, "-W", "error", str(program), "--state", str(self.state), *arguments],
                 env=environment(folder, **env),
                 stdout=log,
                 stderr=log,

@@ -1,12 +1,11 @@
-"""Samples that wait: numbered once, bounded, handed over until they are stored."""
+"""Reports that wait: numbered once, bounded, uploaded until they are stored."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
-
-from agent.agent import BATCH_BYTES, BATCH_SAMPLES, Buffer
+from wampflask_agent.buffer import BATCH_BYTES, BATCH_REPORTS, Buffer
 
 
 def filled(count: int, **options: Any) -> Buffer:
@@ -20,7 +19,7 @@ def numbers(batch: list[dict[str, Any]]) -> list[tuple[int, int]]:
     return [(sample["seq"], sample["n"]) for sample in batch]
 
 
-def test_samples_are_numbered_when_they_are_handed_over() -> None:
+def test_reports_are_numbered_when_they_are_uploaded() -> None:
     buffer = filled(3)
     assert numbers(buffer.batch()) == [(1, 0), (2, 1), (3, 2)]
     buffer.confirm(3)
@@ -99,7 +98,7 @@ def test_what_was_dropped_but_had_been_stored_does_not_count() -> None:
 
 
 def test_a_batch_has_bounds() -> None:
-    assert len(filled(BATCH_SAMPLES * 3).batch()) == BATCH_SAMPLES
+    assert len(filled(BATCH_REPORTS * 3).batch()) == BATCH_REPORTS
     large = Buffer()
     for number in range(5):
         large.append({"n": number, "text": "x" * (BATCH_BYTES // 3)})

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from wampflask_agent import services, settings
+from wampflask_agent.errors import AgentError
 
-from agent import agent
 from tests.agent.conftest import StartAgent
 from tests.agent.hub import Hub
 from tests.agent.running import AGENT, run
@@ -58,10 +59,10 @@ def test_check_disturbs_no_running_agent(hub: Hub, start: StartAgent, tmp_path: 
 @pytest.mark.parametrize(
     ("server", "token", "said"),
     [
-        (None, None, "WRONG  No hub is named: --server"),
+        (None, None, "WRONG  No hub is set: use --server"),
         ("http://127.0.0.1:{free}", None, "cannot reach http://127.0.0.1:{free}: Connection refused"),
         ("http://hub.invalid", None, "name cannot be resolved"),
-        ("{hub}", None, "start with --token, from the hub's admin page"),
+        ("{hub}", None, "start with --token, from the hub's page"),
         ("{hub}", "made up", "There is no such token"),
         ("http://127.0.0.1:{router}", None, "is --server right?"),
     ],
@@ -80,7 +81,14 @@ def test_check_says_that_the_router_cannot_be_reached(hub: Hub, tmp_path: Path) 
     hub.url = f"ws://127.0.0.1:{free_port()}/ws"
     done = run(tmp_path, "--check", "--server", hub.address, "--token", hub.token())
     assert done.returncode == 1
-    assert f"WRONG  The router at {hub.url} cannot be reached" in done.stdout
+    assert f"WRONG  The router: {hub.url} cannot be reached: Connection refused" in done.stdout
+
+
+def test_check_says_why_something_else_is_not_the_router(hub: Hub, tmp_path: Path) -> None:
+    hub.url = f"ws://127.0.0.1:{hub.port}/ws"
+    done = run(tmp_path, "--check", "--server", hub.address, "--token", hub.token())
+    assert done.returncode == 1
+    assert f"WRONG  The router: {hub.url} closed the connection (" in done.stdout
 
 
 def test_check_says_why_the_router_refuses(hub: Hub, tmp_path: Path) -> None:
@@ -102,10 +110,10 @@ def test_check_says_that_the_folder_cannot_be_used(hub: Hub, tmp_path: Path) -> 
     ("arguments", "said"),
     [
         ((), "Which hub? Start with --server"),
-        (("--server", "ftp://x"), "is no address of a hub"),
-        (("--server", "http://user:secret@hub"), "is no address of a hub"),
-        (("--server", "http://hub:99999"), "is no address of a hub"),
-        (("--server", "hub", "--buffer", "lots"), "--buffer lots is no size"),
+        (("--server", "ftp://x"), "is not a hub's address"),
+        (("--server", "http://user:secret@hub"), "is not a hub's address"),
+        (("--server", "http://hub:99999"), "is not a hub's address"),
+        (("--server", "hub", "--buffer", "lots"), "--buffer lots is not a size"),
         (("--server", "hub", "--config", "/nowhere/agent.conf"), "There is no file /nowhere/agent.conf"),
     ],
 )
@@ -135,21 +143,21 @@ def test_a_damaged_identity_is_said(tmp_path: Path, content: str) -> None:
     ],
 )
 def test_a_server_may_be_written_short(given: str, understood: str) -> None:
-    assert agent.normal_server(given) == understood
+    assert settings.normal_server(given) == understood
 
 
 def test_a_setting_from_nearer_by_wins(tmp_path: Path) -> None:
     file = tmp_path / "agent.conf"
     file.write_text("server = file\nname = file\ntoken = file\n")
     env = {"WAMPFLASK_AGENT_NAME": "env", "WAMPFLASK_AGENT_TOKEN": "env"}
-    found = agent.Settings.gather({"config": str(file), "token": "option"}, env)
+    found = settings.Settings.gather({"config": str(file), "token": "option"}, env)
     assert (found.server, found.name, found.token) == ("http://file", "env", "option")
 
 
 @pytest.mark.parametrize("line", ["server http://hub", "colour = red", "= x"])
 def test_a_wrong_line_of_a_file_is_named(line: str) -> None:
-    with pytest.raises(agent.AgentError, match=r"agent\.conf, line 2: write one of server, token"):
-        agent.parse_settings(f"# settings\n{line}\n", "agent.conf")
+    with pytest.raises(AgentError, match=r"agent\.conf, line 2: write one of server, token"):
+        settings.parse_settings(f"# settings\n{line}\n", "agent.conf")
 
 
 def test_the_unit_can_be_parsed_and_holds_no_secret(tmp_path: Path) -> None:
@@ -166,7 +174,7 @@ def test_the_unit_can_be_parsed_and_holds_no_secret(tmp_path: Path) -> None:
 
 
 def test_odd_paths_are_quoted_in_the_unit() -> None:
-    assert agent._quoted('/opt/my "agent" 100%') == '"/opt/my \\"agent\\" 100%%"'
+    assert services._quoted('/opt/my "agent" 100%') == '"/opt/my \\"agent\\" 100%%"'
 
 
 def test_the_compose_file_can_be_parsed_and_holds_no_secret(tmp_path: Path) -> None:

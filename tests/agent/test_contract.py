@@ -4,27 +4,32 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import re
+import sys
 from pathlib import Path
 from typing import Any, get_type_hints
 
 import pytest
+from wampflask_agent import agent, config, uploads
+from wampflask_agent.config import Config
+from wampflask_agent.metrics import METRICS
 
-from agent import agent
 from tests.agent.running import AGENT
 from wampflask.apps.monitor import contract
 from wampflask.permissions import compile_rules
 from wampflask.router.wire import CALL, ERROR, PUBLISH, PUBLISHED, REGISTER, REGISTERED, SUBSCRIBE, SUBSCRIBED
 from wampflask.testing import RouterNode
 
+SOURCES = [AGENT, *AGENT.parent.glob("wampflask_agent/*.py")]
 ALICE, BOB = "a" * 32, "b" * 32
 
 
 def test_the_names_are_the_same() -> None:
-    assert (agent.READY, agent.APPEND) == (contract.READY, contract.APPEND)
-    assert (agent.INVALID, agent.DISABLED) == (contract.INVALID, contract.DISABLED)
-    assert (agent.FREQUENCY, agent.HANDOVER) == (contract.FREQUENCY, contract.HANDOVER)
+    assert (agent.READY, uploads.APPEND) == (contract.READY, contract.APPEND)
+    assert (uploads.INVALID, agent.DISABLED) == (contract.INVALID, contract.DISABLED)
+    assert (config.FREQUENCY, config.HANDOVER) == (contract.FREQUENCY, contract.HANDOVER)
     assert (agent.WATCHED_INTERVAL, agent.MAX_WATCH) == (contract.WATCHED_INTERVAL, contract.MAX_WATCH)
-    source = AGENT.read_text()
+    source = Path(agent.__file__).read_text()
     for uri in (contract.CONFIGURE, contract.WATCH, contract.PROCESSES):
         assert f'"{uri.rpartition(".")[2]}": self.' in source
     assert 'f"monitor.host.{self._host}.{name}"' in source
@@ -32,36 +37,46 @@ def test_the_names_are_the_same() -> None:
 
 
 def test_the_config_is_the_same() -> None:
-    assert set(agent.Config().as_json()) == set(contract.Config.__annotations__) == set(contract.DEFAULT_CONFIG)
-    assert agent.Config.parse(contract.DEFAULT_CONFIG) == agent.Config(version=1)
-    assert agent.Config.parse({}) == agent.Config()
+    assert set(Config().as_json()) == set(contract.Config.__annotations__) == set(contract.DEFAULT_CONFIG)
+    assert Config.parse(contract.DEFAULT_CONFIG) == Config(version=1)
+    assert Config.parse({}) == Config()
 
 
 def test_a_sample_has_the_fields_of_the_contract() -> None:
-    declared = {metric["name"].partition(".")[0] for metric in agent.declarations(agent.samplers())}
+    declared = {metric.name.partition(".")[0] for metric in METRICS}
     always = {"host", "name", "ip", "time", "interval", "version"}
     assert declared | always | {"seq", "failed"} == set(get_type_hints(contract.Sample))
 
 
 def test_the_source_is_for_python_3_9() -> None:
-    ast.parse(AGENT.read_text(), feature_version=(3, 9))
+    for file in SOURCES:
+        ast.parse(file.read_text(), feature_version=(3, 9))
 
 
 def test_the_agent_needs_two_packages_alone() -> None:
     tops = {
         name.partition(".")[0]
-        for node in ast.walk(ast.parse(AGENT.read_text()))
+        for file in SOURCES
+        for node in ast.walk(ast.parse(file.read_text()))
         for name in (
             [alias.name for alias in node.names]
             if isinstance(node, ast.Import)
             else [node.module or ""]
-            if isinstance(node, ast.ImportFrom)
+            if isinstance(node, ast.ImportFrom) and not node.level
             else []
         )
     }
-    foreign = tops - set(__import__("sys").stdlib_module_names)
-    assert foreign == {"psutil", "autobahn", "twisted", "txaio"}, "twisted and txaio are autobahn[twisted]'s own"
-    assert [file.name for file in Path(AGENT).parent.glob("*.py")] == ["agent.py"]
+    foreign = tops - set(sys.stdlib_module_names)
+    assert foreign == {"wampflask_agent", "psutil", "autobahn"}
+
+
+def test_autobahn_is_imported_by_the_session_alone() -> None:
+    """It chooses asyncio for the whole process: these tests, with Twisted in theirs, can import all the rest."""
+    importers = {
+        file.name for file in SOURCES if re.search(r"^ *(from|import) autobahn", file.read_text(), re.MULTILINE)
+    }
+    assert importers == {"session.py"}
+    assert "autobahn.asyncio" not in sys.modules
 
 
 def test_permissions_of_a_public_site_show_hosts_but_no_processes() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import time
 from itertools import pairwise
@@ -123,7 +124,7 @@ def test_what_was_not_handed_over_survives_a_restart(hub: Hub, start: StartAgent
         wait_for(lambda: "closed for a while" in agent.log(), "the agent is away")
     seen = {event["time"] for event in host.events}
     assert agent.stop() == 0
-    assert "samples are kept" in agent.log()
+    assert re.search(r"Kept \d+ reports for the next start", agent.log())
     assert (agent.state / "unsent").exists()
     hub.answers = []
     host.config["handover"] = 1.0
@@ -180,11 +181,11 @@ def test_retry_after_is_obeyed(hub: Hub, start: StartAgent) -> None:
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        ((200, ["not", "an", "object"], {}), "not as a hub does"),
+        ((200, ["not", "an", "object"], {}), "not a hub's answer"),
         ((200, {"ticket": "x"}, {}), "url is None"),
         ((200, {"ticket": "x", "realm": "r", "url": "http://elsewhere"}, {}), "must begin with ws://"),
         ((200, {"ticket": "x", "realm": "r", "url": "ws://h", "frequency": 0}, {}), "frequency is 0"),
-        ((302, {}, {"Location": "https://hub.example"}), "hub.example: start with that as --server"),
+        ((302, {}, {"Location": "https://hub.example"}), "hub.example: use that address as --server"),
         ((500, {}, {}), "answered 500"),
     ],
 )

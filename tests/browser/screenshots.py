@@ -122,7 +122,7 @@ def converse(room: Page) -> None:
     is_in(room)
     for text in SAID:
         say(room, text)
-        expect(room.locator("[data-chat=log]")).to_contain_text(text)
+        expect(room.locator("[data-part=log]")).to_contain_text(text)
 
 
 @contextmanager

@@ -63,7 +63,7 @@ def test_axe_after_a_vote_and_an_error(open_page: OpenPage, admin: Admin, troubl
     expect(page.get_by_text("Your vote is counted.")).to_be_visible()
     problems = serious(page)
     page.goto("/login")
-    page.get_by_label("Email Address").fill("nobody@example.org")
+    page.get_by_label("Email address").fill("nobody@example.org")
     page.get_by_label("Password").fill("not the password")
     page.get_by_role("button", name="Log in").click()
     expect(page.get_by_role("alert")).to_be_visible()
@@ -99,7 +99,7 @@ def test_a_thumb_can_vote(open_page: OpenPage, admin: Admin) -> None:
 
 def test_the_theme_is_remembered(open_page: OpenPage) -> None:
     page = open_page("/polls/", color_scheme="light")
-    toggle = page.get_by_role("button", name="Dark colours")
+    toggle = page.get_by_role("button", name="Dark mode")
     expect(toggle).to_have_attribute("aria-pressed", "false")
     background = "getComputedStyle(document.body).backgroundColor"
     light = page.evaluate(background)

@@ -98,7 +98,7 @@ def test_no_message_is_missing_doubled_or_out_of_order(
     everything = sorted(number for writer in writers for number in writer.said)
     assert everything == list(range(1, WRITERS * EACH + 1))
     for page in pages:
-        items = page.locator("[data-chat=log] > li")
+        items = page.locator("[data-part=log] > li")
         expect(items).to_have_count(WRITERS * EACH, timeout=PATIENCE)
         shown = items.evaluate_all(
             "items => items.map(item => [Number(item.dataset.message), item.querySelector('.msg__text').textContent])"

@@ -20,7 +20,7 @@ def test_a_uuid_on_load_and_by_button(open_page: OpenPage) -> None:
     shown = page.locator("output")
     expect(shown).to_have_text(UUID)
     first = shown.inner_text()
-    page.get_by_role("button", name="Another one").click()
+    page.get_by_role("button", name="Get another UUID").click()
     expect(shown).not_to_have_text(first)
     expect(shown).to_have_text(UUID)
 
@@ -57,7 +57,7 @@ def test_demos_outlive_the_router(site: LiveSite, open_page: OpenPage, troubles:
     expect(shown).to_have_text(UUID)
     site.node.kill9()
     expect(asker.locator("html")).to_have_attribute("data-connection", re.compile("waiting|connecting"))
-    asker.get_by_role("button").filter(has_text="Another one").click()
+    asker.get_by_role("button").filter(has_text="Get another UUID").click()
     expect(shown).to_have_text("Not connected, try again.")
     site.node.start()
     for page in (asker, counter, one, other):

@@ -35,9 +35,9 @@ def test_new_wording_shows_at_once(open_page: OpenPage, admin: Admin) -> None:
     admin.edit_poll(poll, "What?", [(two, "Two"), (one, "One"), (0, "Three")])
     for page in (ballot, results, index, stage):
         expect(page.get_by_text("What?", exact=True)).to_be_visible()
-    expect(results.locator("[data-bar=label]")).to_have_text(["Two", "One", "Three"])
-    expect(stage.locator("[data-bar=label]")).to_have_text(["Two", "One", "Three"])
-    expect(ballot.locator("[data-ballot=label]")).to_have_text(["Two", "One", "Three"])
+    expect(results.locator("[data-part=label]")).to_have_text(["Two", "One", "Three"])
+    expect(stage.locator("[data-part=label]")).to_have_text(["Two", "One", "Three"])
+    expect(ballot.locator("[data-part=label]")).to_have_text(["Two", "One", "Three"])
     expect(choice(ballot, "Two")).to_be_checked()
     choice(ballot, "Three").check()
     ballot.get_by_role("button", name="Vote").click()
@@ -79,13 +79,13 @@ def test_closing_and_opening(open_page: OpenPage, admin: Admin) -> None:
     expect(ballot.get_by_text("Voting has closed.")).to_be_visible()
     expect(choice(ballot, "Yes")).to_be_disabled()
     expect(ballot.get_by_role("button", name="Vote")).to_be_hidden()
-    expect(results.locator("[data-poll=state]")).to_have_text("Closed")
+    expect(results.locator("[data-part=state]")).to_have_text("Closed")
     expect(results.get_by_role("link", name="Vote", exact=True)).to_be_hidden()
     expect(card).to_contain_text("Closed")
     admin.do(poll, "open")
     expect(ballot.get_by_text("Voting has closed.")).to_be_hidden()
     expect(choice(ballot, "Yes")).to_be_enabled()
-    expect(results.locator("[data-poll=state]")).to_have_text("Open")
+    expect(results.locator("[data-part=state]")).to_have_text("Open")
     expect(card).to_contain_text("Open")
     choice(ballot, "Yes").check()
     ballot.get_by_role("button", name="Vote").click()
@@ -101,7 +101,7 @@ def test_a_reset_begins_anew(open_page: OpenPage, admin: Admin) -> None:
     admin.do(poll, "reset")
     shows_count(page, poll, 0)
     expect(page.locator(".bar").get_by_text("your vote")).to_have_count(2)
-    for badge in page.locator("[data-bar=mine]").all():
+    for badge in page.locator("[data-part=mine]").all():
         expect(badge).to_be_hidden()
     page.get_by_role("link", name="Vote", exact=True).click()
     choice(page, "No").check()
@@ -116,7 +116,7 @@ def test_a_deleted_poll_says_so(open_page: OpenPage, admin: Admin) -> None:
         is_connected(page)
     admin.do(poll, "delete")
     expect(ballot.get_by_text("This poll was deleted.")).to_be_visible()
-    expect(results.locator("[data-poll=state]")).to_have_text("Deleted")
+    expect(results.locator("[data-part=state]")).to_have_text("Deleted")
 
 
 def test_the_kind_of_vote_follows(open_page: OpenPage, admin: Admin) -> None:
@@ -178,7 +178,7 @@ def test_a_screen_reader_is_told_how_it_stands(
     said = page.locator("[data-behaviour='polls/announce']")
     expect(said).to_have_text("")
     assert someone().vote(poll, admin.choices(poll)[0]).ok
-    expect(said).to_have_text("1 response. Aye leads with 100%.")
+    expect(said).to_have_text("1 voter. Aye leads with 100%.")
 
 
 def freeze(page: Page) -> None:

@@ -43,7 +43,7 @@ def state(page: Page, agent: AgentProcess) -> Locator:
 
 
 def figure(page: Page, agent: AgentProcess, name: str) -> Locator:
-    return card(page, agent).locator(f'[data-figure="{name}"]')
+    return card(page, agent).locator(f'[data-part="{name}"]')
 
 
 def edit(admin: Admin, agent: AgentProcess, **changes: str | None) -> str:
@@ -94,7 +94,7 @@ def test_from_the_empty_page_to_a_live_host(site: LiveSite, admin: Admin, open_p
         for name in ("cpu", "memory", "disk"):
             expect(figure(page, agent, name)).to_have_text(PERCENT, timeout=20_000)
         expect(page.get_by_role("heading", name="No hosts yet")).to_be_hidden()
-        expect(page.locator('[data-board="summary"]')).to_have_text("1 online")
+        expect(page.locator('[data-part="summary"]')).to_have_text("1 online")
         page.get_by_label("Filter by name").fill("nothing like it")
         expect(card(page, agent)).to_be_hidden()
         agent.stop()
@@ -223,7 +223,7 @@ def test_a_dashboard_asks_once_for_all_hosts(open_page: OpenPage) -> None:
     page.on("request", lambda request: calls.append(urlsplit(request.url).path) if "json" in request.url else None)
     page.reload()
     is_live(page)
-    expect(page.locator('[data-board="summary"]')).to_have_text("1 online")
+    expect(page.locator('[data-part="summary"]')).to_have_text("1 online")
     assert sorted(calls) == ["/dashboard/samples.json", "monitor.hosts", "wampflask.live.fetch"]
 
 
@@ -279,8 +279,8 @@ def test_hostile_names_are_text(site: LiveSite, admin: Admin, open_page: OpenPag
         expect(page.locator("h1")).to_have_text(NASTY)
         expect(page.locator('[data-part="disks"] td').first).to_have_text(NASTY, timeout=20_000)
         expect(page.locator('[data-chart="disk"] .u-legend')).to_contain_text(NASTY, timeout=20_000)
-        page.get_by_role("button", name="Show").click()
-        expect(page.locator('[data-processes="rows"] td', has_text=NASTY).first).to_be_visible(timeout=20_000)
+        page.get_by_role("button", name="Show processes").click()
+        expect(page.locator('[data-part="rows"] td', has_text=NASTY).first).to_be_visible(timeout=20_000)
         for shown in (dashboard, page, open_page("/admin/hosts/", as_admin=True)):
             expect(shown.locator("img[src=x]")).to_have_count(0)
             assert shown.title() not in ("1", "2")
@@ -292,16 +292,15 @@ def nasty_program(folder: Path) -> Path:
     program = folder / "nasty.py"
     program.write_text(
         f"""
-import importlib.util, sys, psutil
+import sys
+sys.path.insert(0, {str(AGENT.parent)!r})
+import psutil
+from wampflask_agent import cli, disks
 NASTY = {NASTY!r}
 psutil.Process.name = lambda self: NASTY
-spec = importlib.util.spec_from_file_location("nasty_agent", {str(AGENT)!r})
-agent = importlib.util.module_from_spec(spec)
-sys.modules["nasty_agent"] = agent
-spec.loader.exec_module(agent)
-mounts = agent.mounts
-agent.mounts = lambda root="": [mount._replace(name=NASTY) for mount in mounts(root)[:1]]
-sys.exit(agent.main())
+mounts = disks.mounts
+disks.mounts = lambda root="": [mount._replace(name=NASTY) for mount in mounts(root)[:1]]
+sys.exit(cli.main())
 """,
         encoding="utf-8",
     )
@@ -319,8 +318,8 @@ def test_the_pages_can_be_read_by_everybody(
     expect(figure(dashboard, agent, "cpu")).to_have_text(PERCENT, timeout=20_000)
     page = open_page(f"/hosts/{agent.host}/", of=dashboard)
     is_live(page)
-    page.get_by_role("button", name="Show").click()
-    expect(page.locator('[data-processes="rows"] tr').first).to_be_visible(timeout=20_000)
+    page.get_by_role("button", name="Show processes").click()
+    expect(page.locator('[data-part="rows"] tr').first).to_be_visible(timeout=20_000)
     expect(page.locator('[data-chart="cpu"] canvas')).to_be_visible()
     for shown in (dashboard, page, open_page("/hosts/add", of=dashboard)):
         assert serious(shown) == []

@@ -71,7 +71,7 @@ def test_the_lines_are_copied_without_a_clipboard_too(open_page: OpenPage) -> No
     page = open_page("/hosts/add", as_admin=True)
     page.add_init_script(WITHOUT_CLIPBOARD)
     lines = lines_for(page, "terminal")
-    page.get_by_role("button", name="Copy all lines").first.click()
+    page.get_by_role("button", name="Copy commands").first.click()
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
     box = page.get_by_label("What is it for?")
     page.evaluate("document.querySelector('form.card').append(document.createElement('textarea'))")

@@ -66,14 +66,14 @@ def test_the_server_and_the_page_show_numbers_alike(open_page: OpenPage, name: s
 
 def test_the_theme_button_shows_where_it_leads(open_page: OpenPage) -> None:
     page = open_page("/admin/alert_rules/", as_admin=True, color_scheme="light")
-    button = page.get_by_role("button", name="Dark colours")
+    button = page.get_by_role("button", name="Dark mode")
     assert visible_icons(page) == ["moon"]
     button.click()
     assert visible_icons(page) == ["sun"]
 
 
 def visible_icons(page: Page) -> list[str]:
-    icons = page.locator("[data-theme-toggle] svg").all()
+    icons = page.locator("[data-part=theme] svg").all()
     return [(icon.get_attribute("class") or "").rpartition("__")[2] for icon in icons if icon.is_visible()]
 
 

@@ -36,7 +36,7 @@ def test_names_are_text(open_page: OpenPage, admin: Admin, attack: str) -> None:
     for page in (ballot, results, index, stage):
         expect(page.get_by_text(attack, exact=True).first).to_be_visible()
         is_unharmed(page)
-    expect(results.locator("[data-bar=label]")).to_have_text([attack + "1", attack + "2", attack + "3"])
+    expect(results.locator("[data-part=label]")).to_have_text([attack + "1", attack + "2", attack + "3"])
     choice(ballot, attack + "3").check()
     ballot.get_by_role("button", name="Vote").click()
     expect(ballot.locator(".bar").nth(2)).to_contain_text("your vote")

@@ -45,12 +45,12 @@ class Player:
 
     def ready(self) -> None:
         """Wait until remotes may call it."""
-        expect(self.page.locator(".player")).to_have_attribute("data-player", "ready", timeout=SLOW)
+        expect(self.page.locator(".player")).to_have_attribute("data-state", "ready", timeout=SLOW)
 
     @property
     def link(self) -> str:
         """Of its remote."""
-        return self.page.locator("[data-pairing=link]").get_attribute("href") or ""
+        return self.page.locator("[data-part=link]").get_attribute("href") or ""
 
     @property
     def id(self) -> str:
@@ -73,7 +73,7 @@ class Remote:
         self.page = page
 
     def part(self, name: str) -> Any:
-        return self.page.locator(f"[data-remote={name}]")
+        return self.page.locator(f"[data-part={name}]")
 
     def expect(self, where: str) -> None:
         """Wait until it says how things are."""
@@ -89,7 +89,7 @@ class Remote:
 
     def until(self, name: str, condition: str) -> None:
         """Wait for a condition on ``v``, the number at which a slider stands."""
-        slider = f"document.querySelector('[data-remote={name}]')"
+        slider = f"document.querySelector('[data-part={name}]')"
         script = f"() => {{ const v = Number({slider}.value); return {condition} }}"
         self.page.wait_for_function(script, timeout=SLOW)
 
@@ -160,7 +160,7 @@ def test_two_remotes_and_a_hand_stay_in_step(open_player: OpenPlayer, open_remot
         expect(remote.part("next")).to_be_disabled()
     tab.page.get_by_role("button", name="Running clock").click()
     expect(phone.part("title")).to_have_text("Running clock")
-    expect(player.page.locator("[data-player=items] [aria-current]")).to_have_text("Running clock")
+    expect(player.page.locator("[data-part=items] [aria-current]")).to_have_text("Running clock")
     tab.part("next").click()
     expect(phone.part("title")).to_have_text("Eight bars")
     tab.part("previous").click()
@@ -172,7 +172,7 @@ def test_keys_and_buttons_move_by_seconds_and_fingers_precisely(
 ) -> None:
     player = open_player()
     remote = open_remote(player, **PHONE)
-    remote.until("seek", "document.querySelector('[data-remote=seek]').max > 50")
+    remote.until("seek", "document.querySelector('[data-part=seek]').max > 50")
     remote.part("seek").press("ArrowRight")
     player.until("v.currentTime === 5")
     for _ in range(3):
@@ -219,7 +219,7 @@ def test_remotes_are_told_when_the_player_goes_and_when_it_is_back(
     player.page.evaluate(CONNECTION % "stop")
     for remote in (phone, tab):
         remote.expect("away")
-        expect(remote.part("message")).to_contain_text("The player is gone")
+        expect(remote.part("message")).to_contain_text("Player disconnected")
         expect(remote.part("toggle")).to_be_disabled()
     player.page.evaluate("document.querySelector('video').volume = 0.25")
     player.page.evaluate(CONNECTION % "start")
@@ -288,7 +288,7 @@ def test_a_player_gets_its_names_back_from_a_session_that_died_unnoticed(
     is_connected(page)
     remote.part("toggle").click()
     remote.expect("asleep")
-    expect(remote.part("message")).to_contain_text("does not answer")
+    expect(remote.part("message")).to_contain_text("isn't responding")
     held[0].close()
     remote.expect("here")
     remote.part("toggle").click()
@@ -334,11 +334,11 @@ def test_a_new_code_ends_the_old_one(open_player: OpenPlayer, open_remote: OpenR
     phone, tab = open_remote(player, **PHONE), open_remote(player)
     old = player.id
 
-    player.page.get_by_role("button", name="New code").click()
+    player.page.get_by_role("button", name="Get a new code").click()
     for remote in (phone, tab):
         remote.expect("renewed")
         expect(remote.part("message")).to_contain_text("new code")
-    expect(player.page.locator("[data-pairing=link]")).not_to_have_attribute("href", re.compile(old))
+    expect(player.page.locator("[data-part=link]")).not_to_have_attribute("href", re.compile(old))
     player.ready()
     assert player.id != old
 
@@ -393,13 +393,13 @@ def test_another_login_has_another_code(
     remote = open_remote(player)
     old = player.id
     login = open_page("/login", of=player.page)
-    login.get_by_label("Email Address").fill(site.admin_email)
+    login.get_by_label("Email address").fill(site.admin_email)
     login.get_by_label("Password").fill(site.admin_password)
     login.get_by_role("button", name="Log in").click()
     expect(login.get_by_role("button", name="Log out")).to_be_visible()
     player.page.evaluate(CONNECTION % "stop")
     player.page.evaluate(CONNECTION % "start")
-    expect(player.page.locator("[data-pairing=link]")).not_to_have_attribute("href", re.compile(old), timeout=SLOW)
+    expect(player.page.locator("[data-part=link]")).not_to_have_attribute("href", re.compile(old), timeout=SLOW)
     player.ready()
     remote.expect("away")
     open_remote(player).part("toggle").click()
@@ -418,10 +418,10 @@ def test_a_page_that_is_always_refused_says_so_and_stops(open_page: OpenPage) ->
 
     page.route("**/pairing.json", spoil)
     page.goto("/player/")
-    expect(page.get_by_role("alert")).to_contain_text("Allow it cookies", timeout=SLOW)
+    expect(page.get_by_role("alert")).to_contain_text("Allow cookies", timeout=SLOW)
     assert len(asked) == 4
     page.unroute("**/pairing.json")
-    page.get_by_role("button", name="New code").click()
+    page.get_by_role("button", name="Get a new code").click()
     Player(page)
     expect(page.get_by_role("alert")).to_be_hidden()
 
@@ -430,7 +430,7 @@ def test_a_remote_without_a_player_says_so(open_page: OpenPage) -> None:
     for link in ("/player/control", "/player/control#<script>", "/player/control#" + "0" * 31):
         remote = Remote(open_page(link))
         remote.expect("none")
-        expect(remote.part("message")).to_contain_text("belongs to no player")
+        expect(remote.part("message")).to_contain_text("isn't connected to a player")
     Remote(open_page("/player/control#" + "0" * 32)).expect("away")
 
 
@@ -460,7 +460,7 @@ def test_what_the_browser_cannot_play_is_said_on_both_screens(
     remote = open_remote(player)
     remote.page.get_by_role("button", name="zz broken").click()
     for alert in (player.page.get_by_role("alert"), remote.part("trouble")):
-        expect(alert).to_contain_text("This browser cannot play “zz broken” (video/mp4).", timeout=SLOW)
+        expect(alert).to_contain_text("This browser can't play “zz broken” (video/mp4).", timeout=SLOW)
     remote.part("next").click()
     expect(remote.part("title")).to_have_text("Running clock")
     expect(remote.part("trouble")).to_be_hidden()
@@ -540,9 +540,9 @@ def test_sound_waits_for_a_hand(site: LiveSite, strict_browser: Browser, open_pa
     remote.part("toggle").click()
     remote.playing(yes=True)
     remote.until("seek", "v > 0.3")
-    expect(remote.part("trouble")).to_contain_text("wants one click on its page first")
+    expect(remote.part("trouble")).to_contain_text("click anywhere on the player's page")
     expect(remote.part("mute")).to_have_attribute("aria-pressed", "true")
-    page.get_by_role("button", name="Turn the sound on").click()
+    page.get_by_role("button", name="Turn on sound").click()
     expect(remote.part("trouble")).to_be_hidden()
     expect(remote.part("mute")).to_have_attribute("aria-pressed", "false")
     Player(page).until("!v.paused && !v.muted")

@@ -38,14 +38,14 @@ def test_the_presenters_own_vote_is_not_on_the_wall(open_page: OpenPage, admin: 
     page = open_page(f"/polls/{poll}/")
     choice(page, "Yes").check()
     page.get_by_role("button", name="Vote").click()
-    expect(page.get_by_text("your vote")).to_be_visible()
+    expect(page.locator("[data-part=mine]:visible")).to_have_count(1)
     page.context.add_init_script(
         "document.addEventListener('poll:state', () => document.documentElement.setAttribute('data-told', ''))"
     )
     page.goto(f"/polls/{poll}/present")
     expect(page.locator("html[data-told]")).to_be_attached()
     shows_count(page, poll, 1)
-    expect(page.locator("[data-bar=mine]:visible")).to_have_count(0)
+    expect(page.locator("[data-part=mine]:visible")).to_have_count(0)
 
 
 LONGEST = ("Which of these changes will have made the greatest difference by the end of the year? " * 4)[:300]

@@ -40,7 +40,7 @@ def test_a_poll_and_its_log_in(open_page: OpenPage, site: LiveSite, troubles: Tr
     page.get_by_label("Choice 2", exact=True).fill("Never")
     page.wait_for_load_state("networkidle")
     page.context.clear_cookies()
-    press(page, "Save")
+    press(page, "Save poll")
     expect(page.locator("main")).to_contain_text(EXPIRED)
     expect(page.locator("main")).to_contain_text("Written at length?")
     press(page, "Send again")

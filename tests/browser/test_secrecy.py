@@ -42,7 +42,7 @@ def test_before_the_own_vote(open_page: OpenPage, admin: Admin, site: LiveSite, 
     heard = overhear(page)
     page.goto(f"/polls/{poll}/results")
     is_connected(page)
-    expect(page.get_by_text("Results are shown once you have voted.")).to_be_visible()
+    expect(page.get_by_text("You see the results once you have voted.")).to_be_visible()
     assert someone().vote(poll, yes).ok
     shows_count(page, poll, 4)
     assert page.locator(".bar").count() == 0
@@ -68,7 +68,7 @@ def test_before_the_end(open_page: OpenPage, admin: Admin, someone: Callable[[],
     is_connected(page)
     choice(page, "Yes").check()
     page.get_by_role("button", name="Vote").click()
-    expect(page.get_by_text("Results are shown when voting is closed.")).to_be_visible()
+    expect(page.get_by_text("Results are shown when voting closes.")).to_be_visible()
     assert someone().vote(poll, admin.choices(poll)[1]).ok
     shows_count(page, poll, 2)
     assert heard
@@ -88,7 +88,7 @@ def test_after_a_reset_who_saw_counts_sees_none(
     page.get_by_role("button", name="Vote").click()
     expect(page.locator(".bar", has_text="Yes")).to_contain_text("100%")
     admin.do(poll, "reset")
-    expect(page.get_by_text("Results are shown once you have voted.")).to_be_visible()
+    expect(page.get_by_text("You see the results once you have voted.")).to_be_visible()
     assert someone().vote(poll, admin.choices(poll)[0]).ok
     shows_count(page, poll, 1)
     assert page.locator(".bar").count() == 0
@@ -102,7 +102,7 @@ def test_when_the_rule_changes_pages_follow(open_page: OpenPage, admin: Admin, s
     is_connected(page)
     expect(page.locator(".bar", has_text="Yes")).to_contain_text("100%")
     admin.edit_poll(poll, "Which rule?", [(yes, "Yes"), (no, "No")], visibility="after_close")
-    expect(page.get_by_text("Results are shown when voting is closed.")).to_be_visible()
+    expect(page.get_by_text("Results are shown when voting closes.")).to_be_visible()
     assert page.locator(".bar").count() == 0
     admin.edit_poll(poll, "Which rule?", [(yes, "Yes"), (no, "No")])
     expect(page.locator(".bar", has_text="Yes")).to_contain_text("100%")

@@ -1,4 +1,7 @@
-/** Time that stands still until a test lets it pass: setTimeout, setInterval, performance.now, Date.now and Math.random are replaced. */
+/**
+ * Time that stands still until a test lets it pass: setTimeout, setInterval, performance.now,
+ * Date.now and Math.random are replaced.
+ */
 export class Clock {
   #timers = new Map();
   #next = 1;
@@ -14,7 +17,8 @@ export class Clock {
     };
     this.#replace(globalThis, "setTimeout", (action, ms) => add(action, ms));
     this.#replace(globalThis, "setInterval", (action, ms) => add(action, ms, ms));
-    for (const name of ["clearTimeout", "clearInterval"]) this.#replace(globalThis, name, (id) => this.#timers.delete(id));
+    for (const name of ["clearTimeout", "clearInterval"])
+      this.#replace(globalThis, name, (id) => this.#timers.delete(id));
     this.#replace(performance, "now", () => this.now);
     this.#replace(Date, "now", () => this.now);
     this.#replace(Math, "random", () => this.random);
@@ -25,7 +29,9 @@ export class Clock {
     const until = this.now + ms;
     await settle();
     for (;;) {
-      const due = [...this.#timers].filter(([, timer]) => timer.at <= until).sort(([a, x], [b, y]) => x.at - y.at || a - b)[0];
+      const due = [...this.#timers]
+        .filter(([, timer]) => timer.at <= until)
+        .sort(([a, x], [b, y]) => x.at - y.at || a - b)[0];
       if (!due) break;
       const [id, timer] = due;
       this.now = Math.max(this.now, timer.at);
@@ -56,5 +62,8 @@ const immediate = setImmediate;
 
 /** Lets every promise that can go on do so. */
 export async function settle() {
-  for (let turn = 0; turn < 3; turn += 1) await new Promise((resolve) => { immediate(resolve); });
+  for (let turn = 0; turn < 3; turn += 1)
+    await new Promise((resolve) => {
+      immediate(resolve);
+    });
 }

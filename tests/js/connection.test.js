@@ -8,8 +8,14 @@ import { rejection } from "./router.js";
 
 let clock;
 let page;
-beforeEach(() => { clock = new Clock(); page = newPage(); });
-afterEach(() => { page.connection.stop(); clock.restore(); });
+beforeEach(() => {
+  clock = new Clock();
+  page = newPage();
+});
+afterEach(() => {
+  page.connection.stop();
+  clock.restore();
+});
 
 test("nothing connects until something is used", async () => {
   await clock.pass(10_000);
@@ -30,13 +36,15 @@ test("a call waits for the first session, and is then made", async () => {
 });
 
 test("a call without patience fails at once, and one with patience after it", async () => {
-  assert.ok(await rejection(page.connection.call("a.b", [], { patience: 0 })) instanceof ConnectionLost);
+  assert.ok(
+    (await rejection(page.connection.call("a.b", [], { patience: 0 }))) instanceof ConnectionLost,
+  );
   await page.join();
   page.socket.close();
   await settle();
   const failed = rejection(page.connection.call("a.b"));
   await clock.pass(3000);
-  assert.ok(await failed instanceof ConnectionLost);
+  assert.ok((await failed) instanceof ConnectionLost);
 });
 
 test("a signal ends the wait for a session", async () => {
@@ -79,8 +87,10 @@ test("publish goes out once there is a session", async () => {
 });
 
 for (const [how, end] of [
-  ["FIN", (socket) => socket.close()], ["GOODBYE", (socket) => socket.say([6, {}, "wamp.close.normal"])],
-  ["ABORT", (socket) => socket.say([3, {}, "wamp.error.protocol_violation"])], ["a malformed frame", (socket) => socket.say("}")],
+  ["FIN", (socket) => socket.close()],
+  ["GOODBYE", (socket) => socket.say([6, {}, "wamp.close.normal"])],
+  ["ABORT", (socket) => socket.say([3, {}, "wamp.error.protocol_violation"])],
+  ["a malformed frame", (socket) => socket.say("}")],
 ]) {
   test(`after ${how} it joins again, with a new ticket`, async () => {
     page.connection.start();
@@ -91,7 +101,10 @@ for (const [how, end] of [
     await clock.pass(500);
     assert.equal(page.sockets.length, 2);
     await page.join();
-    assert.deepEqual([page.connection.state, page.tickets, page.socket.sent[1]], ["open", 2, [5, "t2", {}]]);
+    assert.deepEqual(
+      [page.connection.state, page.tickets, page.socket.sent[1]],
+      ["open", 2, [5, "t2", {}]],
+    );
   });
 }
 
@@ -214,7 +227,10 @@ test("a refused subscription is news, and its ready rejects", async () => {
   const socket = await page.join();
   await socket.say([8, 32, 1, {}, "wamp.error.not_authorized"]);
   assert.equal((await rejection(end.ready)).uri, "wamp.error.not_authorized");
-  assert.deepEqual(page.failures.map((error) => error.uri), ["wamp.error.not_authorized"]);
+  assert.deepEqual(
+    page.failures.map((error) => error.uri),
+    ["wamp.error.not_authorized"],
+  );
   assert.equal(page.connection.state, "open");
 });
 
@@ -278,7 +294,7 @@ test("stop closes and stays stopped; a use does not start it, start does", async
   page.connection.stop();
   assert.equal(page.sockets[0].readyState, 3);
   page.connection.use(() => {});
-  assert.ok(await rejection(page.connection.call("a.b")) instanceof ConnectionLost);
+  assert.ok((await rejection(page.connection.call("a.b"))) instanceof ConnectionLost);
   await clock.pass(60_000);
   assert.deepEqual([page.connection.state, page.sockets.length], ["stopped", 1]);
   page.connection.start();
@@ -303,7 +319,10 @@ test("stop during a connect leaves nothing behind", async () => {
   page.connection.stop();
   await page.join();
   await clock.pass(60_000);
-  assert.deepEqual([page.connection.state, page.connection.session, page.sockets.length], ["stopped", null, 1]);
+  assert.deepEqual(
+    [page.connection.state, page.connection.session, page.sockets.length],
+    ["stopped", null, 1],
+  );
 });
 
 test("reconnect joins anew at once, with a new ticket", async () => {
@@ -335,7 +354,10 @@ test("blocked: the reason is there and nothing is tried, but for reconnect()", a
   await page.join();
   await page.socket.say([6, { message: "Blocked for spam." }, "wampflask.close.blocked"]);
   await settle();
-  assert.deepEqual([page.connection.state, page.connection.reason.message], ["stopped", "Blocked for spam."]);
+  assert.deepEqual(
+    [page.connection.state, page.connection.reason.message],
+    ["stopped", "Blocked for spam."],
+  );
   page.connection.wake();
   page.connection.use(() => {});
   await clock.pass(3_600_000);
@@ -345,9 +367,14 @@ test("blocked: the reason is there and nothing is tried, but for reconnect()", a
   assert.equal(page.connection.state, "open");
 });
 
-for (const [how, until] of [["seconds", (ms) => ms / 1000], ["a date", (ms) => new Date(ms).toISOString()]]) {
+for (const [how, until] of [
+  ["seconds", (ms) => ms / 1000],
+  ["a date", (ms) => new Date(ms).toISOString()],
+]) {
   test(`blocked by the site until a time, in ${how}: tried again then`, async () => {
-    page.refusal = new WampError("wampflask.close.blocked", ["Not now."], { until: until(clock.now + 60_000) });
+    page.refusal = new WampError("wampflask.close.blocked", ["Not now."], {
+      until: until(clock.now + 60_000),
+    });
     page.connection.start();
     await settle();
     assert.equal(page.connection.state, "stopped");
@@ -371,7 +398,9 @@ test("blocked without an end, or with one that cannot be read, is for good", asy
 });
 
 test("a block that lasts longer than a timer can is looked at again", async () => {
-  page.refusal = new WampError("wampflask.close.blocked", [], { until: (clock.now + 2 ** 33) / 1000 });
+  page.refusal = new WampError("wampflask.close.blocked", [], {
+    until: (clock.now + 2 ** 33) / 1000,
+  });
   page.connection.start();
   await clock.pass(1000);
   assert.equal(page.tickets, 1);

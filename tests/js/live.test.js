@@ -1,4 +1,7 @@
-/** Live things: the greatest number of the present session is shown, in whatever order events and answers come. */
+/**
+ * Live things: the greatest number of the present session is shown, in whatever order events and
+ * answers come.
+ */
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, mock, test } from "node:test";
 import { live } from "../../wampflask/browser/live.js";
@@ -11,8 +14,17 @@ import { reported } from "./router.js";
 let clock;
 let page;
 let shown;
-beforeEach(() => { clock = new Clock(); page = newPage(); shown = []; reported.length = 0; });
-afterEach(() => { page.connection.stop(); clock.restore(); mock.restoreAll(); });
+beforeEach(() => {
+  clock = new Clock();
+  page = newPage();
+  shown = [];
+  reported.length = 0;
+});
+afterEach(() => {
+  page.connection.stop();
+  clock.restore();
+  mock.restoreAll();
+});
 
 const apply = (state) => shown.push(state);
 
@@ -25,10 +37,12 @@ class Realm {
     this.socket = socket;
     this.done = 0;
     const send = socket.send.bind(socket);
-    socket.send = (text) => { // an idle page's heartbeats are answered
+    socket.send = (text) => {
+      // an idle page's heartbeats are answered
       const [type, id, , uri] = JSON.parse(text);
       send(text);
-      if (type === 48 && uri === HEARTBEAT) queueMicrotask(() => socket.say([8, 48, id, {}, "wamp.error.no_such_procedure"]));
+      if (type === 48 && uri === HEARTBEAT)
+        queueMicrotask(() => socket.say([8, 48, id, {}, "wamp.error.no_such_procedure"]));
     };
   }
 
@@ -41,16 +55,31 @@ class Realm {
       if (!busy) break;
       this.done += 1;
       const [type, id, , name] = message;
-      if (type === 32 && this.refused.has(name)) await this.socket.say([8, 32, id, {}, "wamp.error.not_authorized"]);
-      else if (type === 32) { this.topics.set(name, 500 + id); await this.socket.say([33, id, 500 + id]); }
+      if (type === 32 && this.refused.has(name))
+        await this.socket.say([8, 32, id, {}, "wamp.error.not_authorized"]);
+      else if (type === 32) {
+        this.topics.set(name, 500 + id);
+        await this.socket.say([33, id, 500 + id]);
+      }
       if (type === 34) await this.socket.say([35, id]);
     }
   }
 
-  get calls() { return this.socket.all(48).filter(([, , , uri]) => uri !== HEARTBEAT); }
-  async answer(...args) { await this.socket.say([50, this.calls.at(-1)[1], {}, args]); await this.turn(); }
-  async fail(uri) { await this.socket.say([8, 48, this.calls.at(-1)[1], {}, uri]); await this.turn(); }
-  async publish(topic, ...args) { await this.socket.say([36, this.topics.get(topic), 1, {}, args]); await this.turn(); }
+  get calls() {
+    return this.socket.all(48).filter(([, , , uri]) => uri !== HEARTBEAT);
+  }
+  async answer(...args) {
+    await this.socket.say([50, this.calls.at(-1)[1], {}, args]);
+    await this.turn();
+  }
+  async fail(uri) {
+    await this.socket.say([8, 48, this.calls.at(-1)[1], {}, uri]);
+    await this.turn();
+  }
+  async publish(topic, ...args) {
+    await this.socket.say([36, this.topics.get(topic), 1, {}, args]);
+    await this.turn();
+  }
 }
 
 async function joins(refused) {
@@ -73,8 +102,14 @@ async function value(options) {
 
 test("a value: subscribed, then asked, then every newer state", async () => {
   const { realm } = await value();
-  assert.deepEqual(realm.calls.map(([, , , uri, args]) => [uri, args]), [["shop.stock", []]]);
-  assert.ok(realm.socket.sent.findIndex(([type]) => type === 32) < realm.socket.sent.findIndex(([type]) => type === 48));
+  assert.deepEqual(
+    realm.calls.map(([, , , uri, args]) => [uri, args]),
+    [["shop.stock", []]],
+  );
+  assert.ok(
+    realm.socket.sent.findIndex(([type]) => type === 32) <
+      realm.socket.sent.findIndex(([type]) => type === 48),
+  );
   await realm.answer("a", 10);
   await realm.publish("shop.stock", "b", 11);
   await realm.publish("shop.stock", "old", 9);
@@ -95,18 +130,34 @@ test("an event before the answer: the greater number wins, whichever came first"
 });
 
 test("every interleaving of two events and an answer ends with the newest", async () => {
-  const orders = [[1, 2, 3], [1, 3, 2], [2, 1, 3], [2, 3, 1], [3, 1, 2], [3, 2, 1]];
+  const orders = [
+    [1, 2, 3],
+    [1, 3, 2],
+    [2, 1, 3],
+    [2, 3, 1],
+    [3, 1, 2],
+    [3, 2, 1],
+  ];
   for (const kind of ["value", "rows"]) {
     for (const order of orders) {
       for (const asked of [1, 2, 3]) {
         const other = newPage();
         let last;
-        live(other.connection, "t.x", (state) => { last = kind === "rows" ? state.get("k") : state; }, { kind });
+        live(
+          other.connection,
+          "t.x",
+          (state) => {
+            last = kind === "rows" ? state.get("k") : state;
+          },
+          { kind },
+        );
         const realm = new Realm(await other.join());
         await realm.turn();
         for (const number of order) {
-          if (number === asked) await realm.answer(kind === "rows" ? { k: number } : number, number);
-          else await realm.publish("t.x", kind === "rows" ? { rows: { k: number } } : number, number);
+          if (number === asked)
+            await realm.answer(kind === "rows" ? { k: number } : number, number);
+          else
+            await realm.publish("t.x", kind === "rows" ? { rows: { k: number } } : number, number);
         }
         assert.equal(last, 3, `${kind} ${order}, answered ${asked}`);
         other.connection.stop();
@@ -138,7 +189,11 @@ test("a page that comes back asks at a time of its own, a new one at once", asyn
 
 test("an answer that fails is asked for again, later and later, and failed() hears of it", async () => {
   const failures = [];
-  const { realm } = await value({ failed: (error) => { failures.push(error.uri); } });
+  const { realm } = await value({
+    failed: (error) => {
+      failures.push(error.uri);
+    },
+  });
   await realm.fail("wamp.error.no_such_procedure");
   await clock.pass(249);
   assert.equal(realm.calls.length, 1);
@@ -146,7 +201,10 @@ test("an answer that fails is asked for again, later and later, and failed() hea
   await realm.fail("shop.error.busy");
   await clock.pass(500);
   await realm.answer("a", 1);
-  assert.deepEqual([shown, failures, page.failures], [["a"], ["wamp.error.no_such_procedure", "shop.error.busy"], []]);
+  assert.deepEqual(
+    [shown, failures, page.failures],
+    [["a"], ["wamp.error.no_such_procedure", "shop.error.busy"], []],
+  );
 });
 
 test("refused: it rests until the next session, and says so", async () => {
@@ -154,7 +212,10 @@ test("refused: it rests until the next session, and says so", async () => {
   const { realm } = await value({ refused: (error) => refused.push(error.uri) });
   await realm.fail("wamp.error.not_authorized");
   await clock.pass(60_000);
-  assert.deepEqual([realm.calls.length, refused, realm.socket.all(34).length], [1, ["wamp.error.not_authorized"], 1]);
+  assert.deepEqual(
+    [realm.calls.length, refused, realm.socket.all(34).length],
+    [1, ["wamp.error.not_authorized"], 1],
+  );
   const next = await again();
   await clock.pass(1000);
   await next.answer("a", 1);
@@ -165,13 +226,19 @@ test("failed() may say that it is of no use; without refused() the page hears of
   const { realm } = await value({ failed: (error) => error.uri !== "chat.error.banned" });
   await realm.fail("chat.error.banned");
   await clock.pass(60_000);
-  assert.deepEqual([realm.calls.length, page.failures.map((error) => error.uri)], [1, ["chat.error.banned"]]);
+  assert.deepEqual(
+    [realm.calls.length, page.failures.map((error) => error.uri)],
+    [1, ["chat.error.banned"]],
+  );
 });
 
 test("a topic that may not be subscribed is a refusal", async () => {
   live(page.connection, "t.secret", apply);
   const realm = await joins([WORKER_LOST, "t.secret"]);
-  assert.deepEqual([realm.calls.length, page.failures.map((error) => error.uri)], [0, ["wamp.error.not_authorized"]]);
+  assert.deepEqual(
+    [realm.calls.length, page.failures.map((error) => error.uri)],
+    [0, ["wamp.error.not_authorized"]],
+  );
 });
 
 test("stale: asked within half a second to a second, once for all of them", async () => {
@@ -188,7 +255,10 @@ test("stale: asked within half a second to a second, once for all of them", asyn
 });
 
 test("stale, and the state comes another way: not asked", async () => {
-  const { realm } = await value({ version: (state) => state.v, stale: (state) => state === null || state.vague });
+  const { realm } = await value({
+    version: (state) => state.v,
+    stale: (state) => state === null || state.vague,
+  });
   await realm.answer({ v: 1 });
   await realm.publish("shop.stock", { v: 3, vague: true });
   await realm.publish("shop.stock", { v: 3 });
@@ -245,7 +315,11 @@ test("further topics, from an answer", async () => {
   });
   await realm.answer({ v: 1 });
   assert.ok(realm.topics.has("polls.k1"));
-  assert.equal(realm.calls.length, 2, "asked once more, as events may have been missed before the new topic was confirmed");
+  assert.equal(
+    realm.calls.length,
+    2,
+    "asked once more, as events may have been missed before the new topic was confirmed",
+  );
   await realm.answer({ v: 1 });
   await realm.publish("polls.k1", { v: 2 });
   assert.deepEqual(shown, [{ v: 1 }, { v: 1 }, { v: 2 }]);
@@ -254,12 +328,16 @@ test("further topics, from an answer", async () => {
 test("topics may depend on the session, and are asked for again with it; restart() moves", async () => {
   let room = "one";
   let tries = 0;
-  const thing = live(page.connection, async (session) => {
-    tries += 1;
-    if (tries === 1) throw new Error("not yet");
-    assert.ok(session.alive);
-    return `room.${room}`;
-  }, apply);
+  const thing = live(
+    page.connection,
+    async (session) => {
+      tries += 1;
+      if (tries === 1) throw new Error("not yet");
+      assert.ok(session.alive);
+      return `room.${room}`;
+    },
+    apply,
+  );
   const realm = await joins();
   await clock.pass(250);
   await realm.turn();
@@ -267,7 +345,10 @@ test("topics may depend on the session, and are asked for again with it; restart
   room = "two";
   thing.restart();
   await realm.turn();
-  assert.deepEqual([realm.socket.all(34).length, [...realm.topics.keys()]], [1, ["room.one", "room.two"]]);
+  assert.deepEqual(
+    [realm.socket.all(34).length, [...realm.topics.keys()]],
+    [1, ["room.one", "room.two"]],
+  );
   await realm.answer("b", 2);
   await realm.publish("room.one", "old room", 3);
   await realm.publish("room.two", "c", 4);
@@ -331,7 +412,10 @@ test("a worker is lost: asked again, spread over five seconds", async () => {
 });
 
 test("an apply that throws is reported and breaks nothing", async () => {
-  live(page.connection, "shop.stock", (state) => { if (state === "a") throw new Error("mine"); shown.push(state); });
+  live(page.connection, "shop.stock", (state) => {
+    if (state === "a") throw new Error("mine");
+    shown.push(state);
+  });
   const realm = await joins();
   await realm.answer("a", 1);
   await realm.publish("shop.stock", "b", 2);
@@ -339,7 +423,12 @@ test("an apply that throws is reported and breaks nothing", async () => {
 });
 
 const rows = async (options) => {
-  live(page.connection, "shop.items", (all, { changed, gone }) => shown.push([Object.fromEntries(all), changed, gone]), { kind: "rows", ...options });
+  live(
+    page.connection,
+    "shop.items",
+    (all, { changed, gone }) => shown.push([Object.fromEntries(all), changed, gone]),
+    { kind: "rows", ...options },
+  );
   return joins();
 };
 
@@ -347,7 +436,10 @@ test("rows appear, change and go", async () => {
   const realm = await rows();
   await realm.answer({ a: 1, b: 1 }, 10);
   await realm.publish("shop.items", { rows: { c: 1, a: 2 }, gone: ["b"] }, 11);
-  assert.deepEqual(shown, [[{ a: 1, b: 1 }, ["a", "b"], []], [{ a: 2, c: 1 }, ["c", "a"], ["b"]]]);
+  assert.deepEqual(shown, [
+    [{ a: 1, b: 1 }, ["a", "b"], []],
+    [{ a: 2, c: 1 }, ["c", "a"], ["b"]],
+  ]);
 });
 
 test("a row's older state does not come back, nor does a row that is gone", async () => {
@@ -421,7 +513,11 @@ test("presence is rows at a topic of its own", async () => {
 });
 
 const log = async (options) => {
-  const thing = live(page.connection, "chat.room", (item) => shown.push(item.id), { kind: "log", history: "chat.history", ...options });
+  const thing = live(page.connection, "chat.room", (item) => shown.push(item.id), {
+    kind: "log",
+    history: "chat.history",
+    ...options,
+  });
   return { thing, realm: await joins() };
 };
 const items = (...ids) => ids.map((id) => ({ id }));
@@ -485,8 +581,12 @@ test("a log whose ids have gaps does not ask for them", async () => {
 test("a log's own question, and where it tells all up to", async () => {
   const asked = [];
   const { realm } = await log({
-    gapless: true, id: (item) => item.id,
-    ask: async (session, since) => { asked.push(since); return { state: items(1, 3), number: 5 }; },
+    gapless: true,
+    id: (item) => item.id,
+    ask: async (session, since) => {
+      asked.push(since);
+      return { state: items(1, 3), number: 5 };
+    },
   });
   await realm.publish("chat.room", { id: 6 });
   await clock.pass(5000);

@@ -15,7 +15,9 @@ export function newPage(options = {}) {
     refusal: null,
     states: [],
     failures: [],
-    get socket() { return page.sockets.at(-1); },
+    get socket() {
+      return page.sockets.at(-1);
+    },
     /** Opens the newest socket and lets the page in. */
     async join(id, details) {
       await settle();

@@ -59,7 +59,11 @@ export class FakeSocket {
 /** A joined session, and its socket. */
 export async function joined() {
   const socket = new FakeSocket();
-  const session = new Session(WHERE, async () => "t1", () => socket);
+  const session = new Session(
+    WHERE,
+    async () => "t1",
+    () => socket,
+  );
   const joining = session.join();
   await socket.welcome();
   await joining;
@@ -67,7 +71,13 @@ export async function joined() {
 }
 
 /** What a promise was rejected with. */
-export const rejection = (promise) => promise.then((value) => { throw new Error(`resolved with ${JSON.stringify(value)}`); }, (error) => error);
+export const rejection = (promise) =>
+  promise.then(
+    (value) => {
+      throw new Error(`resolved with ${JSON.stringify(value)}`);
+    },
+    (error) => error,
+  );
 
 /** Errors that the page would have seen in its console. */
 export const reported = [];

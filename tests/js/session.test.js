@@ -7,7 +7,10 @@ import { Clock, settle } from "./clock.js";
 import { FakeSocket, WHERE, joined, rejection, reported } from "./router.js";
 
 let clock;
-beforeEach(() => { clock = new Clock(); reported.length = 0; });
+beforeEach(() => {
+  clock = new Clock();
+  reported.length = 0;
+});
 afterEach(() => clock.restore());
 
 const opened = (ticket = async () => "t1") => {
@@ -46,7 +49,7 @@ test("a socket that closes between HELLO and WELCOME rejects the join", async ()
   const failed = rejection(session.join());
   socket.open();
   socket.close();
-  assert.ok(await failed instanceof ConnectionLost);
+  assert.ok((await failed) instanceof ConnectionLost);
   assert.equal(await session.ended, await failed);
 });
 
@@ -55,7 +58,7 @@ test("a router that never welcomes is given up", async () => {
   const failed = rejection(session.join(5000));
   socket.open();
   await clock.pass(5000);
-  assert.ok(await failed instanceof TimedOut);
+  assert.ok((await failed) instanceof TimedOut);
   assert.equal(socket.readyState, 3);
 });
 
@@ -89,7 +92,10 @@ test("the router's GOODBYE is answered and ends the session with its reason", as
   const call = rejection(session.call("a.b"));
   await socket.say([6, { message: "Blocked for spam.", until: 5 }, "wampflask.close.blocked"]);
   const reason = await session.ended;
-  assert.deepEqual([reason.uri, reason.message, reason.kwargs.until], ["wampflask.close.blocked", "Blocked for spam.", 5]);
+  assert.deepEqual(
+    [reason.uri, reason.message, reason.kwargs.until],
+    ["wampflask.close.blocked", "Blocked for spam.", 5],
+  );
   assert.deepEqual(socket.last, [6, {}, "wamp.close.goodbye_and_out"]);
   assert.equal(await call, reason);
 });
@@ -99,17 +105,29 @@ test("closing says GOODBYE and fails what waits", async () => {
   const call = rejection(session.call("a.b"));
   session.close();
   assert.deepEqual(socket.last, [6, {}, "wamp.close.close_realm"]);
-  assert.ok(await call instanceof ConnectionLost);
-  assert.ok(await rejection(session.call("a.b")) instanceof ConnectionLost);
+  assert.ok((await call) instanceof ConnectionLost);
+  assert.ok((await rejection(session.call("a.b"))) instanceof ConnectionLost);
   assert.equal(clock.waiting, 0);
 });
 
 for (const [what, frame] of [
-  ["no JSON", "{"], ["no list", "{}"], ["null", "null"], ["an unknown message", [999, 1]], ["a message's name as text", ["36", 1, 1, {}]],
-  ["a property of objects", ["constructor"]], ["an event without details", [36, 1, 2]], ["an event with text for details", [36, 1, 2, "x"]],
-  ["an event with a dict for arguments", [36, 1, 2, {}, {}]], ["null for arguments", [36, 1, 2, {}, null]], ["a broken id", [50, 1.5, {}]],
-  ["a negative id", [50, -1, {}]], ["a result nobody asked for", [50, 77, {}]], ["an error nobody waits for", [8, 48, 77, {}, "a.b"]],
-  ["an error without a URI", [8, 48, 1, {}]], ["another WELCOME", [2, 1, {}]], ["a challenge too late", [4, "ticket", {}]],
+  ["no JSON", "{"],
+  ["no list", "{}"],
+  ["null", "null"],
+  ["an unknown message", [999, 1]],
+  ["a message's name as text", ["36", 1, 1, {}]],
+  ["a property of objects", ["constructor"]],
+  ["an event without details", [36, 1, 2]],
+  ["an event with text for details", [36, 1, 2, "x"]],
+  ["an event with a dict for arguments", [36, 1, 2, {}, {}]],
+  ["null for arguments", [36, 1, 2, {}, null]],
+  ["a broken id", [50, 1.5, {}]],
+  ["a negative id", [50, -1, {}]],
+  ["a result nobody asked for", [50, 77, {}]],
+  ["an error nobody waits for", [8, 48, 77, {}, "a.b"]],
+  ["an error without a URI", [8, 48, 1, {}]],
+  ["another WELCOME", [2, 1, {}]],
+  ["a challenge too late", [4, "ticket", {}]],
   ["a client's message", [48, 1, {}, "a.b"]],
 ]) {
   test(`malformed, ${what}: the connection closes with a reason`, async () => {
@@ -118,7 +136,10 @@ for (const [what, frame] of [
     await socket.say(frame);
     const reason = await session.ended;
     assert.equal(reason.uri, "wamp.error.protocol_violation");
-    assert.deepEqual([socket.last[0], socket.last[2], socket.readyState], [3, "wamp.error.protocol_violation", 3]);
+    assert.deepEqual(
+      [socket.last[0], socket.last[2], socket.readyState],
+      [3, "wamp.error.protocol_violation", 3],
+    );
     assert.equal(await call, reason);
     assert.deepEqual(reported, []);
   });
@@ -145,17 +166,27 @@ test("an answer to a request of another kind is malformed", async () => {
 test("a call: the first argument, the keywords, nothing, or everything", async () => {
   const { session, socket } = await joined();
   const results = [
-    session.call("a.one", [1, "x"]), session.call("a.two", [], { kwargs: { k: 1 } }), session.call("a.three"),
+    session.call("a.one", [1, "x"]),
+    session.call("a.two", [], { kwargs: { k: 1 } }),
+    session.call("a.three"),
     session.call("a.four", [], { full: true, disclose_me: true }),
   ];
   assert.deepEqual(socket.sent.slice(-4), [
-    [48, 1, {}, "a.one", [1, "x"]], [48, 2, {}, "a.two", [], { k: 1 }], [48, 3, {}, "a.three", []], [48, 4, { disclose_me: true }, "a.four", []],
+    [48, 1, {}, "a.one", [1, "x"]],
+    [48, 2, {}, "a.two", [], { k: 1 }],
+    [48, 3, {}, "a.three", []],
+    [48, 4, { disclose_me: true }, "a.four", []],
   ]);
   await socket.say([50, 2, {}, [], { v: 2 }]);
   await socket.say([50, 1, {}, [false, 9]]);
   await socket.say([50, 3, {}]);
   await socket.say([50, 4, {}, [1, 2], { v: 3 }]);
-  assert.deepEqual(await Promise.all(results), [false, { v: 2 }, undefined, { args: [1, 2], kwargs: { v: 3 } }]);
+  assert.deepEqual(await Promise.all(results), [
+    false,
+    { v: 2 },
+    undefined,
+    { args: [1, 2], kwargs: { v: 3 } },
+  ]);
   assert.equal(clock.waiting, 0);
 });
 
@@ -164,7 +195,10 @@ test("a call's error has URI, arguments, keywords", async () => {
   const failed = rejection(session.call("a.b"));
   await socket.say([8, 48, 1, {}, "shop.error.sold_out", ["Sold out.", 3], { item: "tea" }]);
   const error = await failed;
-  assert.deepEqual([error.name, error.uri, error.message, error.args, error.kwargs], ["WampError", "shop.error.sold_out", "Sold out.", ["Sold out.", 3], { item: "tea" }]);
+  assert.deepEqual(
+    [error.name, error.uri, error.message, error.args, error.kwargs],
+    ["WampError", "shop.error.sold_out", "Sold out.", ["Sold out.", 3], { item: "tea" }],
+  );
 });
 
 test("progressive results, each with the time to itself", async () => {
@@ -182,7 +216,11 @@ test("progressive results, each with the time to itself", async () => {
 
 test("an error in onProgress is reported and ends nothing", async () => {
   const { session, socket } = await joined();
-  const result = session.call("a.b", [], { onProgress: () => { throw new Error("mine"); } });
+  const result = session.call("a.b", [], {
+    onProgress: () => {
+      throw new Error("mine");
+    },
+  });
   await socket.say([50, 1, { progress: true }, [1]]);
   await socket.say([50, 1, {}, [2]]);
   assert.equal(await result, 2);
@@ -193,7 +231,7 @@ test("a call that takes too long is cancelled on the far side, and its late answ
   const { session, socket } = await joined();
   const failed = rejection(session.call("a.b", [], { timeout: 200 }));
   await clock.pass(200);
-  assert.ok(await failed instanceof TimedOut);
+  assert.ok((await failed) instanceof TimedOut);
   assert.deepEqual(socket.last, [49, 1, { mode: "kill" }]);
   await socket.say([8, 48, 1, {}, "wamp.error.canceled"]);
   assert.equal(session.alive, true);
@@ -202,7 +240,9 @@ test("a call that takes too long is cancelled on the far side, and its late answ
 test("a signal cancels a call; one that has aborted already sends nothing", async () => {
   const { session, socket } = await joined();
   const control = new AbortController();
-  const failed = rejection(session.call("a.b", [], { signal: control.signal, onProgress: () => assert.fail("cancelled") }));
+  const failed = rejection(
+    session.call("a.b", [], { signal: control.signal, onProgress: () => assert.fail("cancelled") }),
+  );
   control.abort();
   assert.equal((await failed).name, "AbortError");
   assert.deepEqual(socket.last, [49, 1, { mode: "kill" }]);
@@ -210,7 +250,10 @@ test("a signal cancels a call; one that has aborted already sends nothing", asyn
   await socket.say([50, 1, {}, ["too late"]]);
   assert.equal(session.alive, true);
   const sent = socket.sent.length;
-  assert.equal((await rejection(session.call("a.b", [], { signal: control.signal }))).name, "AbortError");
+  assert.equal(
+    (await rejection(session.call("a.b", [], { signal: control.signal }))).name,
+    "AbortError",
+  );
   assert.equal(socket.sent.length, sent);
   assert.equal(clock.waiting, 0);
 });
@@ -237,7 +280,7 @@ test("what is not JSON is refused, and takes no number of its own", async () => 
   const { session, socket } = await joined();
   const circle = {};
   circle.self = circle;
-  assert.ok(await rejection(session.call("a.b", [circle])) instanceof TypeError);
+  assert.ok((await rejection(session.call("a.b", [circle]))) instanceof TypeError);
   session.call("a.c").catch(() => {});
   assert.equal(socket.last[1], 1);
 });
@@ -245,7 +288,14 @@ test("what is not JSON is refused, and takes no number of its own", async () => 
 test("publish waits for the router, or does not", async () => {
   const { session, socket } = await joined();
   const taken = session.publish("a.b", [0], { kwargs: { k: 1 }, exclude_me: false });
-  assert.deepEqual(socket.last, [16, 1, { acknowledge: true, exclude_me: false }, "a.b", [0], { k: 1 }]);
+  assert.deepEqual(socket.last, [
+    16,
+    1,
+    { acknowledge: true, exclude_me: false },
+    "a.b",
+    [0],
+    { k: 1 },
+  ]);
   await socket.say([17, 1, 55]);
   assert.equal(await taken, undefined);
   await session.publish("a.c", [1], { acknowledge: false });
@@ -266,7 +316,11 @@ test("events: first argument or keywords, where they were published, and everyth
   await socket.say([36, 500, 1, { topic: "monitor.presence.a" }, [0, 2]]);
   await socket.say([36, 500, 2, {}, [], { k: 1 }]);
   assert.deepEqual(heard, [
-    [0, "monitor.presence.a", { args: [0, 2], kwargs: {}, details: { topic: "monitor.presence.a" } }],
+    [
+      0,
+      "monitor.presence.a",
+      { args: [0, 2], kwargs: {}, details: { topic: "monitor.presence.a" } },
+    ],
     [{ k: 1 }, "monitor.presence.", { args: [], kwargs: { k: 1 }, details: {} }],
   ]);
 });
@@ -276,13 +330,22 @@ test("a pattern is said", async () => {
   session.subscribe("a.b", () => {}, { match: "prefix" }).catch(() => {});
   session.subscribe("a.b", () => {}).catch(() => {});
   await settle();
-  assert.deepEqual(socket.all(32).map((message) => message.slice(2)), [[{ match: "prefix" }, "a.b"], [{ match: "exact" }, "a.b"]]);
+  assert.deepEqual(
+    socket.all(32).map((message) => message.slice(2)),
+    [
+      [{ match: "prefix" }, "a.b"],
+      [{ match: "exact" }, "a.b"],
+    ],
+  );
 });
 
 test("two users of one topic share a subscription; the last to leave ends it", async () => {
   const { session, socket } = await joined();
   const heard = { a: [], b: [] };
-  const both = Promise.all([session.subscribe("t.x", (n) => heard.a.push(n)), session.subscribe("t.x", (n) => heard.b.push(n))]);
+  const both = Promise.all([
+    session.subscribe("t.x", (n) => heard.a.push(n)),
+    session.subscribe("t.x", (n) => heard.b.push(n)),
+  ]);
   await settle();
   await socket.say([33, 1, 500]);
   const [leaveA, leaveB] = await both;
@@ -309,7 +372,10 @@ test("a subscribe while the unsubscribe is in flight comes after it, and a secon
   await socket.say([33, 1, 500]);
   const leaving = (await first)();
   const heard = [];
-  const again = Promise.all([session.subscribe("t.x", (n) => heard.push(n)), session.subscribe("t.x", (n) => heard.push(n))]);
+  const again = Promise.all([
+    session.subscribe("t.x", (n) => heard.push(n)),
+    session.subscribe("t.x", (n) => heard.push(n)),
+  ]);
   await settle();
   assert.deepEqual(socket.sent.slice(-1)[0][0], 34);
   await socket.say([35, 2]);
@@ -336,7 +402,12 @@ test("a refused subscription is refused to its user alone, and may be tried agai
 test("a handler that throws is reported, and the others hear", async () => {
   const { session, socket } = await joined();
   const heard = [];
-  const both = Promise.all([session.subscribe("t.x", () => { throw new Error("mine"); }), session.subscribe("t.x", (n) => heard.push(n))]);
+  const both = Promise.all([
+    session.subscribe("t.x", () => {
+      throw new Error("mine");
+    }),
+    session.subscribe("t.x", (n) => heard.push(n)),
+  ]);
   await settle();
   await socket.say([33, 1, 500]);
   await both;
@@ -347,7 +418,7 @@ test("a handler that throws is reported, and the others hear", async () => {
 test("what the router takes back is asked for anew, in the next session", async () => {
   const { session, socket } = await joined();
   await socket.say([35, 0, { subscription: 500, reason: "wamp.authentication.lost" }]);
-  assert.ok(await session.ended instanceof ConnectionLost);
+  assert.ok((await session.ended) instanceof ConnectionLost);
 });
 
 async function registered(handler) {
@@ -358,7 +429,9 @@ async function registered(handler) {
 }
 
 test("a procedure of the page answers, with null for nothing", async () => {
-  const { socket } = await registered((args, { kwargs, procedure }) => (args.length ? [args, kwargs, procedure] : undefined));
+  const { socket } = await registered((args, { kwargs, procedure }) =>
+    args.length ? [args, kwargs, procedure] : undefined,
+  );
   assert.deepEqual(socket.last, [64, 1, {}, "page.do"]);
   await socket.say([68, 10, 900, {}, [1, 2], { k: 3 }]);
   assert.deepEqual(socket.last, [70, 10, {}, [[[1, 2], { k: 3 }, "page.do"]]]);
@@ -367,10 +440,21 @@ test("a procedure of the page answers, with null for nothing", async () => {
 });
 
 test("its errors go to the caller: a WampError as it is, any other as its message", async () => {
-  const errors = [new WampError("page.error.busy", ["Busy.", 1], { k: 2 }), new Error("oops"), "text", undefined];
-  const { socket, session } = await registered(() => { throw errors.shift(); });
-  for (const end of [["page.error.busy", ["Busy.", 1], { k: 2 }], ["wamp.error.runtime_error", ["oops"]], ["wamp.error.runtime_error", ["text"]],
-    ["wamp.error.runtime_error", ["undefined"]]]) {
+  const errors = [
+    new WampError("page.error.busy", ["Busy.", 1], { k: 2 }),
+    new Error("oops"),
+    "text",
+    undefined,
+  ];
+  const { socket, session } = await registered(() => {
+    throw errors.shift();
+  });
+  for (const end of [
+    ["page.error.busy", ["Busy.", 1], { k: 2 }],
+    ["wamp.error.runtime_error", ["oops"]],
+    ["wamp.error.runtime_error", ["text"]],
+    ["wamp.error.runtime_error", ["undefined"]],
+  ]) {
     await socket.say([68, 10, 900, {}]);
     assert.deepEqual(socket.last, [8, 68, 10, {}, ...end]);
   }
@@ -383,22 +467,38 @@ test("a result or an error that is not JSON is an error too", async () => {
   const found = await registered(() => circle);
   await found.socket.say([68, 10, 900, {}]);
   assert.equal(found.socket.last[4], "wamp.error.runtime_error");
-  const other = await registered(() => { throw new WampError("a.b", [circle]); });
+  const other = await registered(() => {
+    throw new WampError("a.b", [circle]);
+  });
   await other.socket.say([68, 10, 900, {}]);
   assert.equal(other.socket.last[4], "wamp.error.runtime_error");
 });
 
 test("a procedure sends progress to those who want it", async () => {
-  const { socket } = await registered(async (_, { progress }) => { progress(1); await null; progress(2); return 3; });
+  const { socket } = await registered(async (_, { progress }) => {
+    progress(1);
+    await null;
+    progress(2);
+    return 3;
+  });
   await socket.say([68, 10, 900, { receive_progress: true }]);
-  assert.deepEqual(socket.all(70), [[70, 10, { progress: true }, [1]], [70, 10, { progress: true }, [2]], [70, 10, {}, [3]]]);
+  assert.deepEqual(socket.all(70), [
+    [70, 10, { progress: true }, [1]],
+    [70, 10, { progress: true }, [2]],
+    [70, 10, {}, [3]],
+  ]);
   await socket.say([68, 11, 900, {}]);
   assert.deepEqual(socket.all(70).slice(3), [[70, 11, {}, [3]]]);
 });
 
 test("INTERRUPT aborts the procedure's signal, and the caller hears at once", async () => {
   let how;
-  const { socket } = await registered((_, given) => new Promise((resolve) => { how = { ...given, resolve }; }));
+  const { socket } = await registered(
+    (_, given) =>
+      new Promise((resolve) => {
+        how = { ...given, resolve };
+      }),
+  );
   await socket.say([68, 10, 900, { receive_progress: true }]);
   await socket.say([69, 10, { mode: "kill" }]);
   assert.equal(how.signal.aborted, true);
@@ -413,7 +513,12 @@ test("INTERRUPT aborts the procedure's signal, and the caller hears at once", as
 
 test("INTERRUPT of a call that the router has forgotten is not answered", async () => {
   let signal;
-  const { socket } = await registered((_, given) => new Promise(() => { signal = given.signal; }));
+  const { socket } = await registered(
+    (_, given) =>
+      new Promise(() => {
+        signal = given.signal;
+      }),
+  );
   await socket.say([68, 10, 900, {}]);
   const sent = socket.sent.length;
   await socket.say([69, 10, { mode: "killnowait" }]);
@@ -422,7 +527,12 @@ test("INTERRUPT of a call that the router has forgotten is not answered", async 
 
 test("a session's end aborts what its procedures do", async () => {
   let signal;
-  const { socket } = await registered((_, given) => new Promise(() => { signal = given.signal; }));
+  const { socket } = await registered(
+    (_, given) =>
+      new Promise(() => {
+        signal = given.signal;
+      }),
+  );
   await socket.say([68, 10, 900, {}]);
   socket.close();
   assert.ok(signal.reason instanceof ConnectionLost);

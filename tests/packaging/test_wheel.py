@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -21,6 +20,8 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECTS = {"wampflask": ".", "wampflask_site": "packages/site", "wampflask_agent": "packages/agent"}
@@ -62,8 +63,6 @@ from pathlib import Path
 import flask
 import wampflask
 from wampflask.testing import in_memory
-
-pytestmark = pytest.mark.slow
 
 app = flask.Flask(__name__, instance_path=str(Path("instance").absolute()))
 app.secret_key = "of a test, and long enough for it"
@@ -203,8 +202,10 @@ def test_the_site_ships_all_its_modules_templates_and_static_files(dist: Path) -
     assert shipped(dist, "wampflask_site") == files_below("wampflask/apps") | beside
 
 
-def test_the_agent_ships_its_one_file(dist: Path) -> None:
-    assert shipped(dist, "wampflask_agent") == {"wampflask_agent/agent.py"}
+def test_the_agent_ships_its_package(dist: Path) -> None:
+    inside = {file.removeprefix("agent/") for file in files_below("agent/wampflask_agent")}
+    assert {"wampflask_agent/__main__.py", "wampflask_agent/requirements.txt"} < inside
+    assert shipped(dist, "wampflask_agent") == inside
 
 
 def test_the_site_needs_the_library_of_its_own_version(dist: Path) -> None:
@@ -217,14 +218,12 @@ def test_the_site_needs_the_library_of_its_own_version(dist: Path) -> None:
     assert needs(dist, "wampflask_site").keys() == {"wampflask", *(Requirement(line).name for line in ranges)}
 
 
-def test_the_agent_has_the_version_and_the_packages_that_its_file_names(dist: Path) -> None:
-    text = (ROOT / "agent" / "agent.py").read_text(encoding="utf-8")
-    assert f'__version__ = "{metadata(dist, "wampflask_agent")["Version"]}"' in text
-    head = text.partition("# /// script\n")[2].partition("# ///\n")[0]
-    named = tomllib.loads(re.sub(r"^# ?", "", head, flags=re.MULTILINE))
-    assert metadata(dist, "wampflask_agent")["Requires-Python"] == named["requires-python"]
-    wanted = [Requirement(line) for line in named["dependencies"]]
-    assert list(map(str, needs(dist, "wampflask_agent").values())) == list(map(str, wanted))
+def test_the_agent_needs_what_its_package_lists(dist: Path) -> None:
+    listed = (ROOT / "agent" / "wampflask_agent" / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    assert list(map(str, needs(dist, "wampflask_agent").values())) == [str(Requirement(line)) for line in listed]
+    lint = tomllib.loads((ROOT / "agent" / "ruff.toml").read_text(encoding="utf-8"))
+    assert metadata(dist, "wampflask_agent")["Requires-Python"] == ">=3.9"
+    assert lint["target-version"] == "py39"
 
 
 def test_nothing_secret_is_shipped(dist: Path) -> None:
@@ -268,8 +267,16 @@ def test_the_agent_is_a_command_that_loads_nothing_of_the_site(site: Path, tmp_p
     command = site.with_name("wampflask-agent")
     sample = json.loads(run([command, "--once", "--state", tmp_path / "state"], cwd=tmp_path))
     assert sample["memory"]["total"] > 0
-    probe = "import sys, wampflask_agent.agent; print('flask' in sys.modules or 'wampflask' in sys.modules)"
+    probe = "import sys, wampflask_agent.running; print('flask' in sys.modules or 'wampflask' in sys.modules)"
     assert run([site, "-c", probe], cwd=tmp_path).strip() == "False"
+
+
+def test_an_installed_site_serves_the_agent_as_one_file_and_runs_it(site: Path, tmp_path: Path) -> None:
+    probe = "from wampflask.apps.monitor.agent_file import archive, program; "
+    probe += "open('agent.py', 'wb').write(archive()); print(program())"
+    beside = run([site, "-c", probe], cwd=tmp_path, env=clean_environment()).strip()
+    for place in ("agent.py", beside):
+        assert json.loads(run([site, place, "--once"], cwd=tmp_path, env=clean_environment()))["memory"]["total"] > 0
 
 
 def test_pages_and_static_files_come_from_the_wheels(site: Path, tmp_path: Path) -> None:

@@ -23,14 +23,14 @@ from wampflask.router.wire import Wire, WireError, wait_until
 from wampflask.testing import RouterNode, free_port
 from wampflask.ticket_key import ensure_key
 
+pytestmark = pytest.mark.slow
+
 APP = """
 import os
 from pathlib import Path
 from flask import Flask
 from wampflask import WAMP, Permission
 from wampflask.ticket_key import ensure_key
-
-pytestmark = pytest.mark.slow
 
 folder = os.environ["INSTANCE"]
 app = Flask("cli_app", instance_path=folder)

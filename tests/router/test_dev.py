@@ -27,12 +27,12 @@ from wampflask.router.node import RouterError
 from wampflask.router.wire import Refused, Wire
 from wampflask.testing import free_port
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 APP = """
 from flask import Flask
 from wampflask import WAMP
-
-pytestmark = pytest.mark.slow
 
 wamp = WAMP()
 app = Flask(__name__)

@@ -6,12 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 CONFTEST = """
 import pytest
 from flask import Flask
 from wampflask import WAMP
-
-pytestmark = pytest.mark.slow
 
 pytest_plugins = ["wampflask.pytest_plugin"]
 

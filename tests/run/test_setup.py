@@ -144,6 +144,29 @@ def test_a_stamp_counts_only_with_its_text(steps: ModuleType, tmp_path: Path) ->
     assert not steps.stamped(stamp, "y")
 
 
+def test_what_pages_load_comes_without_the_tools_of_tests(
+    steps: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands: list[list[str]] = []
+
+    def note(command: list[str], log: Path, _purpose: str, _env: dict[str, str]) -> None:
+        log.touch()
+        commands.append(command)
+        (tmp_path / "vendor").mkdir(exist_ok=True)
+
+    monkeypatch.setattr(steps, "MODULES", tmp_path / "node_modules")
+    monkeypatch.setattr(steps, "VENDOR", tmp_path / "vendor")
+    monkeypatch.setattr(steps, "ensure_npm", lambda: "npm")
+    monkeypatch.setattr(steps, "run", note)
+    steps.npm_step("run").work()
+    assert "--omit=dev" in commands[0]
+    assert steps.npm_step("run") is None
+    steps.npm_step("test").work()
+    assert "--omit=dev" not in commands[2]
+    assert steps.npm_step("test") is None
+    assert steps.npm_step("run") is None, "it has all that pages load, and more"
+
+
 def test_a_wrong_word_is_answered_with_the_usage() -> None:
     done = subprocess.run([sys.executable, BOOTSTRAP, "everything"], capture_output=True, text=True, check=False)
     assert done.returncode == 2

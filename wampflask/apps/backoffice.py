@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from flask import abort, current_app, flash, request, url_for
+from flask import abort, current_app, flash, get_template_attribute, request, url_for
 from flask_admin import AdminIndexView
 from flask_admin.actions import action
 from flask_admin.contrib.sqla import ModelView
@@ -59,6 +60,11 @@ def _enum_label(view: Any, value: StrEnum, name: str) -> str:
     return str((choices or enum_labels(type(value)))[value.value])
 
 
+def _moment(_view: Any, value: datetime, _name: str) -> Any:
+    """A moment as every page shows it: UTC, and the reader's own time with JavaScript."""
+    return get_template_attribute("macros/times.html", "time")(value)
+
+
 class SiteModelView(ForAdmins, ModelView):  # type: ignore[misc]
     """A model's pages.
 
@@ -68,7 +74,7 @@ class SiteModelView(ForAdmins, ModelView):  # type: ignore[misc]
     form_base_class = AdminForm
     model_form_converter = Converter
     filter_converter = Filters()
-    column_type_formatters = {StrEnum: _enum_label, **BASE_FORMATTERS}  # noqa: RUF012 - Flask-Admin's way of declaring
+    column_type_formatters = {StrEnum: _enum_label, datetime: _moment, **BASE_FORMATTERS}  # noqa: RUF012 - Flask-Admin's way of declaring
     can_set_page_size = True
     page_size = 50
     refusals: tuple[type[Exception], ...] = ()

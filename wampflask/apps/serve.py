@@ -293,14 +293,14 @@ def run(env: Mapping[str, str], root: Path) -> None:
 
     :raises ServeError: something that a person must mend; everything is stopped by then.
     """
-    from .monitor.adding import agent_program
+    from .monitor.agent_file import program
 
     place = Place.from_environment(env, root)
     commands = without_agent(commands_of(resource("Procfile")), env)
     with instance_of_its_own(place.instance):
         check_port("PORT", place.port)
         check_port("WAMP_PORT", place.wamp_port)
-        surroundings = {**place.environment(env), "AGENT_PROGRAM": str(agent_program() or "")}
+        surroundings = {**place.environment(env), "AGENT_PROGRAM": str(program() or "")}
         admin = prepare_site(surroundings, place.port)
         supervise(Supervisor(surroundings, root, show), commands, place, welcome(place, admin))
 

@@ -4,7 +4,8 @@
  */
 
 /** @returns {number} milliseconds, 0 <= delay < min(cap, base * 2 ** attempt); attempt counts from 0 */
-export const delay = (attempt, base = 1000, cap = 8000, random = Math.random()) => random * Math.min(cap, base * 2 ** attempt);
+export const delay = (attempt, base = 1000, cap = 8000, random = Math.random()) =>
+  random * Math.min(cap, base * 2 ** attempt);
 
 /** Resolves after `ms`, or at once when `signal` aborts: it never rejects, the caller looks at what has changed. */
 export function pause(ms, signal) {

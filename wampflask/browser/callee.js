@@ -15,7 +15,11 @@ export function callee(session) {
      * @returns {Promise<() => Promise<void>>} once it is confirmed; the function ends it
      */
     async register(procedure, handler, { timeout, signal, ...options } = {}) {
-      const [, , id] = await session.request(REGISTER, [options, procedure.replace("{session}", session.id)], { timeout, signal });
+      const [, , id] = await session.request(
+        REGISTER,
+        [options, procedure.replace("{session}", session.id)],
+        { timeout, signal },
+      );
       procedures.set(id, { procedure, handler });
       return async () => {
         await session.request(UNREGISTER, [id]).catch(() => {}); // without a session nobody can call it either
@@ -32,15 +36,34 @@ export function callee(session) {
         running.delete(id);
       };
       const fail = (error) => {
-        const { uri = "wamp.error.runtime_error", args: list = [String(error?.message ?? error)], kwargs: dict } = error ?? {};
+        const {
+          uri = "wamp.error.runtime_error",
+          args: list = [String(error?.message ?? error)],
+          kwargs: dict,
+        } = error ?? {};
         answer([ERROR, INVOCATION, id, {}, uri, ...carrying(list, dict)]);
       };
       running.set(id, { control, fail });
-      const progress = (value) => { if (details.receive_progress) send([YIELD, id, { progress: true }, [value ?? null]]); };
+      const progress = (value) => {
+        if (details.receive_progress) send([YIELD, id, { progress: true }, [value ?? null]]);
+      };
       try {
         const found = procedures.get(registration);
         if (!found) throw new WampError("wamp.error.no_such_procedure");
-        answer([YIELD, id, {}, [(await found.handler(args, { kwargs, progress, signal: control.signal, procedure: found.procedure, details })) ?? null]]);
+        answer([
+          YIELD,
+          id,
+          {},
+          [
+            (await found.handler(args, {
+              kwargs,
+              progress,
+              signal: control.signal,
+              procedure: found.procedure,
+              details,
+            })) ?? null,
+          ],
+        ]);
       } catch (error) {
         try {
           fail(error);
@@ -55,7 +78,8 @@ export function callee(session) {
       const found = running.get(id);
       if (!found) return; // it was answered meanwhile
       const reason = new WampError("wamp.error.canceled");
-      if (mode === "killnowait") running.delete(id); // the router has forgotten the call already
+      if (mode === "killnowait")
+        running.delete(id); // the router has forgotten the call already
       else found.fail(reason);
       found.control.abort(reason);
     },

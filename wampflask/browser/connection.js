@@ -71,7 +71,8 @@ export class Connection extends EventTarget {
   /** The page woke up or the network is back: try now, and do not trust a socket that may have died meanwhile. */
   wake() {
     if (this.session) this.session.probe(3000);
-    else if (this.state === "waiting" || performance.now() - this.#step?.since > 2000) this.#step.control.abort();
+    else if (this.state === "waiting" || performance.now() - this.#step?.since > 2000)
+      this.#step.control.abort();
   }
 
   /** Runs `user(session)` now and after each reconnect. @returns {() => void} remove */
@@ -100,33 +101,43 @@ export class Connection extends EventTarget {
   };
 
   /** Session.publish, with patience for a session. */
-  publish = async (topic, args, { patience = PATIENCE, ...how } = {}) => (await this.#ready(patience, how.signal)).publish(topic, args, how);
+  publish = async (topic, args, { patience = PATIENCE, ...how } = {}) =>
+    (await this.#ready(patience, how.signal)).publish(topic, args, how);
 
   /** Session.subscribe, in this session and each that follows. @returns a function that ends it; its `ready` resolves once it is confirmed */
-  subscribe = (topic, handler, { refused, ...how } = {}) => this.#keep((session) => session.subscribe(topic, handler, how), refused);
+  subscribe = (topic, handler, { refused, ...how } = {}) =>
+    this.#keep((session) => session.subscribe(topic, handler, how), refused);
 
   /** Session.register, in this session and each that follows. A name that is taken is tried again: an old session of this page may have it. */
-  register = (procedure, handler, { refused, ...how } = {}) => this.#keep(async (session, isStopped) => {
-    for (;;) {
-      try {
-        return await session.register(procedure, handler, how);
-      } catch (error) {
-        if (error.uri !== "wamp.error.procedure_already_exists" || isStopped()) throw error;
-        await pause(1000);
+  register = (procedure, handler, { refused, ...how } = {}) =>
+    this.#keep(async (session, isStopped) => {
+      for (;;) {
+        try {
+          return await session.register(procedure, handler, how);
+        } catch (error) {
+          if (error.uri !== "wamp.error.procedure_already_exists" || isStopped()) throw error;
+          await pause(1000);
+        }
       }
-    }
-  }, refused);
+    }, refused);
 
   /** Something that was asked for cannot be had: for the page's reader to see. */
   fail(error) {
     this.dispatchEvent(new CustomEvent("failure", { detail: error }));
   }
 
-  #keep(begin, refused = (error) => { throw error; }) {
+  #keep(
+    begin,
+    refused = (error) => {
+      throw error;
+    },
+  ) {
     let end = null;
     let stopped = false;
     let settle;
-    const ready = new Promise((...how) => { settle = how; });
+    const ready = new Promise((...how) => {
+      settle = how;
+    });
     ready.catch(() => {}); // who does not look at it hears of it by "failure"
     const remove = this.use(async (session) => {
       end = null;
@@ -142,11 +153,14 @@ export class Connection extends EventTarget {
         }
       }
     });
-    return Object.assign(() => {
-      stopped = true;
-      remove();
-      return end?.();
-    }, { ready });
+    return Object.assign(
+      () => {
+        stopped = true;
+        remove();
+        return end?.();
+      },
+      { ready },
+    );
   }
 
   async #ready(patience, signal) {
@@ -157,7 +171,12 @@ export class Connection extends EventTarget {
       if (this.session) return this.session;
       const left = until - performance.now();
       if (this.#ended || !(left > 0)) throw new ConnectionLost();
-      await Promise.race([pause(left, signal), new Promise((resolve) => { this.addEventListener("change", resolve, { once: true }); })]);
+      await Promise.race([
+        pause(left, signal),
+        new Promise((resolve) => {
+          this.addEventListener("change", resolve, { once: true });
+        }),
+      ]);
     }
   }
 
@@ -167,7 +186,8 @@ export class Connection extends EventTarget {
       if (this.#run !== run) return;
       if (this.reason.uri === BLOCKED) return this.#block(this.reason.kwargs.until);
       if (this.#soon || lasted > STEADY) failures = 0;
-      if (!this.#soon && !(this.reason.uri === REFRESH && lasted > 1000)) await pause(delay(failures), this.#enter("waiting"));
+      if (!this.#soon && !(this.reason.uri === REFRESH && lasted > 1000))
+        await pause(delay(failures), this.#enter("waiting"));
       this.#soon = false;
     }
   }

@@ -17,9 +17,17 @@ export class LiveFragment extends HTMLElement {
   #live = null;
 
   connectedCallback() {
-    const [name, args, key] = ["name", "args", "key"].map((attribute) => this.getAttribute(attribute));
+    const [name, args, key] = ["name", "args", "key"].map((attribute) =>
+      this.getAttribute(attribute),
+    );
     this.#live ??= live(connection, fragmentTopic(name, key), (state) => this.#show(state), {
-      ask: (session) => fetchFragment(session, [name, JSON.parse(args ?? "{}"), key, this.getAttribute("have") ?? ""]),
+      ask: (session) =>
+        fetchFragment(session, [
+          name,
+          JSON.parse(args ?? "{}"),
+          key,
+          this.getAttribute("have") ?? "",
+        ]),
       gone: () => this.#become("", "live-gone"),
     });
   }
@@ -52,9 +60,13 @@ export class LiveFragment extends HTMLElement {
   /** @returns {boolean} false when a row that is to be shown is not there, and the whole list was asked for */
   #showRows({ order, rows }) {
     const box = this.querySelector("[data-rows]") ?? this;
-    const shown = new Map([...box.children].map((row) => [`${row.dataset.key} ${row.dataset.digest}`, row]));
+    const shown = new Map(
+      [...box.children].map((row) => [`${row.dataset.key} ${row.dataset.digest}`, row]),
+    );
     const nodes = order.map(([key, digest]) => {
-      const row = Object.hasOwn(rows, key) ? this.#parse(rows[key]).firstElementChild : shown.get(`${key} ${digest}`);
+      const row = Object.hasOwn(rows, key)
+        ? this.#parse(rows[key]).firstElementChild
+        : shown.get(`${key} ${digest}`);
       if (row) Object.assign(row.dataset, { key, digest });
       return row;
     });
@@ -72,7 +84,9 @@ export class LiveFragment extends HTMLElement {
   #parse(html) {
     const content = parse(html);
     const token = document.querySelector('meta[name="csrf-token"]')?.content;
-    if (token) for (const input of content.querySelectorAll("input[name=csrf_token]")) input.setAttribute("value", token);
+    if (token)
+      for (const input of content.querySelectorAll("input[name=csrf_token]"))
+        input.setAttribute("value", token);
     return content;
   }
 }

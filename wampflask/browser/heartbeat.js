@@ -3,6 +3,9 @@
  * @returns {() => void} stop
  */
 export function keepAlive(session) {
-  const timer = setInterval(() => performance.now() - session.heard > 22_500 && session.probe(), 25_000);
+  const timer = setInterval(
+    () => performance.now() - session.heard > 22_500 && session.probe(),
+    25_000,
+  );
   return () => clearInterval(timer);
 }

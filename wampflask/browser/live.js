@@ -20,7 +20,8 @@ const WORKER = 5000; // ms over which pages spread that ask because a worker was
  * @param {(...args: any[]) => void} apply
  * @param {object} [options]  see index.d.ts
  */
-export const live = (connection, topics, apply, options) => new Live(connection, topics, { ...options, apply });
+export const live = (connection, topics, apply, options) =>
+  new Live(connection, topics, { ...options, apply });
 
 class Live {
   #topics;
@@ -82,13 +83,24 @@ class Live {
   }
 
   #enter(session) {
-    return (this.#round = { session, topics: new Map(), soon: new Set(), held: [], stale: -Infinity });
+    return (this.#round = {
+      session,
+      topics: new Map(),
+      soon: new Set(),
+      held: [],
+      stale: -Infinity,
+    });
   }
 
   #leave() {
     const round = this.#round;
     this.#round = null;
-    round?.topics.forEach((confirmed) => confirmed.then((end) => end(), () => {}));
+    round?.topics.forEach((confirmed) =>
+      confirmed.then(
+        (end) => end(),
+        () => {},
+      ),
+    );
   }
 
   #is(round) {
@@ -114,7 +126,8 @@ class Live {
         if (error.uri === "wamp.error.not_authorized" || this.#options.failed?.(error) === false) {
           this.#leave();
           this.#options.refused(error);
-        } else { // fragments of a page wait the same time, to ask together again
+        } else {
+          // fragments of a page wait the same time, to ask together again
           await pause(delay(failures++, 500, 5000, round.session.jitter));
         }
       }
@@ -123,20 +136,32 @@ class Live {
   }
 
   async #listen(round) {
-    await this.#subscribe(round, typeof this.#topics === "function" ? await this.#topics(round.session) : this.#topics);
+    await this.#subscribe(
+      round,
+      typeof this.#topics === "function" ? await this.#topics(round.session) : this.#topics,
+    );
     round.listens = true;
-    const lost = round.session.subscribe(WORKER_LOST, () => this.#later("worker", round.session.jitter * WORKER));
+    const lost = round.session.subscribe(WORKER_LOST, () =>
+      this.#later("worker", round.session.jitter * WORKER),
+    );
     round.topics.set(WORKER_LOST, lost);
     lost.catch(() => {}); // there is no engine
   }
 
   #subscribe(round, topics) {
     const fresh = [topics].flat().filter((topic) => this.#is(round) && !round.topics.has(topic));
-    return Promise.all(fresh.map(async (topic) => {
-      const confirmed = round.session.subscribe(topic, (_, where, { args, kwargs }) => this.#hear(round, this.#options.unpack(args, where, kwargs)));
-      round.topics.set(topic, confirmed);
-      await confirmed.catch((error) => { round.topics.delete(topic); throw error; });
-    }));
+    return Promise.all(
+      fresh.map(async (topic) => {
+        const confirmed = round.session.subscribe(topic, (_, where, { args, kwargs }) =>
+          this.#hear(round, this.#options.unpack(args, where, kwargs)),
+        );
+        round.topics.set(topic, confirmed);
+        await confirmed.catch((error) => {
+          round.topics.delete(topic);
+          throw error;
+        });
+      }),
+    );
   }
 
   /** Asks until the answers name no topic that is not listened to yet, and bring nothing new. */
@@ -166,7 +191,9 @@ class Live {
       const state = await session.call(this.#options.history ?? topic, [], { kwargs: { since } });
       return { state, more: since !== null && state.length }; // a history may answer with as much as it likes at a time
     }
-    const { args: [state, number] } = await session.call(topic, [], { full: true });
+    const {
+      args: [state, number],
+    } = await session.call(topic, [], { full: true });
     return { state, number };
   }
 
@@ -175,8 +202,13 @@ class Live {
     const number = this.#number(event);
     if (this.#options.stale(event.state)) {
       round.stale = Math.max(round.stale, number ?? Infinity);
-      this.#later("stale", STALE * (1 + round.session.jitter), () => !(this.#model.seen >= round.stale));
-    } else if (round.held && number === undefined) { // nothing says whether it is newer than the answer on its way
+      this.#later(
+        "stale",
+        STALE * (1 + round.session.jitter),
+        () => !(this.#model.seen >= round.stale),
+      );
+    } else if (round.held && number === undefined) {
+      // nothing says whether it is newer than the answer on its way
       round.held.push(event.state);
     } else {
       this.#take(event.state, number);

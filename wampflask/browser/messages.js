@@ -23,7 +23,20 @@ export const YIELD = 70;
 /** By message: number, string, dict or list, in order; a capital may be missing at the end. 17, 33, 35, 65, 67 answer what is one less. */
 const SHAPES = {
   __proto__: null,
-  2: "nd", 3: "ds", 4: "sd", 6: "ds", 8: "nndsLD", 17: "nn", 33: "nn", 35: "nD", 36: "nndLD", 50: "ndLD", 65: "nn", 67: "nD", 68: "nndLD", 69: "nd",
+  2: "nd",
+  3: "ds",
+  4: "sd",
+  6: "ds",
+  8: "nndsLD",
+  17: "nn",
+  33: "nn",
+  35: "nD",
+  36: "nndLD",
+  50: "ndLD",
+  65: "nn",
+  67: "nD",
+  68: "nndLD",
+  69: "nd",
 };
 const IS = {
   n: (value) => Number.isSafeInteger(value) && value >= 0,
@@ -40,7 +53,8 @@ const IS = {
 export function parse(data) {
   const message = JSON.parse(data);
   const shape = Number.isInteger(message[0]) && SHAPES[message[0]];
-  const fits = (kind, at) => IS[kind.toLowerCase()](message[at + 1]) || (message[at + 1] === undefined && kind < "a");
+  const fits = (kind, at) =>
+    IS[kind.toLowerCase()](message[at + 1]) || (message[at + 1] === undefined && kind < "a");
   check([...shape].every(fits)); // throws for no shape, too
   return message;
 }
@@ -51,7 +65,8 @@ export function check(isRight) {
 }
 
 /** What a message carries: its first argument, or its keywords when there is none; with `full`, everything. */
-export const payload = (args = [], kwargs = undefined, full = false) => (full ? { args, kwargs: kwargs ?? {} } : args.length ? args[0] : kwargs);
+export const payload = (args = [], kwargs = undefined, full = false) =>
+  full ? { args, kwargs: kwargs ?? {} } : args.length ? args[0] : kwargs;
 
 /** The last parts of a message that carries a payload; keywords only when there are some. */
 export const carrying = (args = [], kwargs = undefined) => (kwargs ? [args, kwargs] : [args]);

@@ -40,15 +40,19 @@ export const rows = ({ apply, version }, all = new Map(), numbers = new Map(), i
       const seen = Math.max(numbers.get(key) ?? -Infinity, this.seen);
       return !(isAll ? count < seen : count <= seen) && numbers.set(key, count);
     };
-    const news = Object.keys(given).filter((key) => isNew(key, version ? version(given[key]) : number) && all.set(key, given[key]));
-    const left = isAll ? [...all.keys()].filter((key) => !Object.hasOwn(given, key)) : state.gone ?? [];
+    const news = Object.keys(given).filter(
+      (key) => isNew(key, version ? version(given[key]) : number) && all.set(key, given[key]),
+    );
+    const left = isAll
+      ? [...all.keys()].filter((key) => !Object.hasOwn(given, key))
+      : (state.gone ?? []);
     const gone = left.filter((key) => isNew(key, number) && all.delete(key));
     if (isAll && number > this.seen) {
       this.seen = number;
       numbers.forEach((seen, key) => seen <= number && numbers.delete(key));
     }
     const changed = isWhole ? news : [...all.keys()];
-    if (isWhole ||= isAll) attempt(() => apply(all, { changed, gone }));
+    if ((isWhole ||= isAll)) attempt(() => apply(all, { changed, gone }));
   },
 });
 
@@ -56,21 +60,26 @@ export const rows = ({ apply, version }, all = new Map(), numbers = new Map(), i
  * Append-only and numbered. apply(item), once for each; one may come before another with a lower id. `gapless`: ids follow one another
  * without holes, so that a hole is something that has not come yet.
  */
-export const log = ({ apply, gapless, since = null, id = (item) => item.id }, ids = new Set(), from = since ?? -Infinity, top = from) => ({
+export const log = (
+  { apply, gapless, since = null, id = (item) => item.id },
+  ids = new Set(),
+  from = since ?? -Infinity,
+  top = from,
+) => ({
   since,
 
   reset() {},
 
   /** An answer's items are in their order; its number is the last that they cover, by default the last one's id. */
   take(state, number, isAnswer) {
-    const items = isAnswer ? state ?? [] : [state];
+    const items = isAnswer ? (state ?? []) : [state];
     for (const item of items) {
       if (id(item) <= from || ids.has(id(item))) continue;
       ids.add(id(item));
       top = Math.max(top, id(item));
       attempt(() => apply(item));
     }
-    const upTo = isAnswer ? number ?? (items.length ? id(items.at(-1)) : from) : from;
+    const upTo = isAnswer ? (number ?? (items.length ? id(items.at(-1)) : from)) : from;
     top = Math.max(top, upTo);
     if (!gapless && top > from) this.since = top;
     else if (upTo > (this.since ?? from)) this.since = upTo;

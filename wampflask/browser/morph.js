@@ -4,7 +4,8 @@
  */
 
 /** Nodes of the same name stand for each other: the same kind, and the same id, data-key, or key of a fragment. */
-const nameOf = (node) => [node.nodeName, ...["id", "data-key", "key"].map((name) => node.getAttribute?.(name))].join();
+const nameOf = (node) =>
+  [node.nodeName, ...["id", "data-key", "key"].map((name) => node.getAttribute?.(name))].join();
 
 /** @param {string} html  @returns {DocumentFragment} nothing in it runs or loads yet */
 export function parse(html) {
@@ -20,7 +21,8 @@ export function parse(html) {
  */
 export function morphChildren(parent, nodes) {
   const old = new Map(); // by name, those that nothing stands for yet
-  for (const node of parent.childNodes) if (!nodes.includes(node)) old.set(nameOf(node), [...(old.get(nameOf(node)) ?? []), node]);
+  for (const node of parent.childNodes)
+    if (!nodes.includes(node)) old.set(nameOf(node), [...(old.get(nameOf(node)) ?? []), node]);
   const order = nodes.map((fresh) => {
     const match = fresh.parentNode !== parent && old.get(nameOf(fresh))?.shift();
     if (!match) return fresh;
@@ -36,7 +38,8 @@ function arrange(parent, order) {
   const fixed = order.find((node) => node.contains(document.activeElement));
   let next = parent.firstChild;
   for (const node of order) {
-    while (node === fixed && next !== fixed) { // what stands before it comes later
+    while (node === fixed && next !== fixed) {
+      // what stands before it comes later
       const early = next;
       next = next.nextSibling;
       move(parent, early, null);
@@ -54,7 +57,10 @@ function move(parent, node, before) {
 function morphNode(old, fresh) {
   if (old.nodeType !== Node.ELEMENT_NODE) {
     if (old.data !== fresh.data) old.data = fresh.data;
-  } else if (!old.matches("[data-keep], live-fragment") && !(old.isContentEditable && old.contains(document.activeElement))) {
+  } else if (
+    !old.matches("[data-keep], live-fragment") &&
+    !(old.isContentEditable && old.contains(document.activeElement))
+  ) {
     const isField = old.matches("input:not([type=file]), textarea, select:not([multiple])");
     const [name, isTouched] = entered(old);
     const value = old[name];
@@ -68,8 +74,10 @@ function morphNode(old, fresh) {
 
 function morphAttributes(old, fresh) {
   const isReaders = (name) => name === "open" && /^D/.test(old.nodeName); // <details>, <dialog>: opened or closed by the reader
-  for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name) && !isReaders(name)) old.removeAttribute(name);
-  for (const { name, value } of fresh.attributes) if (old.getAttribute(name) !== value && !isReaders(name)) old.setAttribute(name, value);
+  for (const { name } of [...old.attributes])
+    if (!fresh.hasAttribute(name) && !isReaders(name)) old.removeAttribute(name);
+  for (const { name, value } of fresh.attributes)
+    if (old.getAttribute(name) !== value && !isReaders(name)) old.setAttribute(name, value);
 }
 
 const chosen = (select) => [...select.options].map((option) => option.selected).join();
@@ -78,6 +86,7 @@ const chosen = (select) => [...select.options].map((option) => option.selected).
 function entered(field) {
   const { localName, type } = field;
   if (localName === "select") return ["value", chosen(field) !== chosen(field.cloneNode(true))];
-  if (type === "checkbox" || type === "radio") return ["checked", field.checked !== field.defaultChecked];
+  if (type === "checkbox" || type === "radio")
+    return ["checked", field.checked !== field.defaultChecked];
   return ["value", field.value !== field.defaultValue];
 }

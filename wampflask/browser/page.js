@@ -6,9 +6,14 @@ import { Connection } from "./connection.js";
 import { Session } from "./session.js";
 import { fetchTicket } from "./ticket.js";
 
-export const connection = new Connection({ ticket: fetchTicket, open: (where, ticket) => new Session(where, ticket) });
+export const connection = new Connection({
+  ticket: fetchTicket,
+  open: (where, ticket) => new Session(where, ticket),
+});
 
-const show = () => { document.documentElement.dataset.connection = connection.state; };
+const show = () => {
+  document.documentElement.dataset.connection = connection.state;
+};
 connection.addEventListener("change", show);
 show();
 

@@ -11,7 +11,12 @@ import { HEARTBEAT } from "./uris.js";
 import { subscriber } from "./subscriber.js";
 
 const FEATURES = {
-  features: { progressive_call_results: true, call_canceling: true, subscription_revocation: true, registration_revocation: true },
+  features: {
+    progressive_call_results: true,
+    call_canceling: true,
+    subscription_revocation: true,
+    registration_revocation: true,
+  },
 };
 const ROLES = { caller: FEATURES, callee: FEATURES, publisher: FEATURES, subscriber: FEATURES };
 
@@ -24,13 +29,17 @@ export class Session {
   #callee = callee(this);
   #welcome;
   #end;
-  #welcomed = new Promise((resolve) => { this.#welcome = resolve; });
+  #welcomed = new Promise((resolve) => {
+    this.#welcome = resolve;
+  });
 
   subscribe = this.#subscriber.subscribe;
   register = this.#callee.register;
 
   /** Resolves with the reason, once, when the session has ended for whatever cause. @type {Promise<Error>} */
-  ended = new Promise((resolve) => { this.#end = resolve; });
+  ended = new Promise((resolve) => {
+    this.#end = resolve;
+  });
   alive = true;
   /** Of the session, from WELCOME on. @type {number | null} */
   id = null;
@@ -48,8 +57,9 @@ export class Session {
    */
   constructor({ url, realm }, ticket, open = (address) => new WebSocket(address, "wamp.2.json")) {
     this.#ticket = ticket;
-    const socket = this.#socket = open(url);
-    socket.onopen = () => this.send([wamp.HELLO, realm, { roles: ROLES, authmethods: ["ticket"], authid: "page" }]);
+    const socket = (this.#socket = open(url));
+    socket.onopen = () =>
+      this.send([wamp.HELLO, realm, { roles: ROLES, authmethods: ["ticket"], authid: "page" }]);
     socket.onmessage = ({ data }) => this.#receive(data);
     socket.onclose = () => this.close(new ConnectionLost("connection closed"));
   }
@@ -74,7 +84,13 @@ export class Session {
     if (onProgress) options.receive_progress = true;
     const read = ([, , , list, dict]) => wamp.payload(list, dict, full);
     const progress = onProgress && ((message) => onProgress(read(message)));
-    return read(await this.request(wamp.CALL, [options, procedure, ...wamp.carrying(args, kwargs)], { timeout, signal, progress }));
+    return read(
+      await this.request(wamp.CALL, [options, procedure, ...wamp.carrying(args, kwargs)], {
+        timeout,
+        signal,
+        progress,
+      }),
+    );
   }
 
   /**
@@ -83,7 +99,11 @@ export class Session {
    * @param {{kwargs?: object, acknowledge?: boolean, timeout?: number, signal?: AbortSignal}} [how]  anything else is a WAMP option
    */
   async publish(topic, args, { kwargs, acknowledge = true, timeout, signal, ...options } = {}) {
-    await this.request(wamp.PUBLISH, [{ acknowledge, ...options }, topic, ...wamp.carrying(args, kwargs)], { timeout, signal, unanswered: !acknowledge });
+    await this.request(
+      wamp.PUBLISH,
+      [{ acknowledge, ...options }, topic, ...wamp.carrying(args, kwargs)],
+      { timeout, signal, unanswered: !acknowledge },
+    );
   }
 
   /** Is anybody there? Any answer will do, also a refusal; silence ends the session. @param {number} [timeout] milliseconds */
@@ -115,7 +135,11 @@ export class Session {
   }
 
   /** Sends a request and resolves with the message that answers it; for the roles of this session. @returns {Promise<any[]>} */
-  async request(type, rest, { timeout = 10_000, signal = undefined, progress = undefined, unanswered = false } = {}) {
+  async request(
+    type,
+    rest,
+    { timeout = 10_000, signal = undefined, progress = undefined, unanswered = false } = {},
+  ) {
     signal?.throwIfAborted();
     if (!this.id || !this.alive) throw new ConnectionLost();
     const id = this.#last + 1;
@@ -125,14 +149,16 @@ export class Session {
     let timer;
     let abort;
     const answer = new Promise((resolve, reject) => {
-      const giveUp = (reason) => { // the request stays known until its answer comes, which then means nothing any more
+      const giveUp = (reason) => {
+        // the request stays known until its answer comes, which then means nothing any more
         reject(reason);
         request.progress = request.arm = () => {};
         if (type === wamp.CALL) this.send([wamp.CANCEL, id, { mode: "kill" }]);
       };
       const arm = () => {
         clearTimeout(timer);
-        if (timeout < Infinity) timer = setTimeout(() => giveUp(new TimedOut(`${rest[1]}: no answer`)), timeout);
+        if (timeout < Infinity)
+          timer = setTimeout(() => giveUp(new TimedOut(`${rest[1]}: no answer`)), timeout);
       };
       const request = { type, resolve, reject, progress, arm };
       abort = () => giveUp(signal.reason);
@@ -154,7 +180,9 @@ export class Session {
     try {
       this.#handle(wamp.parse(data));
     } catch {
-      const error = new WampError("wamp.error.protocol_violation", [`Unexpected: ${String(data).slice(0, 100)}`]);
+      const error = new WampError("wamp.error.protocol_violation", [
+        `Unexpected: ${String(data).slice(0, 100)}`,
+      ]);
       this.close(error, [wamp.ABORT, {}, error.uri]);
     }
   }
@@ -168,10 +196,16 @@ export class Session {
       this.#welcome();
     } else if (type === wamp.CHALLENGE) {
       wamp.check(first === "ticket");
-      this.#ticket().then((ticket) => this.alive && this.send([wamp.AUTHENTICATE, ticket, {}])).catch((error) => this.close(error));
+      this.#ticket()
+        .then((ticket) => this.alive && this.send([wamp.AUTHENTICATE, ticket, {}]))
+        .catch((error) => this.close(error));
     } else if (type < wamp.ERROR) {
       const { message: text } = first;
-      this.close(new WampError(second, text === undefined ? [] : [text], first), [wamp.GOODBYE, {}, "wamp.close.goodbye_and_out"]);
+      this.close(new WampError(second, text === undefined ? [] : [text], first), [
+        wamp.GOODBYE,
+        {},
+        "wamp.close.goodbye_and_out",
+      ]);
     } else if (type === wamp.EVENT) {
       this.#subscriber.deliver(message);
     } else if (type === wamp.INVOCATION) {
@@ -185,9 +219,11 @@ export class Session {
 
   #answer(message) {
     const [type, id, details] = message;
-    const [asked, number] = type === wamp.ERROR ? [id, details] : [type === wamp.RESULT ? wamp.CALL : type - 1, id];
+    const [asked, number] =
+      type === wamp.ERROR ? [id, details] : [type === wamp.RESULT ? wamp.CALL : type - 1, id];
     const request = this.#requests.get(number);
-    if (!number) { // the router takes back what it had granted; what may be had again is had again in the next session
+    if (!number) {
+      // the router takes back what it had granted; what may be had again is had again in the next session
       return this.close(new ConnectionLost("revoked"));
     }
     wamp.check(request?.type === asked);

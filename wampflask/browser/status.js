@@ -15,7 +15,9 @@ const TEXTS = {
   blocked: "You are blocked.",
 };
 const sheet = new CSSStyleSheet(); // a policy against inline styles allows it
-sheet.replaceSync(":where(wamp-status[state]){position:fixed;inset:auto 0 0;padding:.5em;background:#222;color:#fff}");
+sheet.replaceSync(
+  ":where(wamp-status[state]){position:fixed;inset:auto 0 0;padding:.5em;background:#222;color:#fff}",
+);
 document.adoptedStyleSheets.push(sheet);
 
 export class WampStatus extends HTMLElement {
@@ -35,7 +37,8 @@ export class WampStatus extends HTMLElement {
     const { state, reason } = connection;
     const shown = this.getAttribute("state") ?? "";
     if (type === "failure") this.#plan("failed");
-    else if (state === "stopped") this.#plan(reason?.uri === BLOCKED ? "blocked" : "", 0, reason?.args?.[0]);
+    else if (state === "stopped")
+      this.#plan(reason?.uri === BLOCKED ? "blocked" : "", 0, reason?.args?.[0]);
     else if (state !== "open") this.#plan("lost", this.#joined ? GRACE.lost : GRACE.first);
     else this.#plan(shown === "lost" || shown === "blocked" ? "back" : shown);
     this.#joined ||= state === "open";

@@ -13,7 +13,10 @@ export function subscriber(session) {
   /** One after another for each topic: an UNSUBSCRIBE must not overtake the SUBSCRIBE that follows it. */
   const inTurn = (key, task) => {
     const turn = (turns.get(key) ?? Promise.resolve()).then(task);
-    turns.set(key, turn.catch(() => {}));
+    turns.set(
+      key,
+      turn.catch(() => {}),
+    );
     return turn;
   };
 
@@ -23,12 +26,24 @@ export function subscriber(session) {
      * published. `match`: exact, prefix or wildcard; a topic with an empty component (`monitor.presence.`) is a wildcard.
      * @returns {Promise<() => Promise<void>>} once it is confirmed; the function ends it
      */
-    async subscribe(topic, handler, { match = topic.split(".").includes("") ? "wildcard" : "exact", timeout, signal, ...options } = {}) {
+    async subscribe(
+      topic,
+      handler,
+      {
+        match = topic.split(".").includes("") ? "wildcard" : "exact",
+        timeout,
+        signal,
+        ...options
+      } = {},
+    ) {
       const key = `${match} ${topic}`;
       const user = { handler };
       await inTurn(key, async () => {
         if (!topics.has(key)) {
-          const [, , id] = await session.request(SUBSCRIBE, [{ match, ...options }, topic], { timeout, signal });
+          const [, , id] = await session.request(SUBSCRIBE, [{ match, ...options }, topic], {
+            timeout,
+            signal,
+          });
           topics.set(key, { id, topic, users: new Set() });
           ids.set(id, topics.get(key));
         }
@@ -50,7 +65,12 @@ export function subscriber(session) {
     deliver([, id, , details, args, kwargs]) {
       const found = ids.get(id);
       for (const { handler } of [...(found?.users ?? [])]) {
-        attempt(() => handler(payload(args, kwargs), details.topic ?? found.topic, { ...payload(args, kwargs, true), details }));
+        attempt(() =>
+          handler(payload(args, kwargs), details.topic ?? found.topic, {
+            ...payload(args, kwargs, true),
+            details,
+          }),
+        );
       }
     },
   };

@@ -21,7 +21,7 @@ export async function fetchTicket(signal, proofs = []) {
     signal: AbortSignal.any([signal, AbortSignal.timeout(10_000)]),
   });
   if (answer.ok) return answer.json();
-  const said = answer.status === 403 && await answer.json().catch(() => null);
+  const said = answer.status === 403 && (await answer.json().catch(() => null));
   if (said?.until !== undefined) throw new WampError(BLOCKED, [said.message], said);
   throw new Error(`no ticket: ${answer.status}`);
 }

@@ -1,40 +1,42 @@
 /**
- * The field to write in: Enter says it, Shift+Enter begins a new line. What is on its way stands below the messages, and stays there
- * while the connection is away.
+ * The field to write in: Enter sends it, Shift+Enter begins a new line. What is on its way stands
+ * below the messages, and stays there while the connection is away.
  *
- * <form data-chat="say"> <textarea name="text"> <button> <p data-chat="trouble" role="alert"> </form>  <ol data-chat="pending">
+ * <form data-part="say"> <textarea name="text"> <button>
+ *   <p data-part="trouble" role="alert"> </form>
+ * <ol data-part="pending">
  */
 import { connection } from "wampflask";
+import { partsOf, setLine } from "../dom.js";
 import { muting } from "./muting.js";
 import { Outbox } from "./outbox.js";
 import { words } from "../words.js";
 
 const TYPING = 3000; // ms between two notices that we are typing
 
+function pendingItem(text) {
+  const item = document.createElement("li");
+  item.className = "msg msg--pending";
+  item.textContent = text;
+  return item;
+}
+
 /** @returns {{mute: (seconds) => void, stop: () => void}} */
 export function compose(root, label, { said, saying }) {
-  const form = root.querySelector('[data-chat="say"]');
+  const part = partsOf(root);
+  const form = part("say");
   const field = form.elements.text;
-  const trouble = root.querySelector('[data-chat="trouble"]');
-  const pending = root.querySelector('[data-chat="pending"]');
+  const pending = part("pending");
   let told = -Infinity;
 
-  const complain = (text) => {
-    trouble.textContent = text;
-    trouble.hidden = !text;
-  };
+  const complain = (text) => setLine(part("trouble"), text);
   const fit = () => {
     field.style.height = "auto";
     field.style.height = `${Math.min(field.scrollHeight + 3, 180)}px`;
   };
   const outbox = new Outbox(label, {
     changed: (texts) => {
-      pending.replaceChildren(...texts.map((text) => {
-        const item = document.createElement("li");
-        item.className = "msg msg--pending";
-        item.textContent = text;
-        return item;
-      }));
+      pending.replaceChildren(...texts.map(pendingItem));
       pending.hidden = !texts.length;
     },
     said: (message) => {
@@ -43,7 +45,7 @@ export function compose(root, label, { said, saying }) {
     },
     refused: (error, text) => {
       complain(words(error));
-      field.value = [text, field.value].filter(Boolean).join("\n"); // nothing that was written is lost
+      field.value = [text, field.value].filter(Boolean).join("\n"); // nothing written is lost
       fit();
     },
     slow: (error) => complain(words(error)),
@@ -72,7 +74,7 @@ export function compose(root, label, { said, saying }) {
     told = performance.now();
     connection.call("chat.typing", [label]).catch(() => {});
   };
-  const silence = muting(form, root.querySelector('[data-chat="muted"]'));
+  const silence = muting(form, part("muted"));
   form.addEventListener("submit", submit);
   field.addEventListener("keydown", press);
   field.addEventListener("input", type);

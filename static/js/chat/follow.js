@@ -1,6 +1,6 @@
 /**
- * A room as it is now. Its topics end in a key, which `chat.enter` answers with; when somebody is banned the key is another, and the log
- * under the former one says so.
+ * A room as it is now. Its topics end in a key, which `chat.enter` answers with; when somebody is
+ * banned the key is another, and the log under the former one says so.
  *
  * const leave = follow(label, since, {     // since: the change that the page was rendered with
  *   message: (message) => {},              // said, edited or deleted

@@ -9,7 +9,8 @@ const count = (text, letter) => text.split(letter).length - 1;
 function trimmed(address) {
   while (address) {
     const last = address.at(-1);
-    const closes = (last === ")" && count(address, ")") > count(address, "(")) || (last === "]" && count(address, "]") > count(address, "["));
+    const opening = { ")": "(", "]": "[" }[last];
+    const closes = opening && count(address, last) > count(address, opening);
     if (!TRAILING.includes(last) && !closes) break;
     address = address.slice(0, -1);
   }
@@ -33,13 +34,15 @@ export function pieces(text) {
 
 /** Puts `text` into `element`, its addresses as links. */
 export function write(element, text) {
-  element.replaceChildren(...pieces(text).map(([piece, isAddress]) => {
-    if (!isAddress) return document.createTextNode(piece);
-    const link = document.createElement("a");
-    link.href = piece;
-    link.rel = "nofollow noopener noreferrer";
-    link.target = "_blank";
-    link.textContent = piece;
-    return link;
-  }));
+  element.replaceChildren(
+    ...pieces(text).map(([piece, isAddress]) => {
+      if (!isAddress) return document.createTextNode(piece);
+      const link = document.createElement("a");
+      link.href = piece;
+      link.rel = "nofollow noopener noreferrer";
+      link.target = "_blank";
+      link.textContent = piece;
+      return link;
+    }),
+  );
 }

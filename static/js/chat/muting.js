@@ -1,9 +1,10 @@
 /**
- * Closes the field to write in while its reader is muted, says until when, and opens it again by itself. What stands in it stays.
+ * Closes the field to write in while its writer is muted, shows until when, and opens it again by
+ * itself. What stands in it stays.
  *
- * <form data-chat="say"> <p data-chat="muted" role="status" hidden> <textarea> <button> </form>
+ * <form data-part="say"> <p data-part="muted" role="status" hidden> <textarea> <button> </form>
  */
-import { when } from "./log.js";
+import { when } from "../times.js";
 
 /** @returns {(seconds: number) => void} for how long; 0 opens the field */
 export function muting(form, notice) {
@@ -16,7 +17,8 @@ export function muting(form, notice) {
     const muted = seconds > 0;
     if (muted) {
       focused ??= [...controls].find((control) => control === document.activeElement);
-      notice.textContent = `You are muted here until ${when(new Date(Date.now() + 1000 * seconds))}. You can still read.`;
+      const end = when(new Date(Date.now() + 1000 * seconds));
+      notice.textContent = `You are muted here until ${end}. You can still read.`;
       timer = setTimeout(() => mute(0), 1000 * seconds);
     }
     notice.hidden = !muted;

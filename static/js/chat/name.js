@@ -1,28 +1,33 @@
-/** Choosing a name without leaving the page. <form data-chat="name"> <input name="name"> <p data-chat="name-trouble" role="alert"> </form> */
+/**
+ * Choosing a name without leaving the page.
+ *
+ * <details data-part="name-fold"> <strong data-part="me">
+ *   <form data-part="rename"> <input name="name"> <p data-part="name-trouble" role="alert"> </form>
+ */
 import { connection } from "wampflask";
+import { partsOf, setLine, setText } from "../dom.js";
 import { words } from "../words.js";
 
 /** @returns {{show: (person) => void, stop: () => void}} */
 export function naming(root, label, renamed) {
-  const form = root.querySelector('[data-chat="name"]');
-  const trouble = root.querySelector('[data-chat="name-trouble"]');
-  const fold = root.querySelector('[data-chat="name-fold"]');
+  const part = partsOf(root);
+  const form = part("rename");
+  const field = form.elements.name;
   const submit = async (event) => {
     event.preventDefault();
     try {
-      renamed(await connection.call("chat.rename", [label, form.elements.name.value]));
-      trouble.hidden = true;
-      fold.open = false;
+      renamed(await connection.call("chat.rename", [label, field.value]));
+      setLine(part("name-trouble"), "");
+      part("name-fold").open = false;
     } catch (error) {
-      trouble.textContent = words(error);
-      trouble.hidden = false;
+      setLine(part("name-trouble"), words(error));
     }
   };
   form.addEventListener("submit", submit);
   return {
     show: (person) => {
-      root.querySelectorAll('[data-chat="me"]').forEach((place) => { place.textContent = person.name; });
-      if (document.activeElement !== form.elements.name) form.elements.name.value = person.name;
+      setText(part("me"), person.name);
+      if (document.activeElement !== field) field.value = person.name;
     },
     stop: () => form.removeEventListener("submit", submit),
   };

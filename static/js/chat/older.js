@@ -1,9 +1,13 @@
-/** Fetches older messages when the top comes into view, over the same procedure as everything else. */
+/**
+ * Fetches older messages when the top comes into view, over the same procedure as everything else.
+ */
 import { connection } from "wampflask";
+import { partsOf } from "../dom.js";
 
 /** @returns {() => void} stop */
 export function keepScrolling(root, label, log) {
-  const top = root.querySelector('[data-chat="older"]');
+  const part = partsOf(root);
+  const top = part("older");
   let busy = false;
   const fetchOlder = async () => {
     if (busy || !log.more || !connection.session) return;
@@ -24,8 +28,10 @@ export function keepScrolling(root, label, log) {
     event.preventDefault();
     fetchOlder();
   };
-  const watcher = new IntersectionObserver((seen) => seen.some((one) => one.isIntersecting) && fetchOlder(), {
-    root: root.querySelector('[data-chat="scroll"]'), rootMargin: "200px 0px 0px",
+  const look = (seen) => seen.some((one) => one.isIntersecting) && fetchOlder();
+  const watcher = new IntersectionObserver(look, {
+    root: part("scroll"),
+    rootMargin: "200px 0px 0px",
   });
   top.hidden = !log.more;
   top.addEventListener("click", press);

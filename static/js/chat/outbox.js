@@ -1,12 +1,14 @@
 /**
- * What was written and is not said yet: sent one after another, kept while the connection is away. Each text has a token of its own, so
- * that one whose answer got lost is stored once, however often it is sent.
+ * What was written and is not stored yet: sent one after another, kept while the connection is
+ * away. Each text has a token of its own, so that one whose answer got lost is stored once, however
+ * often it is sent.
  */
 import { delay, pause } from "../backoff.js";
 import { connection } from "wampflask";
 
-const token = () => [...crypto.getRandomValues(new Uint8Array(12))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-const isFinal = (error) => error.uri?.startsWith("chat.error.") || error.uri === "wamp.error.invalid_payload";
+const hex = (byte) => byte.toString(16).padStart(2, "0");
+const token = () => [...crypto.getRandomValues(new Uint8Array(12))].map(hex).join("");
+const isFinal = ({ uri }) => uri?.startsWith("chat.error.") || uri === "wamp.error.invalid_payload";
 
 export class Outbox {
   #label;
@@ -15,7 +17,14 @@ export class Outbox {
   #running = false;
   #stopped = false;
 
-  /** @param {{changed: (texts) => void, said: (message) => void, refused: (error, text) => void, slow: (error) => void}} handlers */
+  /**
+   * @param {{
+   *   changed: (texts) => void,        the texts on their way
+   *   said: (message) => void,         one was stored
+   *   refused: (error, text) => void,  one never will be
+   *   slow: (error) => void,           the next one has to wait
+   * }} handlers
+   */
   constructor(label, handlers) {
     this.#label = label;
     this.#to = handlers;

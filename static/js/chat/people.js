@@ -1,41 +1,40 @@
 /**
  * Who is here, one entry a person, and who is typing.
  *
- * <ul data-chat="people"> <li data-person="3"><span data-person-part="name">, <template data-chat="person">, <span data-chat="total">,
- * <p data-chat="typing">
+ * <ul data-part="people"> <li data-person="3"> <span data-part="name">, you, visitor, moderator
+ * <template data-part="person">  <span data-part="total">  <p data-part="others">
+ * <p data-part="typing">
  */
+import { clone, partsOf, setLine, setText } from "../dom.js";
+
 const SHOWN = 100; // people in the list
 const TYPING = 4000; // ms after which somebody is not typing any more
 const collator = new Intl.Collator();
-const part = (root, name) => root.querySelector(`[data-chat="${name}"]`);
+
+/** Who is typing, in words. */
+export function typing(names) {
+  if (names.length > 2) return "Several people are typing…";
+  if (!names.length) return "";
+  return `${names.join(" and ")} ${names.length > 1 ? "are" : "is"} typing…`;
+}
 
 export class People {
-  #root;
+  #part;
   #typing = new Map();
   #timer = null;
   me = null;
 
   constructor(root) {
-    this.#root = root;
+    this.#part = partsOf(root);
   }
 
   show(people) {
-    const template = this.#root.querySelector('template[data-chat="person"]');
     const total = people.length;
-    const listed = people.sort((one, other) => collator.compare(one.name, other.name)).slice(0, SHOWN);
-    part(this.#root, "people").replaceChildren(...listed.map((person) => {
-      const item = template.content.firstElementChild.cloneNode(true);
-      item.dataset.person = person.id;
-      item.querySelector('[data-person-part="name"]').textContent = person.name;
-      item.querySelector('[data-person-part="you"]').hidden = person.id !== this.me?.id;
-      item.querySelector('[data-person-part="guest"]').hidden = !person.guest;
-      item.querySelector('[data-person-part="moderator"]').hidden = !person.moderator;
-      return item;
-    }));
-    this.#root.querySelectorAll('[data-chat="total"]').forEach((place) => { place.textContent = total.toLocaleString("en"); });
-    const others = part(this.#root, "others");
-    others.hidden = total <= SHOWN;
-    others.textContent = `and ${(total - SHOWN).toLocaleString("en")} others`;
+    people.sort((one, other) => collator.compare(one.name, other.name));
+    this.#part("people").replaceChildren(...people.slice(0, SHOWN).map((one) => this.#item(one)));
+    setText(this.#part("total"), total.toLocaleString("en"));
+    const others = total - SHOWN;
+    setLine(this.#part("others"), others > 0 ? `and ${others.toLocaleString("en")} more` : "");
   }
 
   types(person) {
@@ -53,13 +52,23 @@ export class People {
     clearTimeout(this.#timer);
   }
 
+  #item(person) {
+    const item = clone(this.#part("person"));
+    const part = partsOf(item);
+    item.dataset.person = person.id;
+    setText(part("name"), person.name);
+    part("you").hidden = person.id !== this.me?.id;
+    part("visitor").hidden = !person.guest;
+    part("moderator").hidden = !person.moderator;
+    return item;
+  }
+
   #tell() {
     clearTimeout(this.#timer);
     const now = performance.now();
     for (const [id, { until }] of this.#typing) if (until <= now) this.#typing.delete(id);
     const names = [...this.#typing.values()].map(({ name }) => name);
-    const told = names.length > 2 ? "Several people are typing…" : `${names.join(" and ")} ${names.length > 1 ? "are" : "is"} typing…`;
-    part(this.#root, "typing").textContent = names.length ? told : "";
+    setText(this.#part("typing"), typing(names));
     if (names.length) this.#timer = setTimeout(() => this.#tell(), 500);
   }
 }

@@ -1,8 +1,11 @@
 /**
  * A chat room: puts the parts of this folder together.
  *
- * <section data-behaviour="chat/room" data-label="quiet-otter-42" data-version="17" data-more="true"> …
+ * <section data-behaviour="chat/room" data-label="quiet-otter-42" data-version="17"
+ *     data-more="true">
  */
+import { partsOf, setLine } from "../dom.js";
+import { words } from "../words.js";
 import { compose } from "./compose.js";
 import { follow } from "./follow.js";
 import { Log } from "./log.js";
@@ -12,18 +15,14 @@ import { People } from "./people.js";
 import { sanctions } from "./sanctions.js";
 import { Tools } from "./tools.js";
 import { markUnread } from "./unread.js";
-import { words } from "../words.js";
 
 export function connect(root) {
   const { label, version, more } = root.dataset;
+  const part = partsOf(root);
   const log = new Log(root, more === "true");
   const people = new People(root);
-  if (matchMedia("(max-width: 46rem)").matches) root.querySelector('[data-chat="people-fold"]').open = false;
-  const complain = (text) => {
-    const trouble = root.querySelector('[data-chat="trouble"]');
-    trouble.textContent = text;
-    trouble.hidden = !text;
-  };
+  if (matchMedia("(max-width: 46rem)").matches) part("people-fold").open = false;
+  const complain = (text) => setLine(part("trouble"), text);
   const moderated = sanctions(root, label);
   const knowMe = (me) => {
     people.me = me;
@@ -44,13 +43,13 @@ export function connect(root) {
     typing: (person) => people.types(person),
     entered: ({ me, moderator }) => {
       knowMe(me);
-      root.querySelector('[data-chat="shut"]').hidden = true;
+      setLine(part("shut"), "");
       tools.moderator = moderator;
       for (const item of log.items) tools.fit(item);
       root.dataset.entered = "true";
       if (moderator) moderated();
     },
-    refused: (error) => shut(words(error, "You cannot be in this room.")),
+    refused: (error) => shut(words(error, "You can't join this room.")),
   });
   const stops = [
     leave,
@@ -64,10 +63,8 @@ export function connect(root) {
   const shut = (why) => {
     root.dataset.entered = "false";
     composer.mute(0);
-    const notice = root.querySelector('[data-chat="shut"]');
-    notice.textContent = why;
-    notice.hidden = false;
-    root.querySelectorAll("[data-chat=say] :is(textarea, button)").forEach((control) => { control.disabled = true; });
+    setLine(part("shut"), why);
+    for (const control of part("say").querySelectorAll("textarea, button")) control.disabled = true;
   };
   log.addEventListener("drawn", ({ detail: item }) => tools.fit(item));
   root.addEventListener("chat:moderated", moderated);

@@ -1,8 +1,9 @@
 /**
- * Marks the rooms in which something was said since the reader last looked; the rooms themselves are fragments.
+ * Marks the rooms with messages that are new to the reader; the rooms themselves are fragments.
  *
- * <span data-room="label" data-last="17"> <span data-room-part="new" hidden>
+ * <span data-room="label" data-last="17"> <span data-part="new" hidden>
  */
+import { partsOf, setLine } from "../dom.js";
 import { readUpTo } from "./unread.js";
 
 export function connect(list) {
@@ -10,9 +11,7 @@ export function connect(list) {
     for (const item of list.querySelectorAll("[data-room]")) {
       const read = readUpTo(item.dataset.room);
       const missed = read ? Number(item.dataset.last) - read : 0;
-      const badge = item.querySelector('[data-room-part="new"]');
-      badge.hidden = missed <= 0;
-      badge.textContent = `${missed} new`;
+      setLine(partsOf(item)("new"), missed > 0 ? `${missed} new` : "");
     }
   };
   list.addEventListener("live-change", mark);

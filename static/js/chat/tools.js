@@ -1,16 +1,19 @@
 /**
  * What can be done with a message: its author edits and deletes, moderators delete, mute and ban.
  *
- * <li data-message data-person> <details data-message-part="menu"><summary> <button data-act="edit|delete|mute|ban"> </details>
+ * <li data-message data-person> <strong data-part="name">  <p data-part="text">
+ *   <details data-part="menu"> <button data-act="edit|delete|mute|ban"> </details>
  */
-import { ask } from "../ask.js";
 import { connection } from "wampflask";
+import { ask } from "../ask.js";
+import { partsOf } from "../dom.js";
 import { words } from "../words.js";
+import { editMessage } from "./edit.js";
 
 const QUESTIONS = {
-  delete: () => ["Delete this message? Its text is gone for good.", "Delete"],
-  mute: (name) => [`Mute ${name} in this room for 15 minutes? They can read, but not write.`, "Mute"],
-  ban: (name) => [`Ban ${name} from this room? They are shut out at once.`, "Ban"],
+  delete: () => ["Delete this message? You can't undo this.", "Delete"],
+  mute: (name) => [`Mute ${name} in this room for 15 minutes? They can still read.`, "Mute"],
+  ban: (name) => [`Ban ${name} from this room? They lose access at once.`, "Ban"],
 };
 
 export class Tools {
@@ -21,7 +24,7 @@ export class Tools {
   me = null;
   moderator = false;
 
-  /** @param take is given what a message has become  @param complain shows why something was refused */
+  /** @param take is given what a message has become  @param complain shows why something failed */
   constructor(root, label, take, complain) {
     this.#root = root;
     this.#label = label;
@@ -38,9 +41,16 @@ export class Tools {
   fit(item) {
     const mine = Number(item.dataset.person) === this.me?.id;
     const gone = item.classList.contains("msg--deleted");
-    const may = { edit: mine && !gone, delete: (mine || this.moderator) && !gone, mute: this.moderator && !mine, ban: this.moderator && !mine };
-    for (const button of item.querySelectorAll("[data-act]")) button.hidden = !may[button.dataset.act];
-    item.querySelector('[data-message-part="menu"]').hidden = !Object.values(may).some(Boolean);
+    const moderates = this.moderator && !mine;
+    const may = {
+      edit: mine && !gone,
+      delete: (mine || this.moderator) && !gone,
+      mute: moderates,
+      ban: moderates,
+    };
+    for (const button of item.querySelectorAll("[data-act]"))
+      button.hidden = !may[button.dataset.act];
+    partsOf(item)("menu").hidden = !Object.values(may).some(Boolean);
     item.classList.toggle("msg--mine", mine);
   }
 
@@ -50,49 +60,38 @@ export class Tools {
     if (!item) return;
     button.closest("details").open = false;
     const { act } = button.dataset;
-    const name = item.querySelector('[data-message-part="name"]').textContent;
+    const name = partsOf(item)("name").textContent;
     if (QUESTIONS[act] && !(await ask(...QUESTIONS[act](name)))) return;
-    if (act === "edit") return this.#edit(item);
-    await this.#do(act, item);
+    await this.#acts[act](item);
   };
 
-  async #do(act, item) {
-    const call = act === "delete"
-      ? this.#call("chat.delete", [Number(item.dataset.message)]).then((message) => this.#take(message))
-      : this.#call("chat.moderate", [Number(item.dataset.person), act]);
-    await this.#answered(call);
-    if (act !== "delete") this.#root.dispatchEvent(new CustomEvent("chat:moderated"));
+  #acts = {
+    edit: (item) =>
+      editMessage(item, partsOf(this.#root)("edit"), (text) => this.#change("edit", item, [text])),
+    delete: (item) => this.#change("delete", item),
+    mute: (item) => this.#moderate("mute", item),
+    ban: (item) => this.#moderate("ban", item),
+  };
+
+  /** @returns {Promise<boolean>} whether it was done */
+  #change(verb, item, args = []) {
+    return this.#answered(async () => {
+      this.#take(await this.#call(`chat.${verb}`, [Number(item.dataset.message), ...args]));
+    });
   }
 
-  #edit(item) {
-    const text = item.querySelector('[data-message-part="text"]');
-    if (item.querySelector("form")) return;
-    const form = this.#root.querySelector('template[data-chat="edit"]').content.firstElementChild.cloneNode(true);
-    const field = form.elements.text;
-    field.value = text.textContent;
-    const close = () => {
-      form.remove();
-      text.hidden = false;
-    };
-    form.addEventListener("submit", async (event) => {
-      event.preventDefault();
-      const saved = this.#call("chat.edit", [Number(item.dataset.message), field.value]).then((message) => this.#take(message));
-      if (await this.#answered(saved)) close();
-    });
-    form.addEventListener("click", (event) => event.target.closest("[data-edit-cancel]") && close());
-    form.addEventListener("keydown", (event) => event.key === "Escape" && close());
-    text.hidden = true;
-    text.after(form);
-    field.focus();
+  async #moderate(act, item) {
+    await this.#answered(() => this.#call("chat.moderate", [Number(item.dataset.person), act]));
+    this.#root.dispatchEvent(new CustomEvent("chat:moderated"));
   }
 
   #call(procedure, args) {
     return connection.call(procedure, [this.#label, ...args]);
   }
 
-  async #answered(call) {
+  async #answered(work) {
     try {
-      await call;
+      await work();
       this.#complain("");
       return true;
     } catch (error) {

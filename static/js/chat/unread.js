@@ -1,9 +1,11 @@
 /**
- * A line above what is new since the reader last looked, and a number in the title while they look elsewhere. How far one has read is
- * kept in this browser.
+ * A line above what is new since the reader last looked, and a number in the title while they look
+ * elsewhere. How far one has read is kept in this browser.
  *
- * <button data-chat="newer" hidden>
+ * <button data-part="newer" hidden>
  */
+import { partsOf } from "../dom.js";
+
 const key = (label) => `chat.read.${label}`;
 
 /** The last message of a room that was read here. */
@@ -17,12 +19,14 @@ export function readUpTo(label) {
 
 /** @returns {() => void} stop */
 export function markUnread(root, label, log, isMine) {
-  const newer = root.querySelector('[data-chat="newer"]');
-  const box = root.querySelector('[data-chat="scroll"]');
+  const part = partsOf(root);
+  const newer = part("newer");
+  const box = part("scroll");
   const title = document.title;
   let missed = 0;
 
-  const isLooking = () => document.visibilityState === "visible" && document.hasFocus() && log.atEnd;
+  const isLooking = () =>
+    document.visibilityState === "visible" && document.hasFocus() && log.atEnd;
   const mark = (item) => {
     if (!root.querySelector(".msg--first-new")) item.classList.add("msg--first-new");
   };
@@ -38,12 +42,11 @@ export function markUnread(root, label, log, isMine) {
     }
   };
   const hear = ({ detail: { message, follow } }) => {
-    if (isMine(message)) return void read();
-    if (isLooking()) return void read();
+    if (isMine(message) || isLooking()) return void read();
     missed += 1;
     document.title = `(${missed}) ${title}`;
     newer.hidden = follow;
-    if (missed === 1) root.querySelectorAll(".msg--first-new").forEach((item) => item.classList.remove("msg--first-new"));
+    if (missed === 1) root.querySelector(".msg--first-new")?.classList.remove("msg--first-new");
     mark(root.querySelector(`[data-message="${message.id}"]`));
   };
   const jump = () => {

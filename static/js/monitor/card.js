@@ -1,43 +1,26 @@
 /**
  * One host on the dashboard. Everything that comes from hosts is set as text.
  *
- * <li class="host" data-host="…"> <a data-part="title"> <span data-part="state"> <span data-part="labels"> <div data-part="spark">
- *   <div data-group="show_cpus"> <dd data-figure="cpu"> <rect data-fill="cpu"> … </li>
+ * <li class="host" data-host="…"> <a data-part="title"> <span data-part="state">
+ *   <span data-part="labels"> <div data-part="spark">
+ *   <div data-group="show_cpus"> <dd data-part="cpu"> <rect data-part="cpu-fill"> … </li>
  */
-import { degrees, moment, percent, rate, setText, sum, worst } from "./units.js";
+import { partsOf, setText } from "../dom.js";
+import { drawState, fill } from "./gauge.js";
 import { Spark } from "./spark.js";
-
-const WORDS = { online: "Online", disabled: "Disabled" };
-const level = (ratio) => (ratio >= 0.9 ? "bad" : ratio >= 0.75 ? "warn" : "good");
+import { degrees, most, percent, rate, sum } from "./units.js";
 
 export class Card {
   visible = false;
   dirty = true;
+  #part;
 
   constructor(element, state) {
     this.element = element;
     this.state = state;
+    this.#part = partsOf(element);
     this.spark = new Spark(this.#part("spark"));
-    this.figures = new Map([...element.querySelectorAll("[data-figure]")].map((one) => [one.dataset.figure, one]));
-    this.fills = new Map([...element.querySelectorAll("[data-fill]")].map((one) => [one.dataset.fill, one]));
     this.groups = [...element.querySelectorAll("[data-group]")];
-  }
-
-  #part(name) {
-    return this.element.querySelector(`[data-part="${name}"]`);
-  }
-
-  /** Sort keys; what is not known comes last. */
-  key(by) {
-    if (by === "name") return this.state.title.toLocaleLowerCase();
-    if (by === "state") return { offline: 0, online: 1, disabled: 2 }[this.state.state];
-    if (by === "disk") return -worst(this.state.value("disks"), "ratio");
-    return -((by === "memory" ? this.state.value("memory")?.ratio : this.state.value(by)) ?? -1);
-  }
-
-  matches(words) {
-    const text = [this.state.title, this.state.facts.ip, ...this.state.labels].join("\n").toLocaleLowerCase();
-    return words.every((word) => text.includes(word));
   }
 
   learn(facts) {
@@ -60,29 +43,25 @@ export class Card {
   draw() {
     this.dirty = false;
     const { state } = this;
-    const title = this.#part("title");
-    setText(title, state.title);
     this.element.dataset.state = state.state;
-    setText(this.#part("state"), WORDS[state.state] ?? `Offline, last seen ${moment(state.facts.last_seen)}`);
+    setText(this.#part("title"), state.title);
+    drawState(this.#part("state"), state);
     setText(this.#part("labels"), state.labels.join(" · "));
     for (const group of this.groups) group.hidden = !state.shows(group.dataset.group);
-    this.#figure("cpu", percent(state.value("cpu")), state.value("cpu"));
-    this.#figure("memory", percent(state.value("memory")?.ratio), state.value("memory")?.ratio);
-    const disk = state.value("disks") && worst(state.value("disks"), "ratio");
-    this.#figure("disk", percent(disk), disk);
-    const network = state.value("network");
-    this.#figure("received", network ? rate(sum(network, "received")) : "–");
-    this.#figure("sent", network ? rate(sum(network, "sent")) : "–");
-    const temperatures = Object.values(state.value("temperatures") ?? {});
-    this.#figure("temperature", temperatures.length ? degrees(Math.max(...temperatures)) : "–");
+    this.#gauge("cpu", state.value("cpu"));
+    this.#gauge("memory", state.value("memory")?.ratio);
+    this.#gauge(
+      "disk",
+      most(state.value("disks"), ({ ratio }) => ratio ?? 0),
+    );
+    setText(this.#part("received"), rate(sum(state.value("network"), "received")));
+    setText(this.#part("sent"), rate(sum(state.value("network"), "sent")));
+    setText(this.#part("temperature"), degrees(most(state.value("temperatures"))));
     this.spark.draw();
   }
 
-  #figure(name, text, ratio) {
-    setText(this.figures.get(name), text);
-    const fill = this.fills.get(name);
-    if (!fill) return;
-    fill.setAttribute("width", `${Math.round((ratio ?? 0) * 1000) / 10}%`);
-    fill.dataset.level = level(ratio ?? 0);
+  #gauge(name, ratio) {
+    setText(this.#part(name), percent(ratio));
+    fill(this.#part(`${name}-fill`), ratio ?? 0);
   }
 }

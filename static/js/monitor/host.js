@@ -1,30 +1,35 @@
 /**
- * One host's page: numbers as they come, charts with a live right edge, and what is switched off gone at once.
+ * One host's page: numbers as they come, charts with a live right edge, and what is switched off
+ * gone at once.
  *
- * <div data-behaviour="monitor/host" data-host="…" data-history="…" data-range="1h">
- *   [data-part] [data-figure] [data-fill] [data-group], figures [data-chart], links [data-range-of]
+ * <div data-behaviour="monitor/host" data-host="…" data-history="/hosts/…/history.json"
+ *     data-range="1h" data-board="/dashboard/">
+ *   data-part: title, state, labels, applied, nothing, and those of now.js
+ *   <div data-group="show_cpus">  <figure data-chart="cpu">  <a data-range="24h">
  */
 import { live } from "wampflask";
+import { partsOf, setText } from "../dom.js";
+import { getJson } from "../get.js";
 import { Charts } from "./charts.js";
+import { drawState } from "./gauge.js";
 import { drawNow } from "./now.js";
-import { fetchJson, liveWith, samples } from "./samples.js";
+import { onRange } from "./ranges.js";
+import { liveWith, samples } from "./samples.js";
 import { HostState } from "./state.js";
-import { moment, setText } from "./units.js";
 
 const REFRESH = 60_000; // ms: what the hub has gathered meanwhile
-const HANDOVER = 3000; // ms after a host is back, and later again: what it kept comes in batches
-const WORDS = { online: "Online", disabled: "Disabled" };
+const UPLOADS = [3000, 12_000]; // ms after a host is back: what it kept comes in batches
 
 export function connect(root) {
   const { host } = root.dataset;
-  const part = (name) => root.querySelector(`[data-part="${name}"]`);
+  const part = partsOf(root);
   const charts = new Charts(root);
-  const controls = new AbortController();
+  const stopped = new AbortController();
   const timers = new Set();
   const state = new HostState(host);
   const shown = liveWith("settings", "presence", "samples");
   let frame = 0;
-  let range = root.dataset.range;
+  let { range } = root.dataset;
 
   const draw = () => {
     frame = 0;
@@ -33,23 +38,31 @@ export function connect(root) {
     setText(part("title"), state.title);
     setText(part("labels"), state.labels.join(" · "));
     setText(part("applied"), state.facts.text);
-    setText(part("state"), WORDS[state.state] ?? `Offline, last seen ${moment(state.facts.last_seen)}`);
-    for (const group of root.querySelectorAll("[data-group]")) group.hidden = !state.shows(group.dataset.group);
+    drawState(part("state"), state);
+    for (const group of root.querySelectorAll("[data-group]")) {
+      group.hidden = !state.shows(group.dataset.group);
+    }
     drawNow(root, state);
     charts.draw();
   };
-  const schedule = () => { frame ||= requestAnimationFrame(draw); };
+  const schedule = () => {
+    frame ||= requestAnimationFrame(draw);
+  };
   const history = async () => {
     const wanted = range;
-    const data = await fetchJson(`${root.dataset.history}?range=${wanted}`);
-    if (wanted !== range || controls.signal.aborted) return;
+    const data = await getJson(`${root.dataset.history}?range=${wanted}`);
+    if (wanted !== range || stopped.signal.aborted) return;
     charts.load(data);
     state.recall(data.latest);
     part("nothing").hidden = data.times.length > 0;
     schedule();
   };
+  const refresh = () => history().catch(() => {}); // the next one tries again
   const later = (ms) => {
-    const timer = setTimeout(() => { timers.delete(timer); history().catch(() => {}); }, ms);
+    const timer = setTimeout(() => {
+      timers.delete(timer);
+      refresh();
+    }, ms);
     timers.add(timer);
   };
 
@@ -60,12 +73,16 @@ export function connect(root) {
       shown("settings");
       schedule();
     }),
-    live(`monitor.presence.${host}`, ({ online, last_seen }) => {
-      if (online && state.facts.online === false) [1, 4].forEach((times) => later(HANDOVER * times));
-      state.learn({ online, last_seen });
-      shown("presence");
-      schedule();
-    }, { gone() {} }),
+    live(
+      `monitor.presence.${host}`,
+      ({ online, last_seen }) => {
+        if (online && state.facts.online === false) UPLOADS.forEach(later);
+        state.learn({ online, last_seen });
+        shown("presence");
+        schedule();
+      },
+      { gone() {} },
+    ),
     samples(`monitor.clientstats.${host}`, {
       report(_, sample) {
         if (!state.report(sample)) return;
@@ -80,20 +97,18 @@ export function connect(root) {
     }),
   ];
 
-  const links = [...root.querySelectorAll("[data-range-of]")];
-  for (const link of links) {
-    link.addEventListener("click", (event) => {
-      event.preventDefault();
-      range = link.dataset.rangeOf;
-      links.forEach((one) => (one === link ? one.setAttribute("aria-current", "true") : one.removeAttribute("aria-current")));
-      window.history.replaceState(null, "", link.href);
-      history().catch(() => {});
-    }, { signal: controls.signal });
-  }
-  const ticker = setInterval(() => { if (document.visibilityState === "visible") history().catch(() => {}); }, REFRESH);
+  onRange(
+    root,
+    (wanted) => {
+      range = wanted;
+      refresh();
+    },
+    stopped.signal,
+  );
+  const ticker = setInterval(() => document.visibilityState === "visible" && refresh(), REFRESH);
   return () => {
     followed.forEach((one) => one.stop());
-    controls.abort();
+    stopped.abort();
     clearInterval(ticker);
     timers.forEach(clearTimeout);
     cancelAnimationFrame(frame);

@@ -1,39 +1,48 @@
-/** The newest numbers on a host's page. Names of disks, sensors and interfaces are somebody else's: text, never HTML. */
-import { bytes, degrees, duration, percent, rate, setText, sum } from "./units.js";
+/**
+ * The newest numbers on a host's page. Names of disks, sensors and interfaces are not ours: text,
+ * never HTML.
+ */
+import { partsOf, setText } from "../dom.js";
+import { fill } from "./gauge.js";
+import { bytes, degrees, duration, percent, rate, sum } from "./units.js";
 
-const level = (ratio) => (ratio >= 0.9 ? "bad" : ratio >= 0.75 ? "warn" : "good");
 const SVG = "http://www.w3.org/2000/svg";
 
 export function drawNow(root, state) {
-  const figure = (name, text) => setText(root.querySelector(`[data-figure="${name}"]`), text);
+  const part = partsOf(root);
   const gauge = (name, ratio) => {
-    figure(name, percent(ratio));
-    fill(root.querySelector(`[data-fill="${name}"]`), ratio);
+    setText(part(name), percent(ratio));
+    fill(part(`${name}-fill`), ratio ?? 0);
   };
   const [memory, network, io] = ["memory", "network", "disk_io"].map((name) => state.value(name));
   gauge("cpu", state.value("cpu"));
   gauge("memory", memory?.ratio);
   gauge("swap", state.value("swap")?.ratio);
-  figure("used", memory ? `${bytes(memory.used)} of ${bytes(memory.total)}` : "–");
-  figure("load", state.value("load")?.map((load) => load.toFixed(2)).join(" ") ?? "–");
-  figure("received", network ? rate(sum(network, "received")) : "–");
-  figure("sent", network ? rate(sum(network, "sent")) : "–");
-  figure("read", io ? rate(sum(io, "read")) : "–");
-  figure("written", io ? rate(sum(io, "written")) : "–");
-  figure("uptime", duration(state.value("uptime")));
-  figure("processes", state.value("processes") == null ? "–" : String(state.value("processes")));
-  drawCores(root.querySelector('[data-part="cores"]'), state.value("cpus") ?? []);
-  drawRows(root.querySelector('[data-part="disks"]'), Object.entries(state.value("disks") ?? {})
-    .map(([name, disk]) => [name, bytes(disk.used), bytes(disk.total), percent(disk.ratio)]));
+  setText(part("used"), memory ? `${bytes(memory.used)} of ${bytes(memory.total)}` : "–");
+  setText(
+    part("load"),
+    state
+      .value("load")
+      ?.map((load) => load.toFixed(2))
+      .join(" ") ?? "–",
+  );
+  setText(part("received"), rate(sum(network, "received")));
+  setText(part("sent"), rate(sum(network, "sent")));
+  setText(part("read"), rate(sum(io, "read")));
+  setText(part("written"), rate(sum(io, "written")));
+  setText(part("uptime"), duration(state.value("uptime")));
+  setText(part("count"), String(state.value("processes") ?? "–"));
+  drawCores(part("cores"), state.value("cpus") ?? []);
+  drawRows(part("disks"), Object.entries(state.value("disks") ?? {}).map(diskRow));
   const heat = Object.entries(state.value("temperatures") ?? {});
-  drawRows(root.querySelector('[data-part="temperatures"]'), heat.map(([name, value]) => [name, degrees(value)]));
-  if (!heat.length) root.querySelector('[data-part="heat"]').hidden = true;
+  drawRows(
+    part("temperatures"),
+    heat.map(([name, value]) => [name, degrees(value)]),
+  );
+  if (!heat.length) part("heat").hidden = true;
 }
 
-function fill(rect, ratio) {
-  rect?.setAttribute("width", `${Math.round((ratio ?? 0) * 1000) / 10}%`);
-  if (rect) rect.dataset.level = level(ratio ?? 0);
-}
+const diskRow = ([name, disk]) => [name, bytes(disk.used), bytes(disk.total), percent(disk.ratio)];
 
 function drawCores(list, cores) {
   while (list.children.length > cores.length) list.lastElementChild.remove();

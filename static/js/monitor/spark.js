@@ -1,4 +1,7 @@
-/** A sparkline: CPU and memory of the last minutes, 0 to 100 %. Made when it is seen first; data is kept also while it is not. */
+/**
+ * A sparkline: CPU and memory of the last minutes, 0 to 100 %. Made when it is seen first; data is
+ * kept also while it is not.
+ */
 import uPlot from "../../vendor/uplot.js";
 import { ink, onTheme, wash } from "./ink.js";
 
@@ -41,13 +44,29 @@ export class Spark {
   #make(data) {
     const width = this.#element.clientWidth;
     if (!width) return;
-    const line = (name, fill) => ({ stroke: () => ink(name), fill: fill && (() => wash(name)), width: 1.5, points: { show: false } });
-    this.#plot = new uPlot({
-      width, height: HEIGHT, legend: { show: false }, cursor: { show: false }, padding: [2, 0, 2, 0],
-      axes: [{ show: false }, { show: false }],
-      scales: { x: { range: (_, __, newest) => [newest - SECONDS, newest] }, y: { range: [0, 1] } },
-      series: [{}, line("choice-1", true), line("choice-3", false)],
-    }, data, this.#element);
+    const line = (name, fill) => ({
+      stroke: () => ink(name),
+      fill: fill && (() => wash(name)),
+      width: 1.5,
+      points: { show: false },
+    });
+    this.#plot = new uPlot(
+      {
+        width,
+        height: HEIGHT,
+        legend: { show: false },
+        cursor: { show: false },
+        padding: [2, 0, 2, 0],
+        axes: [{ show: false }, { show: false }],
+        scales: {
+          x: { range: (_, __, newest) => [newest - SECONDS, newest] },
+          y: { range: [0, 1] },
+        },
+        series: [{}, line("choice-1", true), line("choice-3", false)],
+      },
+      data,
+      this.#element,
+    );
     this.#stop = onTheme(() => this.#plot?.redraw());
   }
 }

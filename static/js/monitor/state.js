@@ -33,9 +33,15 @@ export class HostState {
     return true;
   }
 
-  get title() { return this.facts.title ?? this.host.slice(0, 8); }
-  get labels() { return this.facts.labels ?? []; }
-  get state() { return this.facts.disabled ? "disabled" : this.facts.online ? "online" : "offline"; }
+  get title() {
+    return this.facts.title ?? this.host.slice(0, 8);
+  }
+  get labels() {
+    return this.facts.labels ?? [];
+  }
+  get state() {
+    return this.facts.disabled ? "disabled" : this.facts.online ? "online" : "offline";
+  }
 
   /** Whether a group is measured. */
   shows(group) {

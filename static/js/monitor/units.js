@@ -1,5 +1,6 @@
 /** Numbers as people read them. The wire has bytes, ratios and seconds; units are made here. */
 const STEPS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
+const [MINUTE, HOUR, DAY] = [60, 3600, 86_400];
 
 export const percent = (ratio) => (ratio == null ? "–" : `${Math.round(ratio * 100)}%`);
 
@@ -17,23 +18,21 @@ export const degrees = (value) => (value == null ? "–" : `${Math.round(value)}
 
 export function duration(seconds) {
   if (seconds == null) return "–";
-  const [days, hours, minutes] = [Math.floor(seconds / 86400), Math.floor(seconds / 3600) % 24, Math.floor(seconds / 60) % 60];
+  const days = Math.floor(seconds / DAY);
+  const hours = Math.floor(seconds / HOUR) % 24;
+  const minutes = Math.floor(seconds / MINUTE) % 60;
   if (days) return `${days} d ${hours} h`;
   return hours ? `${hours} h ${minutes} min` : `${minutes} min`;
 }
 
-/** A moment: the time of day today, else with its day. @param seconds since the epoch */
-export function moment(seconds) {
-  if (seconds == null) return "never";
-  const date = new Date(seconds * 1000);
-  const time = date.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
-  return date.toDateString() === new Date().toDateString() ? time : `${date.toLocaleDateString()} ${time}`;
+/** Of one field of all things; undefined without things. */
+export function sum(things, field) {
+  if (!things) return undefined;
+  return Object.values(things).reduce((total, one) => total + (one[field] ?? 0), 0);
 }
 
-export const sum = (things, field) => Object.values(things ?? {}).reduce((total, one) => total + (one[field] ?? 0), 0);
-
-export const worst = (things, field) => Object.values(things ?? {}).reduce((most, one) => Math.max(most, one[field] ?? 0), 0);
-
-export function setText(element, text) {
-  if (element && element.textContent !== text) element.textContent = text;
+/** The greatest of all things; undefined without things. */
+export function most(things, of = (thing) => thing) {
+  const values = Object.values(things ?? {}).map(of);
+  return values.length ? Math.max(...values) : undefined;
 }

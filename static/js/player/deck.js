@@ -1,19 +1,21 @@
 /**
- * What can be done to the video, by hand or by remote, and what it is at. Fires "change" for whatever moved it.
- *
- * Browsers let no sound out before somebody touched the page: a remote's play then starts muted (`silenced`), and the first touch on
- * the player brings the sound.
+ * What can be done to the video, by hand or by remote, and its state. Fires "change" when the state
+ * is another. Longer than other modules, since each action of a remote is a method here.
  */
+import { Autoplay } from "./autoplay.js";
+
 const SOON = 400; // ms to wait for a start that may hang on slow data
-const EVENTS = ["play", "pause", "playing", "waiting", "seeked", "volumechange", "loadedmetadata", "durationchange", "ended", "emptied"];
+const MOVES = ["play", "playing", "pause", "waiting", "seeked", "ended", "emptied"];
+const FACTS = ["volumechange", "loadedmetadata", "durationchange"];
+const ENDS_WAIT = ["playing", "pause", "ended", "emptied", "error"];
 
 export class Refused extends Error {
   uri = "player.error.invalid";
 }
 
 const number = (value, low, high, what) => {
-  if (typeof value !== "number" || !(value >= low && value <= high)) throw new Refused(`${what} is a number from ${low} to ${high}.`);
-  return value;
+  if (typeof value === "number" && value >= low && value <= high) return value;
+  throw new Refused(`${what} must be a number from ${low} to ${high}.`);
 };
 
 export class Deck extends EventTarget {
@@ -21,16 +23,20 @@ export class Deck extends EventTarget {
   #items;
   #index = 0;
   #version = 0;
-  #silenced = false;
+  #sound;
   #waiting = false;
   #error = null;
 
-  /** @param {HTMLVideoElement} video  @param {{title: string, src: string, type: string}[]} items */
+  /**
+   * @param {HTMLVideoElement} video
+   * @param {{title: string, src: string, type: string}[]} items
+   */
   constructor(video, items) {
     super();
     this.#video = video;
     this.#items = items;
-    for (const name of EVENTS) video.addEventListener(name, () => this.#moved(name));
+    this.#sound = new Autoplay(video);
+    for (const name of [...MOVES, ...FACTS]) video.addEventListener(name, () => this.#moved(name));
     video.addEventListener("ended", () => this.#index < items.length - 1 && this.next());
     video.addEventListener("error", () => this.#failed());
     this.#load(0);
@@ -42,9 +48,9 @@ export class Deck extends EventTarget {
 
   async play() {
     if (this.#error) throw new Refused(this.#error);
-    const starting = this.#start();
+    const starting = this.#sound.start();
     starting.catch(() => {});
-    await Promise.race([starting, new Promise((resolve) => { setTimeout(resolve, SOON); })]);
+    await Promise.race([starting, new Promise((resolve) => setTimeout(resolve, SOON))]);
     return this.state();
   }
 
@@ -55,29 +61,31 @@ export class Deck extends EventTarget {
 
   volume(level) {
     this.#video.volume = number(level, 0, 1, "The volume");
-    if (level > 0 && !this.#silenced) this.#video.muted = false;
+    if (level > 0 && !this.#sound.silenced) this.#video.muted = false;
     return this.state();
   }
 
   mute(muted) {
     if (typeof muted !== "boolean") throw new Refused("mute takes true or false.");
-    if (muted || navigator.userActivation?.hasBeenActive !== false) this.#silenced = false;
-    this.#video.muted = muted || this.#silenced;
+    this.#sound.mute(muted);
     return this.state();
   }
 
   seek(seconds) {
     number(seconds, 0, 1e9, "The position");
-    const end = this.#video.duration;
-    if (this.#video.readyState > 0) this.#video.currentTime = Number.isFinite(end) ? Math.min(seconds, end) : seconds;
+    const { duration } = this.#video;
+    const end = Number.isFinite(duration) ? duration : Infinity;
+    if (this.#video.readyState > 0) this.#video.currentTime = Math.min(seconds, end);
     return this.state();
   }
 
   select(index) {
-    if (!Number.isInteger(index) || !this.#items[index]) throw new Refused(`There are items 0 to ${this.#items.length - 1}.`);
+    if (!Number.isInteger(index) || !this.#items[index]) {
+      throw new Refused(`The playlist has items 0 to ${this.#items.length - 1}.`);
+    }
     const goOn = !this.#video.paused || this.#video.ended;
     this.#load(index);
-    if (goOn) this.#start().catch(() => {});
+    if (goOn) this.#sound.start().catch(() => {});
     return this.state();
   }
 
@@ -87,14 +95,13 @@ export class Deck extends EventTarget {
 
   /** To the beginning first, as every player does; from there to the item before. */
   previous() {
-    return this.#video.currentTime > 3 || !this.#index ? this.seek(0) : this.select(this.#index - 1);
+    return this.#video.currentTime > 3 || !this.#index
+      ? this.seek(0)
+      : this.select(this.#index - 1);
   }
 
-  /** Somebody touched the page: sound is allowed from now on. */
   touched() {
-    if (!this.#silenced) return;
-    this.#silenced = false;
-    this.#video.muted = false;
+    this.#sound.touched();
   }
 
   state() {
@@ -108,7 +115,7 @@ export class Deck extends EventTarget {
       duration: Number.isFinite(duration) ? Math.round(duration * 1000) / 1000 : null,
       volume: Math.round(volume * 1000) / 1000,
       muted,
-      silenced: this.#silenced,
+      silenced: this.#sound.silenced,
       index: this.#index,
       count: this.#items.length,
       title: this.item.title,
@@ -118,17 +125,6 @@ export class Deck extends EventTarget {
 
   status() {
     return { ...this.state(), items: this.#items.map((item) => item.title) };
-  }
-
-  async #start() {
-    try {
-      await this.#video.play();
-    } catch (error) {
-      if (error.name !== "NotAllowedError" || this.#video.muted) return;
-      this.#silenced = true;
-      this.#video.muted = true;
-      await this.#video.play();
-    }
   }
 
   #load(index) {
@@ -149,13 +145,15 @@ export class Deck extends EventTarget {
   #failed() {
     const { title, type } = this.item;
     const lost = this.#video.error?.code === MediaError.MEDIA_ERR_NETWORK;
-    this.#error = lost ? `“${title}” could not be loaded: the connection broke.` : `This browser cannot play “${title}” (${type}). WebM and MP4 play in most.`;
+    this.#error = lost
+      ? `“${title}” couldn't be loaded: the connection was lost. Choose it again.`
+      : `This browser can't play “${title}” (${type}). Most browsers play WebM and MP4.`;
     this.#moved("error");
   }
 
   #moved(event) {
     if (event === "waiting") this.#waiting = true;
-    else if (["playing", "pause", "ended", "emptied", "error"].includes(event)) this.#waiting = false;
+    else if (ENDS_WAIT.includes(event)) this.#waiting = false;
     this.#version += 1;
     this.dispatchEvent(new Event("change"));
   }

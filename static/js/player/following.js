@@ -1,7 +1,8 @@
 /**
  * What a remote knows of its player, whose page counts its states itself. Fires "change".
  *
- * `where`: "connecting", "here", "away" (nobody answers to this code), "asleep" (somebody is there and does not answer), "renewed".
+ * `where`: "connecting", "here", "away" (nobody answers to this code), "asleep" (somebody is there
+ * and does not answer), "renewed".
  */
 import { TimedOut, connection, live } from "wampflask";
 
@@ -36,7 +37,8 @@ export class Following extends EventTarget {
 
   /** Does something to the player; what it answers is shown at once. */
   async call(action, ...args) {
-    this.#take(await connection.call(`player.${this.#player}.${action}`, args, { timeout: PATIENCE, patience: 0 }));
+    const options = { timeout: PATIENCE, patience: 0 };
+    this.#take(await connection.call(`player.${this.#player}.${action}`, args, options));
   }
 
   /** Asks how things are. */
@@ -44,7 +46,10 @@ export class Following extends EventTarget {
     this.#live.refresh();
   }
 
-  /** Only an answer has the titles of the playlist: they count even if a newer state has overtaken it. */
+  /**
+   * Only an answer has the titles of the playlist: they count even if a newer state has overtaken
+   * it.
+   */
   async #ask(session) {
     const state = await session.call(`player.${this.#player}.status`, [], { timeout: PATIENCE });
     if (this.state) this.#show({ items: state?.items });
@@ -53,7 +58,8 @@ export class Following extends EventTarget {
 
   #take(state) {
     if (state?.renewed) return void this.#is("renewed");
-    if (!state?.present || typeof state.version !== "number" || state.version < this.state?.version) return;
+    if (!state?.present || typeof state.version !== "number") return;
+    if (state.version < this.state?.version) return;
     this.since = performance.now();
     this.where = "here";
     this.#show(state);

@@ -22,12 +22,19 @@ export function showOnLockScreen(deck) {
   for (const [name, act] of Object.entries(actions)) {
     try {
       session.setActionHandler(name, act);
-    } catch { /* a key that this browser does not know */ }
+    } catch {
+      /* a key that this browser does not know */
+    }
   }
   let title = null;
   return (state) => {
-    if (state.title !== title) session.metadata = new MediaMetadata({ title: (title = state.title), artist: "wampflask" });
+    if (state.title !== title) {
+      title = state.title;
+      session.metadata = new MediaMetadata({ title, artist: "wampflask" });
+    }
     session.playbackState = state.playing ? "playing" : "paused";
-    if (state.duration) session.setPositionState?.({ duration: state.duration, position: Math.min(state.position, state.duration), playbackRate: 1 });
+    if (!state.duration) return;
+    const position = Math.min(state.position, state.duration);
+    session.setPositionState?.({ duration: state.duration, position, playbackRate: 1 });
   };
 }

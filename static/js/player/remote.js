@@ -2,30 +2,37 @@
  * The remote of the player whose id stands after the # of the address.
  *
  * <section data-behaviour="player/remote" data-where="connecting">
- *   <p data-remote="message" role="status">  <h1 data-remote="title">  <p data-remote="trouble" role="alert" hidden>
- *   <button data-remote="toggle">, previous, next, mute   <button data-remote="back" data-seconds="-10">, forward   <input type="range" data-remote="seek">, volume   <span data-remote="position">, duration
- *   <ol data-remote="items">, <template data-remote="item"><li><button></li></template>
+ *   <p data-part="message" role="status">  <h1 data-part="title">
+ *   <p data-part="trouble" role="alert" hidden>
+ *   <button data-part="toggle">, previous, next, mute
+ *   <button data-part="back" data-seconds="-10">, forward
+ *   <input type="range" data-part="seek">, volume   <span data-part="position">, duration
+ *   <ol data-part="items">, <template data-part="item"><li><button></li></template>
  */
-import { setText } from "../polls/bars.js";
+import { partsOf, setLine, setText } from "../dom.js";
 import { clock, spoken } from "./clock.js";
 import { Following } from "./following.js";
-import { markCurrent } from "./items.js";
+import { drawItems } from "./items.js";
 import { slider } from "./slider.js";
 
 const WORDS = {
   connecting: "Connecting…",
   here: "",
-  away: "The player is gone. The remote goes on by itself when it is back; if it shows a new code, scan that.",
-  asleep: "The player does not answer. Its screen may be asleep.",
-  renewed: "The player has a new code: scan it again.",
-  none: "This remote belongs to no player. Open the player on a screen and scan its code.",
+  away:
+    "Player disconnected. This remote reconnects by itself. " +
+    "If the player shows a new code, scan it.",
+  asleep: "The player isn't responding. Its screen may be asleep.",
+  renewed: "The player has a new code. Scan it to reconnect.",
+  none: "This remote isn't connected to a player. Open the player on a screen and scan its code.",
 };
 
-/** Seconds that a key moves the position: the slider's own step is for fingers, and keys would take it, too. */
+const SILENCED = "No sound yet: click anywhere on the player's page to allow it.";
+
+/** Seconds that a key moves the position: the slider's own step is for fingers. */
 const KEYS = { ArrowLeft: -5, ArrowDown: -5, ArrowRight: 5, ArrowUp: 5 };
 
 export function connect(section) {
-  const part = (name) => section.querySelector(`[data-remote="${name}"]`);
+  const part = partsOf(section);
   const player = location.hash.slice(1);
   const show = (where) => {
     section.dataset.where = where;
@@ -46,11 +53,12 @@ export function connect(section) {
   const move = () => {
     const { state, since } = following;
     if (!state) return;
-    const passed = state.playing && !state.waiting && following.where === "here" ? (performance.now() - since) / 1000 : 0;
-    const position = Math.min(state.position + passed, state.duration ?? Infinity);
-    seek(position);
-    setText(part("position"), clock(Number(part("seek").value)));
-    part("seek").setAttribute("aria-valuetext", spoken(Number(part("seek").value)));
+    const moves = state.playing && !state.waiting && following.where === "here";
+    const passed = moves ? (performance.now() - since) / 1000 : 0;
+    seek(Math.min(state.position + passed, state.duration ?? Infinity));
+    const shown = Number(part("seek").value);
+    setText(part("position"), clock(shown));
+    part("seek").setAttribute("aria-valuetext", spoken(shown));
   };
   /** As if the slider had been moved: it keeps to its ends, and presses in a row add up. */
   const skip = (seconds) => {
@@ -71,7 +79,7 @@ export function connect(section) {
     setText(part("duration"), clock(state.duration ?? NaN));
     part("next").disabled = state.index + 1 >= state.count;
     volume(Math.round(state.volume * 100));
-    drawTrouble(part("trouble"), state);
+    setLine(part("trouble"), state.error ?? (state.silenced ? SILENCED : ""));
     drawItems(part("items"), part("item"), state);
     move();
   };
@@ -82,7 +90,9 @@ export function connect(section) {
     event.preventDefault();
     skip(KEYS[event.key]);
   });
-  for (const name of ["back", "forward"]) part(name).addEventListener("click", () => skip(Number(part(name).dataset.seconds)));
+  for (const button of [part("back"), part("forward")]) {
+    button.addEventListener("click", () => skip(Number(button.dataset.seconds)));
+  }
   part("previous").addEventListener("click", () => act("previous"));
   part("next").addEventListener("click", () => act("next"));
   part("mute").addEventListener("click", () => act("mute", !following.state?.muted));
@@ -92,23 +102,4 @@ export function connect(section) {
   });
   setInterval(move, 250);
   draw();
-}
-
-function drawTrouble(line, state) {
-  const words = state.error ?? (state.silenced ? "No sound yet: the player's browser wants one click on its page first." : "");
-  line.hidden = !words;
-  setText(line, words);
-}
-
-/** Rows are made anew only when the list is another, so that a reader's place stays. */
-function drawItems(list, template, state) {
-  const titles = state.items ?? [];
-  if (titles.length !== list.children.length || titles.some((title, place) => list.children[place].textContent.trim() !== title.trim())) {
-    list.replaceChildren(...titles.map((title) => {
-      const row = template.content.firstElementChild.cloneNode(true);
-      row.querySelector("button").textContent = title;
-      return row;
-    }));
-  }
-  markCurrent([...list.querySelectorAll("button")], state.index);
 }

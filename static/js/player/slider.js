@@ -1,5 +1,6 @@
 /**
- * A slider that sends while it is moved, one call at a time and the last value for sure, and that is not pulled out of a hand.
+ * A slider that sends while it is moved, one call at a time and the last value for sure, and that
+ * is not pulled out of a hand.
  *
  * @param {HTMLInputElement} input type range  @param {(value: number) => Promise} send
  * @returns {(value: number) => void} show a value that came from elsewhere
@@ -18,7 +19,7 @@ export function slider(input, send) {
     while (wanted !== null) {
       const value = wanted;
       wanted = null;
-      await Promise.allSettled([send(value), new Promise((resolve) => { setTimeout(resolve, STEP); })]);
+      await Promise.allSettled([send(value), new Promise((resolve) => setTimeout(resolve, STEP))]);
     }
     busy = false;
   };

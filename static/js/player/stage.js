@@ -1,88 +1,50 @@
 /**
- * The player: a video that whoever knows its code may steer.
+ * The player: a video that anyone with its code can control.
  *
- * <section data-behaviour="player/stage">
- *   <video>  <p data-player="trouble" role="alert" hidden>  <button data-player="sound" hidden>  <button data-player="renew">
- *   <ol data-player="items"> <li><button data-src="…" data-type="video/webm">title</button></li> … </ol>
- *   what pairing.js needs
+ * <section data-behaviour="player/stage" data-state="pairing|ready">
+ *   <video>  <p data-part="trouble" role="alert" hidden>  <button data-part="sound" hidden>
+ *   <ol data-part="items"> <li><button data-src="…" data-type="video/webm">title</button> … </ol>
+ *   <div data-part="pairing"> as in pairing.js  <button data-part="renew">
  */
-import { connection, publish, register } from "wampflask";
+import { partsOf, setLine } from "../dom.js";
 import { Deck } from "./deck.js";
 import { markCurrent } from "./items.js";
-import { pair } from "./pairing.js";
 import { showOnLockScreen } from "./media_session.js";
+import { Remotes } from "./remotes.js";
 
-const ACTIONS = ["play", "pause", "volume", "mute", "seek", "select", "next", "previous", "status"]; // status last: then all are there
-const TOGETHER = 60; // ms: changes so close to each other are told once
-const TRIES = 3; // codes in a row that are refused before the page gives up
 const STILL_THERE = 5000; // ms between two states while it plays, against drift
+const UNPAIRED =
+  "No remote can connect to this page. Allow cookies for this site, then get a new code.";
 
 export function connect(section) {
-  const part = (name) => section.querySelector(`[data-player="${name}"]`);
+  const part = partsOf(section);
   const buttons = [...part("items").querySelectorAll("button")];
-  const video = section.querySelector("video");
-  const deck = new Deck(video, buttons.map((button) => ({ title: button.textContent, src: button.dataset.src, type: button.dataset.type })));
+  const items = buttons.map(({ textContent: title, dataset: { src, type } }) => ({
+    title,
+    src,
+    type,
+  }));
+  const deck = new Deck(section.querySelector("video"), items);
+  const remotes = new Remotes(deck, part("pairing"));
   const lockScreen = showOnLockScreen(deck);
-  let player = null;
-  let ends = [];
-  let refused = 0;
-  let told = 0;
-  let timer = null;
 
-  const say = (state) => publish(`player.${player}.state`, [state], { patience: 0 }).catch(() => {});
-  const tell = () => {
-    timer = null;
-    told = performance.now();
-    if (player) say(deck.state());
-  };
   const draw = () => {
     const state = deck.state();
-    const trouble = state.error ?? (refused > TRIES ? "No remote can be paired with this page. Allow it cookies, then ask for a new code." : "");
-    part("trouble").hidden = !trouble;
-    part("trouble").textContent = trouble;
+    section.dataset.state = remotes.ready ? "ready" : "pairing";
+    setLine(part("trouble"), state.error ?? (remotes.refused ? UNPAIRED : ""));
     part("sound").hidden = !state.silenced;
     markCurrent(buttons, state.index);
     lockScreen(state);
   };
   const changed = () => {
     draw();
-    if (timer) return;
-    if (performance.now() - told > TOGETHER) tell();
-    else timer = setTimeout(tell, TOGETHER);
-  };
-
-  const leave = () => {
-    ends.forEach((end) => end());
-    ends = [];
-  };
-  /** The claim is for another log-in. */
-  const lose = (error) => {
-    if (error.uri !== "wamp.error.not_authorized") throw error;
-    leave();
-    refused += 1;
-    if (refused <= TRIES) renew();
-    else draw();
-  };
-  const serve = () => {
-    ends = ACTIONS.map((action) => register(`player.${player}.${action}`, (args) => deck[action](...args), { refused: lose }));
-    Promise.all(ends.map(({ ready }) => ready)).then(() => {
-      section.dataset.player = "ready";
-      refused = 0;
-      draw();
-    }, () => {}); // lose() has seen to it
-    ends.push(connection.use(() => changed()));
+    remotes.changed();
   };
   const renew = async () => {
-    leave();
-    if (player) await say({ present: false, renewed: true });
-    player = null;
-    section.dataset.player = "pairing";
     part("renew").disabled = true;
-    player = await pair(section.querySelector("[data-url]"));
+    await remotes.renew();
     part("renew").disabled = false;
-    serve();
   };
-
   const pick = (event) => {
     const place = buttons.indexOf(event.target.closest("button"));
     if (place < 0) return;
@@ -92,6 +54,7 @@ export function connect(section) {
   const touched = () => deck.touched();
   const beat = setInterval(() => deck.state().playing && changed(), STILL_THERE);
   deck.addEventListener("change", changed);
+  remotes.addEventListener("change", draw);
   part("items").addEventListener("click", pick);
   part("renew").addEventListener("click", renew);
   addEventListener("pointerdown", touched);
@@ -99,7 +62,7 @@ export function connect(section) {
   draw();
   renew();
   return () => {
-    leave();
+    remotes.stop();
     clearInterval(beat);
     removeEventListener("pointerdown", touched);
     removeEventListener("keydown", touched);

@@ -1,5 +1,6 @@
 /**
- * Says that a file is too large before it is sent: a server that refuses it in the middle cannot always say so.
+ * Refuses a file that is too large before it is sent: a server that refuses it halfway cannot
+ * always say why.
  *
  * <input type="file" data-max="536870912" data-max-words="537 MB">
  */
@@ -7,7 +8,8 @@
   const input = document.querySelector("input[type=file][data-max]");
   input?.addEventListener("change", () => {
     const tooLarge = [...input.files].some((file) => file.size > Number(input.dataset.max));
-    input.setCustomValidity(tooLarge ? `This file is larger than the ${input.dataset.maxWords} that are allowed.` : "");
+    const refusal = `This file is too large. Choose one of up to ${input.dataset.maxWords}.`;
+    input.setCustomValidity(tooLarge ? refusal : "");
     input.reportValidity();
   });
 })();

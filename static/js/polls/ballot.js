@@ -1,14 +1,17 @@
 /**
- * Keeps an open ballot true while somebody thinks: wording and choices follow edits, it shuts when the poll is closed, and opens again.
+ * Keeps an open ballot up to date: wording and choices follow edits, it shuts when the poll closes,
+ * and opens again.
  *
  * <form data-behaviour="polls/ballot" data-question="12" data-round="1" data-voted="7">
- *   <h1 data-ballot="text">  <fieldset data-ballot="box"> <p data-ballot="hint">
- *     <div data-ballot="choices"> <label data-choice="7"><input name="choice" value="7"><span data-ballot="label">…</span></label> </div>
+ *   <h1 data-part="text">  <fieldset data-part="box"> <p data-part="hint">
+ *     <div data-part="choices">
+ *       <label data-choice="7"><input name="choice" value="7"><span data-part="label">
+ *     </div>
  *   </fieldset>
- *   <p data-ballot="shut" hidden>why one cannot vote</p>  <button data-ballot="send">
+ *   <p data-part="shut" hidden>why one can't vote</p>  <button data-part="send">
  * </form>
  */
-import { setText } from "./bars.js";
+import { arrange, partsOf, setText } from "../dom.js";
 import { drawQuestion } from "./figures.js";
 import { follow } from "./follow.js";
 import { own } from "./own.js";
@@ -16,7 +19,7 @@ import { own } from "./own.js";
 const SHUT = {
   deleted: "This poll was deleted.",
   closed: "Voting has closed.",
-  voted: "You have voted. Votes in this poll cannot be changed.",
+  voted: "You have voted. Votes in this poll can't be changed.",
 };
 
 function hint({ kind, may_change }, voted) {
@@ -31,7 +34,7 @@ function shutBecause(state, voted) {
 }
 
 export function connect(form) {
-  const part = (name) => form.querySelector(`[data-ballot="${name}"]`);
+  const part = partsOf(form);
   const mine = own(form);
 
   return follow(form, (state) => {
@@ -50,18 +53,16 @@ export function connect(form) {
 }
 
 function drawChoices(list, { choices, kind }) {
-  const rows = new Map([...list.children].map((row) => [row.dataset.choice, row]));
+  const known = new Map([...list.children].map((row) => [row.dataset.choice, row]));
   const pattern = list.firstElementChild;
-  choices.forEach(({ id, label }, place) => {
-    const row = rows.get(String(id)) ?? blank(pattern, id);
-    rows.delete(String(id));
-    setText(row.querySelector('[data-ballot="label"]'), label);
-    const input = row.querySelector("input");
+  const rows = choices.map(({ id }) => known.get(String(id)) ?? blank(pattern, id));
+  arrange(list, rows);
+  choices.forEach(({ label }, place) => {
+    setText(partsOf(rows[place])("label"), label);
+    const input = rows[place].querySelector("input");
     input.type = kind === "multiple" ? "checkbox" : "radio";
     input.required = kind === "single";
-    if (list.children[place] !== row) list.insertBefore(row, list.children[place] ?? null);
   });
-  rows.forEach((row) => row.remove());
 }
 
 function blank(pattern, id) {

@@ -1,5 +1,5 @@
-/** The small figures of a poll, wherever they stand: its state, and how many have answered. */
-import { setText } from "./bars.js";
+/** The small figures of a poll, wherever they stand: its state, and how many people voted. */
+import { partsOf, setText } from "../dom.js";
 import { pulse } from "./pulse.js";
 
 /** <span class="badge badge--open">Open</span>, closed, or deleted */
@@ -17,11 +17,14 @@ export function drawQuestion(heading, text) {
   heading.classList.toggle("is-long", text.length > LONG);
 }
 
-/** <strong data-poll="total">12</strong> <span data-poll="noun">responses</span>, somewhere in `root` */
+/**
+ * <strong data-part="total">12</strong> <span data-part="noun">voters</span>, somewhere in `root`
+ */
 export function drawTally(root, { voters }) {
-  const total = root.querySelector('[data-poll="total"]');
+  const part = partsOf(root);
+  const total = part("total");
   const text = voters.toLocaleString("en");
   if (total.textContent !== text) pulse(total);
   setText(total, text);
-  setText(root.querySelector('[data-poll="noun"]'), voters === 1 ? "response" : "responses");
+  setText(part("noun"), voters === 1 ? "voter" : "voters");
 }

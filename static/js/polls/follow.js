@@ -1,11 +1,14 @@
 /**
- * Follows one poll: `apply(state)` with each newer state, then the event "poll:state", which bubbles, for whatever else wants it.
+ * Follows one poll: `apply(state)` with each newer state, then the event "poll:state", which
+ * bubbles, for whatever else wants it.
  *
- * <… data-question="12" data-as-voter="false">   for a screen that many people look at: nothing depends on the reader's own vote
+ * <… data-question="12" data-as-voter="false">   for a screen that many people look at: nothing
+ *   depends on the reader's own vote
  *
- * Everybody hears `polls.question.update.12`. While counts are not for everybody, that topic carries none (`hidden`); a reader who may
- * see them learns from the answer where they are published (`live`). The key in that name changes when a poll is reset: then the public
- * topic is ahead of what we hear, and we ask again.
+ * Everybody hears `polls.question.update.12`. While counts are not for everybody, that topic
+ * carries none (`hidden`); a reader who may see them learns from the answer where they are
+ * published (`live`). The key in that name changes when a poll is reset: then the public topic is
+ * ahead of what we hear, and we ask again.
  */
 import { live } from "wampflask";
 
@@ -21,7 +24,12 @@ export function follow(element, apply) {
   };
   const ask = async (session) => {
     try {
-      const { args: [state, number] } = await session.call("polls.question.results", [id], { kwargs: { as_voter: asVoter }, full: true });
+      const {
+        args: [state, number],
+      } = await session.call("polls.question.results", [id], {
+        kwargs: { as_voter: asVoter },
+        full: true,
+      });
       return { state, number, topics: state.live };
     } catch (error) {
       if (error.uri !== "polls.error.not_found") throw error;

@@ -1,5 +1,6 @@
 /**
- * What this reader has voted: the page says it at first, snapshots say it anew, and a reset (another round) makes it nothing.
+ * What this reader has voted: the page says it at first, snapshots say it anew, and a reset
+ * (another round) makes it nothing.
  *
  * <… data-round="1" data-voted="7 9">
  * @returns {(state) => number[]} ids of the reader's choices, as of `state`

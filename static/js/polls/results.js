@@ -1,20 +1,24 @@
 /**
- * Shows a poll's results as they come: wording, state, bars, the number of responses, and what this reader voted.
+ * Shows a poll's results live: wording, state, bars, number of voters, and the reader's own vote.
  *
- * <section data-behaviour="polls/results" data-question="12" data-hidden="false" data-round="1" data-voted="7 9">
- *   <h1 data-poll="text">  <span class="badge" data-poll="state">  <strong data-poll="total">  <span data-poll="noun">
- *   <p data-poll="several" hidden> about percentages of a multiple choice
- *   <ol data-poll="bars">, <template data-poll="bar"> as in bars.js     <p data-poll="sealed" hidden> instead of bars while results are sealed
- *   <a data-poll="vote" hidden>Vote</a>, where voting is possible from here
+ * <section data-behaviour="polls/results" data-question="12" data-hidden="false" data-round="1"
+ *     data-voted="7 9">
+ *   <h1 data-part="text">  <span class="badge" data-part="state">
+ *   <strong data-part="total">  <span data-part="noun">
+ *   <p data-part="several" hidden> about percentages of a multiple choice
+ *   <ol data-part="bars">, <template data-part="bar"> as in bars.js
+ *   <p data-part="sealed" hidden> instead of bars while results are hidden
+ *   <a data-part="vote" hidden>Vote</a>, where voting is possible from here
  * </section>
  */
-import { drawBars, setText } from "./bars.js";
+import { partsOf, setText } from "../dom.js";
+import { drawBars } from "./bars.js";
 import { drawQuestion, drawState, drawTally } from "./figures.js";
 import { follow } from "./follow.js";
 import { own } from "./own.js";
 
 export function connect(section) {
-  const part = (name) => section.querySelector(`[data-poll="${name}"]`);
+  const part = partsOf(section);
   const mine = own(section);
 
   return follow(section, (state) => {

@@ -1,11 +1,13 @@
 /**
- * Keeps counts that are not for everybody yet off the projector until whoever presents asks for them.
+ * Keeps counts that are not public yet off the projector until the presenter asks for them.
  *
- * <div data-question="12"> … <button type="button" data-behaviour="polls/reveal" aria-pressed="false" hidden>Show results here</button> </div>
- * The poll's element carries data-veiled while counts are held back; the style sheet covers the bars.
+ * <div data-behaviour="polls/results"> …
+ *   <button type="button" data-behaviour="polls/reveal" aria-pressed="false" hidden> </div>
+ * The poll's element carries data-veiled while counts are held back; the style sheet covers the
+ * bars.
  */
 export function connect(button) {
-  const poll = button.closest("[data-question]");
+  const poll = button.closest('[data-behaviour="polls/results"]');
   let asked = false;
   let early = false;
   const draw = () => {

@@ -191,6 +191,13 @@ def test_lists_show_words(app: Flask, realm: MemoryRealm, admin: Visitor) -> Non
     assert "AFTER_CLOSE" not in page
 
 
+def test_lists_show_moments_as_every_page_does(app: Flask, realm: MemoryRealm, admin: Visitor) -> None:
+    make_token(app)
+    page = admin.get("/admin/tokens/").text
+    assert '<time datetime="2031-05-06T07:08:09.123456+00:00" title="2031-05-06 07:08:09 UTC">' in page
+    assert ">06 May 2031, 07:08 UTC</time>" in page
+
+
 def test_a_moment_is_edited_in_utc(
     app: Flask, realm: MemoryRealm, admin: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,21 +1,13 @@
-"""Adding a host: the agent's program, and the lines for the host's terminal, in the ways that people run programs."""
+"""Adding a host: the lines for the host's terminal, in the ways that people run programs."""
 
 from __future__ import annotations
 
-import re
 import shlex
-import tomllib
-from contextlib import suppress
-from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
 from typing import NamedTuple
 
 from wampflask.apps.network import public_base
 
-_INLINE = re.compile(r"^# /// script\n(.*?)^# ///$", re.MULTILINE | re.DOTALL)
-"""Where a program of one file names its packages: the inline script metadata of Python's packaging."""
-
+from .agent_file import requirements
 
 UNIT = "/etc/systemd/system/wampflask-agent.service"
 
@@ -29,32 +21,11 @@ class Way(NamedTuple):
     note: str
 
 
-def agent_program() -> Path | None:
-    """The agent's file, of the checkout or of wampflask-agent; None where neither is."""
-    checkout = Path(__file__).resolve().parents[3] / "agent" / "agent.py"
-    if checkout.exists():
-        return checkout
-    with suppress(ModuleNotFoundError):
-        if (spec := find_spec("wampflask_agent.agent")) and spec.origin:
-            return Path(spec.origin)
-    return None
-
-
-@cache
-def requirements() -> tuple[str, ...]:
-    """What the agent needs of others, as its file says."""
-    file = agent_program()
-    found = _INLINE.search(file.read_text(encoding="utf-8")) if file else None
-    if found is None:
-        return ()
-    lines = (line.removeprefix("#").removeprefix(" ") for line in found[1].splitlines())
-    return tuple(tomllib.loads("\n".join(lines))["dependencies"])
-
-
 def ways(token: str) -> list[Way]:
     """How a host is added with a token, the simplest way first. Every line has the same address of this hub."""
     base = public_base()
     hub, packages = shlex.quote(base), " ".join(f'"{name}"' for name in requirements())
+    given = " ".join(f'--with "{name}"' for name in requirements())
     fetch = f"curl -fsSO {shlex.quote(f'{base}/agent.py')}"
     here = ("mkdir -p wampflask-agent && cd wampflask-agent", "python3 -m venv venv")
     return [
@@ -98,7 +69,7 @@ def ways(token: str) -> list[Way]:
         Way(
             "uv",
             "With uv",
-            (fetch, f"uv run agent.py --server {hub} --token {token}"),
+            (fetch, f"uv run --no-project {given} agent.py --server {hub} --token {token}"),
             "uv installs the packages, and Python where there is none.",
         ),
     ]

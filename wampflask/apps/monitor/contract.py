@@ -1,6 +1,6 @@
 """What the hub, the agents and the pages say to each other about hosts, and who may.
 
-The agent (``agent/agent.py``) imports nothing of ours; ``tests/agent/test_contract.py`` holds it to this module.
+The agent (``agent/wampflask_agent``) imports nothing of ours; ``tests/agent/test_contract.py`` holds it to this module.
 
 *A host* is an id of 32 hex digits, made by its agent at the first start and kept in a file. Names, addresses, mount
 points and the like come from strangers' machines: text, never HTML, never identity.

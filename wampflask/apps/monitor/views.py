@@ -21,7 +21,7 @@ from wampflask.apps.extensions import db
 from wampflask.apps.guard import for_admins, is_admin, refuse
 from wampflask.apps.headers import mark_private
 
-from . import adding, alerts, history, push, service, snapshots
+from . import adding, agent_file, alerts, history, push, service, snapshots
 from .forms import TokenForm, settings_of
 from .models import Alert, EnrolToken, Host, MonitorError, NotFound
 
@@ -181,8 +181,11 @@ def add() -> ResponseReturnValue:
 
 @blueprint.get("/agent.py")
 def agent_program() -> ResponseReturnValue:
-    """The agent's one file, to be fetched by a host."""
-    file = adding.agent_program()
-    if file is None:
+    """The agent as one file, to be fetched by a host."""
+    program = agent_file.archive()
+    if program is None:
         abort(404, "The agent is not installed beside this site.")
-    return Response(file.read_text(encoding="utf-8"), mimetype="text/x-python")
+    response = Response(program, mimetype="application/zip")
+    response.headers["Cache-Control"] = "no-cache"
+    response.add_etag()
+    return response.make_conditional(request)

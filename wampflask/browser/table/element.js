@@ -31,8 +31,12 @@ export class LiveTable extends HTMLElement {
     this.#listening = new AbortController();
     this.#part("add")?.addEventListener("submit", this.#add, { signal: this.#listening.signal });
     this.#following = library.followRows(this.getAttribute("name"), {
-      ...this.#where, after: key(this.getAttribute("after")), limit: Number(this.getAttribute("limit")) || undefined,
-      known: [...this.#rows.keys()], put: (state) => this.#put(state), remove: (pk) => this.#remove(pk),
+      ...this.#where,
+      after: key(this.getAttribute("after")),
+      limit: Number(this.getAttribute("limit")) || undefined,
+      known: [...this.#rows.keys()],
+      put: (state) => this.#put(state),
+      remove: (pk) => this.#remove(pk),
     });
   }
 
@@ -54,8 +58,12 @@ export class LiveTable extends HTMLElement {
     return library.write(this.getAttribute("name"), action, args, this.#where);
   }
 
-  words(name) { return this.getAttribute(name) ?? ""; }
-  get yesNo() { return { yes: this.words("yes"), no: this.words("no") }; }
+  words(name) {
+    return this.getAttribute(name) ?? "";
+  }
+  get yesNo() {
+    return { yes: this.words("yes"), no: this.words("no") };
+  }
 
   /** What the far side says, or that it did not answer. */
   wordsFor(error) {
@@ -73,9 +81,13 @@ export class LiveTable extends HTMLElement {
     });
   }
 
-  get #where() { return { group: this.getAttribute("group") ?? undefined }; }
+  get #where() {
+    return { group: this.getAttribute("group") ?? undefined };
+  }
 
-  #part(name) { return this.querySelector(`[data-table-part="${name}"]`); }
+  #part(name) {
+    return this.querySelector(`[data-table-part="${name}"]`);
+  }
 
   #adopt(item, pk) {
     const row = new Row(item, this, pk);
@@ -112,7 +124,12 @@ export class LiveTable extends HTMLElement {
       const rows = [...this.#unknown];
       this.#unknown.clear();
       if (rows.length > MANY) this.#following?.refresh();
-      else for (const each of rows) this.write("row", [each]).then((state) => this.#rows.get(each)?.hear(state), () => {});
+      else
+        for (const each of rows)
+          this.write("row", [each]).then(
+            (state) => this.#rows.get(each)?.hear(state),
+            () => {},
+          );
     }, Math.random() * SOON);
   }
 
@@ -124,7 +141,9 @@ export class LiveTable extends HTMLElement {
     if (wrong) return this.#complain(wrong.validationMessage);
     const sent = fields.map(said);
     try {
-      await this.write("create", [Object.fromEntries(fields.map((field) => [field.name, read(field)]))]);
+      await this.write("create", [
+        Object.fromEntries(fields.map((field) => [field.name, read(field)])),
+      ]);
       this.#complain("");
       if (fields.some((field, place) => said(field) !== sent[place])) return; // the next one is being written already
       form.reset();

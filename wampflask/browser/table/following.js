@@ -7,7 +7,8 @@
 const REFILL = 1000; // ms
 
 /** Where a table's procedures and topics are; of one group of its rows, where it has groups. */
-const namer = (table, group) => (name) => ["tables", table, ...(group === undefined ? [] : [group]), name].join(".");
+const namer = (table, group) => (name) =>
+  ["tables", table, ...(group === undefined ? [] : [group]), name].join(".");
 
 /** @param {Function} live  @param {string} table  @param {object} options  see index.d.ts */
 export function follow(live, table, { known = [], group, after = null, limit, put, remove }) {
@@ -29,7 +30,8 @@ export function follow(live, table, { known = [], group, after = null, limit, pu
   /** What an event says. That a row has changed, without its values, has the page ask: not everybody may read it. */
   const unpack = ([{ reset, deleted, pk, version, values }]) => {
     if (deleted) return { state: { gone: [String(pk)] }, number: version };
-    if (!reset && ((after !== null && pk <= after) || (last !== null && pk > last))) return { state: {} };
+    if (!reset && ((after !== null && pk <= after) || (last !== null && pk > last)))
+      return { state: {} };
     return { state: reset || !values ? null : { rows: { [pk]: { pk, version, values } } } };
   };
   const apply = (rows, { changed, gone }) => {
@@ -46,10 +48,14 @@ export function follow(live, table, { known = [], group, after = null, limit, pu
     if (left.length && last !== null) following.refresh(REFILL); // the next row comes up
   };
   const following = live([name(".changed"), name(".deleted"), `tables.${table}.reset`], apply, {
-    kind: "rows", ask, unpack, version: (row) => row.version ?? 0,
+    kind: "rows",
+    ask,
+    unpack,
+    version: (row) => row.version ?? 0,
   });
   return following;
 }
 
 /** @param {Function} call  @param {string} table  @param {string} action  @param {any[]} args  @param {object} [options] */
-export const send = (call, table, action, args, { group, ...how } = {}) => call(namer(table, group)(action), args, how);
+export const send = (call, table, action, args, { group, ...how } = {}) =>
+  call(namer(table, group)(action), args, how);

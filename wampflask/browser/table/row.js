@@ -43,7 +43,8 @@ export class Row {
 
   /** The row is this now. */
   hear(state) {
-    if (this.#busy) { // it may be our own, whose answer is on its way
+    if (this.#busy) {
+      // it may be our own, whose answer is on its way
       if (!(this.#heard?.version > state.version)) this.#heard = state;
       return;
     }
@@ -68,14 +69,23 @@ export class Row {
     return stays;
   }
 
-  get #fields() { return fieldsOf(this.#item); }
-  get #isDirty() { return this.#base !== null && !this.#says(this.#base.values); }
+  get #fields() {
+    return fieldsOf(this.#item);
+  }
+  get #isDirty() {
+    return this.#base !== null && !this.#says(this.#base.values);
+  }
 
-  #part(name) { return this.#item.querySelector(`[data-row-part="${name}"]`); }
+  #part(name) {
+    return this.#item.querySelector(`[data-row-part="${name}"]`);
+  }
 
   /** Whether the fields, or one of them, say these values. */
   #says(values, only = undefined) {
-    return this.#fields.every((field) => (only ?? field.name) !== field.name || said(field) === wouldSay(field, values[field.name]));
+    return this.#fields.every(
+      (field) =>
+        (only ?? field.name) !== field.name || said(field) === wouldSay(field, values[field.name]),
+    );
   }
 
   /** @param {Set<any>} [typed]  fields in which somebody goes on typing */
@@ -85,7 +95,9 @@ export class Row {
     this.#theirs = null;
     Object.assign(this.#item.dataset, { version, values: JSON.stringify(values) });
     for (const field of this.#fields) if (!typed.has(field)) show(field, values[field.name]);
-    const places = [...this.#item.querySelectorAll("[data-field]")].filter((place) => !place.closest("[data-row-part]"));
+    const places = [...this.#item.querySelectorAll("[data-field]")].filter(
+      (place) => !place.closest("[data-row-part]"),
+    );
     fill(places, values, this.#table.yesNo);
     this.#hideConflict();
     this.#show("");
@@ -100,7 +112,8 @@ export class Row {
     this.#theirs = state;
     const theirs = this.#part("theirs");
     fill(theirs.querySelectorAll("[data-field]"), state.values, this.#table.yesNo);
-    for (const part of theirs.querySelectorAll("[data-difference]")) part.hidden = this.#says(state.values, part.dataset.difference);
+    for (const part of theirs.querySelectorAll("[data-difference]"))
+      part.hidden = this.#says(state.values, part.dataset.difference);
     this.#part("conflict").hidden = false;
   }
 
@@ -125,7 +138,8 @@ export class Row {
       else field.disabled = isFixed;
     }
     for (const button of this.#item.querySelectorAll('[data-act="step"]')) button.hidden = isFixed;
-    for (const button of this.#item.querySelectorAll('[data-act="delete"]')) button.hidden = !may.includes("delete");
+    for (const button of this.#item.querySelectorAll('[data-act="delete"]'))
+      button.hidden = !may.includes("delete");
   }
 
   #submit = (event) => {
@@ -171,7 +185,9 @@ export class Row {
     const fields = this.#fields;
     const wrong = fields.find((field) => field.validity.badInput);
     if (wrong) return void this.#show(wrong.validationMessage, wrong.name);
-    const changed = fields.filter((field) => said(field) !== wouldSay(field, this.#base.values[field.name]));
+    const changed = fields.filter(
+      (field) => said(field) !== wouldSay(field, this.#base.values[field.name]),
+    );
     const mine = Object.fromEntries(changed.map((field) => [field.name, read(field)]));
     const sent = new Map(fields.map((field) => [field, said(field)]));
     if (changed.length) this.#write("update", [this.pk, mine, version], sent);
@@ -186,22 +202,26 @@ export class Row {
   #write(action, args, sent) {
     if (this.#busy) return;
     this.#busy = true;
-    this.#turn = this.#table.write(action, args).then((state) => {
-      this.#show("");
-      if (action !== "update") return;
-      const typed = this.#fields.filter((field) => said(field) !== sent.get(field)); // meanwhile
-      this.#take(state, false, new Set(typed));
-    }).catch((error) => {
-      const row = error.uri === "tables.error.conflict" && error.kwargs.row;
-      if (row) this.#disagree(row);
-      else this.#show(this.#table.wordsFor(error), error.kwargs?.field);
-      this.#again = false;
-    }).then(() => {
-      const { heard, again } = { heard: this.#heard, again: this.#again };
-      this.#busy = this.#again = false;
-      this.#heard = null;
-      if (heard) this.hear(heard);
-      if (again) this.#save();
-    });
+    this.#turn = this.#table
+      .write(action, args)
+      .then((state) => {
+        this.#show("");
+        if (action !== "update") return;
+        const typed = this.#fields.filter((field) => said(field) !== sent.get(field)); // meanwhile
+        this.#take(state, false, new Set(typed));
+      })
+      .catch((error) => {
+        const row = error.uri === "tables.error.conflict" && error.kwargs.row;
+        if (row) this.#disagree(row);
+        else this.#show(this.#table.wordsFor(error), error.kwargs?.field);
+        this.#again = false;
+      })
+      .then(() => {
+        const { heard, again } = { heard: this.#heard, again: this.#again };
+        this.#busy = this.#again = false;
+        this.#heard = null;
+        if (heard) this.hear(heard);
+        if (again) this.#save();
+      });
   }
 }

@@ -1,0 +1,3 @@
+"""The monitoring agent of wampflask."""
+
+__version__ = "1.0.0"
