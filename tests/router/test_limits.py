@@ -54,7 +54,7 @@ def test_our_pages_connect(strict_node: RouterNode, origin: str | None) -> None:
     ],
 )
 def test_pages_of_others_do_not(strict_node: RouterNode, origin: str) -> None:
-    with pytest.raises(WireError, match="no WAMP WebSocket"):
+    with pytest.raises(WireError, match="not a WAMP WebSocket"):
         Wire(strict_node.ws_url, origin=origin)
 
 
