@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from prometheus_client.parser import text_string_to_metric_families
-from wampflask.in_memory import MemoryRealm, in_memory
 
 from tests.apps.conftest import make
 from tests.apps.monitor.hosts import NASTY, FakeHost
 from tests.apps.visiting import ADMIN, USER, Visitor
 from wampflask.apps.extensions import db
 from wampflask.apps.monitor import service
+from wampflask.in_memory import MemoryRealm, in_memory
 
 TOKEN = "a token of sixteen characters"
 

@@ -86,7 +86,7 @@ def test_nobody_else_sees_players(app: Flask, paused: list[str], visitor: Visito
 def test_no_player_is_said(app: Flask, realm: MemoryRealm, admin: Visitor) -> None:
     realm.answer("wamp.registration.list", lambda: {"exact": []})
     assert "No player is open." in app.test_cli_runner().invoke(args=["player", "list"]).output
-    assert "No player is open" in admin.get("/player/live").text
+    assert "No open players" in admin.get("/player/live").text
 
 
 def test_without_a_router_it_is_said(app: Flask, realm: MemoryRealm, admin: Visitor) -> None:

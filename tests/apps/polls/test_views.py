@@ -132,7 +132,7 @@ def test_a_vote_that_may_not_be_changed(app: Flask, realm: MemoryRealm, visitor:
     published = len(realm.published)
     answer = visitor.vote(question, green)
     assert answer.status_code == 409
-    assert "cannot be changed" in answer.text
+    assert "can't be changed" in answer.text
     assert counts(app, question) == {"Red": 1, "Green": 0, "Blue": 0}
     assert len(realm.published) == published
 
