@@ -222,7 +222,7 @@ class Agent:
             self._pace()
 
     def watch(self, seconds: object) -> Values:
-        """Report every second for so many seconds."""
+        """Report every second for the given number of seconds, at most :data:`MAX_WATCH`."""
         if not isinstance(seconds, (int, float)) or isinstance(seconds, bool) or not seconds >= 0:
             raise CallError(INVALID, f"seconds is {short(seconds)}; it must be a number from 0 on")
         before = self.interval

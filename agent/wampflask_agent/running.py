@@ -22,7 +22,7 @@ log = logging.getLogger("agent")
 
 
 def run(settings: Settings) -> None:
-    """Run the agent until it is told to stop.
+    """Run the agent until SIGTERM, SIGINT or Ctrl+C stops it.
 
     :raises AgentError: when it cannot start.
     """

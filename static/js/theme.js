@@ -1,5 +1,5 @@
 /**
- * Light or dark, as the reader chose; without a choice, as the system says. Loaded in <head> as a
+ * Light or dark, as the visitor chose; without a choice, as the system is set. Loaded in <head> as a
  * classic script, so that the choice holds before the first paint.
  *
  * <button data-part="theme" hidden>…</button>   shown once it works; aria-pressed: dark is on
@@ -29,21 +29,21 @@
 
   addEventListener("DOMContentLoaded", () => {
     const buttons = document.querySelectorAll("[data-part=theme]");
-    const tell = () =>
+    const mark = () =>
       buttons.forEach((button) => button.setAttribute("aria-pressed", String(dark())));
     buttons.forEach((button) => {
       button.hidden = false;
       button.addEventListener("click", () => {
         choose(dark() ? "light" : "dark");
-        tell();
+        mark();
       });
     });
-    system.addEventListener("change", tell);
+    system.addEventListener("change", mark);
     addEventListener("storage", (event) => {
       if (event.key !== "theme" || !event.newValue) return;
       root.dataset.theme = event.newValue;
-      tell();
+      mark();
     });
-    tell();
+    mark();
   });
 })();

@@ -38,15 +38,6 @@ INSTEAD = {
 }
 """The words of no native speaker's manual, and what to write instead."""
 
-NOT_YET = {
-    "wampflask/apps": 120,
-    "static": 17,
-    "agent": 2,
-    "docs/of the site": 16,
-}
-"""Folders that are still to be cleaned, with the number of finds that they have at most. A number may only fall."""
-
-OF_THE_SITE = {f"docs/{name}.md" for name in ("chat", "demos", "deployment", "monitor", "player", "polls")}
 READ = {".py", ".md", ".js", ".ts", ".html", ".txt", ".cfg", ".css"}
 UNREAD = ("CHANGES.md", "tests/", "examples/", "static/vendor/", "wampflask/browser/dist/")
 THIS_PAGE = "docs/glossary.md"  # it names what not to write
@@ -90,13 +81,6 @@ def dialect_in(file: str, source: str) -> Iterator[Find]:
             yield Find(file, first + text.count("\n", 0, found.start()), " ".join(found[0].split()))
 
 
-def folder_of(file: str) -> str:
-    """The entry of :data:`NOT_YET` that a file belongs to; empty for what is clean."""
-    if file in OF_THE_SITE:
-        return "docs/of the site"
-    return next((folder for folder in NOT_YET if file.startswith(f"{folder}/")), "")
-
-
 @cache
 def finds() -> tuple[Find, ...]:
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
@@ -121,10 +105,4 @@ def test_the_dialect_is_found(file: str, source: str, expected: list[tuple[int, 
 
 
 def test_words_for_people_are_plain() -> None:
-    assert [find for find in finds() if not folder_of(find.file)] == [], INSTEAD
-
-
-@pytest.mark.parametrize("folder", NOT_YET)
-def test_what_is_still_to_be_cleaned_only_shrinks(folder: str) -> None:
-    found = [find for find in finds() if folder_of(find.file) == folder]
-    assert len(found) <= NOT_YET[folder], found
+    assert finds() == (), INSTEAD

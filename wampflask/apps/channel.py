@@ -201,7 +201,7 @@ class Channel:
         return not self._backlog
 
     def finish(self) -> None:
-        """Tell the client that nothing more comes."""
+        """Signal to the client that nothing more comes."""
         self._size = 0
         self._sock.shutdown(socket.SHUT_WR)
 

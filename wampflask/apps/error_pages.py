@@ -1,4 +1,4 @@
-"""What people see when something went wrong: one page in plain words that tells nothing of the inside.
+"""Shows one page in plain words when something goes wrong, without internal details.
 
 Templates: ``errors/error.html`` (code, title, message, error_id).
 """
@@ -50,7 +50,7 @@ def _csrf(_error: Exception) -> Response:
 
 
 def refusal(error: SiteError) -> Response:
-    """Show what the site refuses; nothing of the transaction stays."""
+    """Roll the transaction back, and show why the site refuses."""
     db.session.rollback()
     response = error_page(error.status, str(error))
     if "seconds" in error.details:
@@ -70,7 +70,7 @@ def _http(error: HTTPException) -> Response:
 
 
 def _unknown(error: Exception) -> Response:
-    """Log what nobody expected; the client gets its number only."""
+    """Log an unexpected error, and show the client nothing but its number."""
     if current_app.testing and current_app.config["PROPAGATE_EXCEPTIONS"]:
         raise error
     db.session.rollback()

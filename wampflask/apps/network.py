@@ -27,9 +27,10 @@ def init_app(app: Flask) -> None:
 
 
 def _check_host() -> None:
-    """Without this, QR codes and addresses in pages would repeat any name that a request is made with.
+    """Refuse a request for a name that the site does not have, so that QR codes and addresses in pages never repeat it.
 
-    A name of this machine itself is always right, for the local agent; and ``/healthz`` by any, for load balancers.
+    This machine's own names are always accepted, for the local agent; ``/healthz`` is served under any name, for load
+    balancers.
     """
     hosts = current_app.extensions["site"].hosts
     host = urlsplit(request.host_url).hostname or ""
@@ -52,8 +53,7 @@ def client_network() -> str:
 def public_base(find_address: Callable[[], str | None] | None = None) -> str:
     """Return how other machines reach this site: ``WAMPFLASK_PUBLIC_URL``, else as the current request did.
 
-    A request to localhost is of no use to them: this machine's network address takes its place, as it does where there
-    is no request.
+    Other machines cannot use localhost: this machine's network address replaces it, and is used without a request, too.
 
     :param find_address: asked for that address; by default :func:`lan_address`.
     """

@@ -50,7 +50,7 @@ class Program:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=_end_with_parent(),  # noqa: PLW1509 -- one C call, no lock of ours
+            preexec_fn=_end_with_parent(),  # noqa: PLW1509 -- one C call, which takes no Python lock
         )
         self._reader = threading.Thread(target=self._read, name=f"output of {name}", daemon=True)
         self._reader.start()
@@ -61,7 +61,7 @@ class Program:
 
     @property
     def exit_code(self) -> int | None:
-        """None while it runs; negative when a signal ended it."""
+        """The exit status: None while it runs, negative when a signal ended it."""
         return self._process.poll()
 
     def terminate(self) -> None:
@@ -92,7 +92,7 @@ class Program:
 
 
 class Supervisor:
-    """Runs named programs until it is told to stop, then ends them all.
+    """Runs named programs until :meth:`request_stop`, then ends them all.
 
     Use as a context manager: leaving it stops every program and leaves no process behind.
 
@@ -151,7 +151,7 @@ class Supervisor:
         return next((program for program in self.programs if program.exit_code is not None), None)
 
     def wait(self, seconds: float | None = None, until: Callable[[], bool] | None = None) -> bool:
-        """Wait until a stop is asked for, a program ends, `until` is true, or the time is over.
+        """Wait until :meth:`request_stop`, a program ends, ``until`` is true, or the time is over.
 
         :return: whether ``until`` became true.
         """
@@ -165,7 +165,7 @@ class Supervisor:
         return False
 
     def keep_running(self, report: Callable[[Program], None]) -> Program | None:
-        """Restart programs that end, at once at first and then after longer pauses, until it is told to stop.
+        """Restart programs that end, at once at first and then after longer pauses, until :meth:`request_stop`.
 
         :param report: takes each program that has ended and will be restarted.
         :return: the program that has ended too often, if that is why this returns.
@@ -217,7 +217,7 @@ def _wait_for(programs: list[Program], seconds: float) -> None:
 
 
 def _end_with_parent() -> Callable[[], None] | None:
-    """What a new process calls before it becomes the program: ask for SIGTERM when its parent dies."""
+    """Return what a new process calls before it becomes the program: it asks for SIGTERM when its parent dies."""
     if sys.platform != "linux":
         return None
     prctl = ctypes.CDLL(None, use_errno=True).prctl

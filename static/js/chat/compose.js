@@ -27,7 +27,7 @@ export function compose(root, label, { said, saying }) {
   const form = part("say");
   const field = form.elements.text;
   const pending = part("pending");
-  let told = -Infinity;
+  let lastNotice = -Infinity;
 
   const complain = (text) => setLine(part("trouble"), text);
   const fit = () => {
@@ -58,7 +58,7 @@ export function compose(root, label, { said, saying }) {
     field.value = "";
     fit();
     complain("");
-    told = -Infinity;
+    lastNotice = -Infinity;
     outbox.send(text);
     saying();
     field.focus();
@@ -70,8 +70,8 @@ export function compose(root, label, { said, saying }) {
   };
   const type = () => {
     fit();
-    if (!field.value || !connection.session || performance.now() - told < TYPING) return;
-    told = performance.now();
+    if (!field.value || !connection.session || performance.now() - lastNotice < TYPING) return;
+    lastNotice = performance.now();
     connection.call("chat.typing", [label]).catch(() => {});
   };
   const silence = muting(form, part("muted"));

@@ -1,6 +1,6 @@
 /**
- * A room as it is now. Its topics end in a key, which `chat.enter` answers with; when somebody is
- * banned the key is another, and the log under the former one says so.
+ * Follows a room. Its topics end in a key, which `chat.enter` returns. A ban changes the key: asking
+ * for the log under the former one is then refused with `chat.error.moved`.
  *
  * const leave = follow(label, since, {     // since: the change that the page was rendered with
  *   message: (message) => {},              // said, edited or deleted

@@ -40,12 +40,12 @@ export class People {
   types(person) {
     if (person.id === this.me?.id) return;
     this.#typing.set(person.id, { name: person.name, until: performance.now() + TYPING });
-    this.#tell();
+    this.#showTyping();
   }
 
-  /** They have said it. */
+  /** Ends a person's typing: their message has arrived. */
   said(id) {
-    if (this.#typing.delete(id)) this.#tell();
+    if (this.#typing.delete(id)) this.#showTyping();
   }
 
   stop() {
@@ -63,12 +63,12 @@ export class People {
     return item;
   }
 
-  #tell() {
+  #showTyping() {
     clearTimeout(this.#timer);
     const now = performance.now();
     for (const [id, { until }] of this.#typing) if (until <= now) this.#typing.delete(id);
     const names = [...this.#typing.values()].map(({ name }) => name);
     setText(this.#part("typing"), typing(names));
-    if (names.length) this.#timer = setTimeout(() => this.#tell(), 500);
+    if (names.length) this.#timer = setTimeout(() => this.#showTyping(), 500);
   }
 }

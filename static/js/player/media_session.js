@@ -1,9 +1,9 @@
 /**
  * Puts the player on the lock screen and under the media keys, where the browser can do that.
  *
- * @returns {(state) => void} tell it what the player is at
+ * @returns {(state) => void} call it with each new state of the player
  */
-const STEP = 10; // seconds, when the key does not say
+const STEP = 10; // seconds, when the key has no step of its own
 
 export function showOnLockScreen(deck) {
   const session = navigator.mediaSession;

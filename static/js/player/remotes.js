@@ -49,7 +49,7 @@ export class Remotes extends EventTarget {
     else this.#timer = setTimeout(() => this.#publish(), TOGETHER);
   }
 
-  /** Gets a new id; remotes of the old one are told. */
+  /** Gets a new id, and notifies the remotes of the old one. */
   async renew() {
     this.stop();
     if (this.#player) await this.#send({ present: false, renewed: true });

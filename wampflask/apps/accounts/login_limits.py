@@ -63,7 +63,10 @@ def _limited(view: View, limits: Sequence[RateLimitItem]) -> View:
 
 
 def _count(limits: Sequence[RateLimitItem], key: Sequence[str]) -> None:
-    """:raises TooManyRequests: it was one too many; says for how long."""
+    """Count an attempt.
+
+    :raises TooManyRequests: it was one too many; the message has the time to wait.
+    """
     counts = limiter.limiter
     exceeded = [limit for limit in limits if not counts.hit(limit, *key)]
     if exceeded:
@@ -84,7 +87,7 @@ def _duration(seconds: int) -> str:
 
 
 def _account() -> str:
-    """Whose password is tried, however the address is written; a JSON body counts as a form does."""
+    """Return whose password is tried, however the email address is written, in a form or in JSON."""
     if current_user.is_authenticated:
         return str(current_user.authid)
     typed = (request.get_json() if request.is_json else request.form).get("email", "")
@@ -96,6 +99,9 @@ def _account() -> str:
 
 
 def _was_right(response: Response) -> bool:
-    """Then Flask-Security has logged somebody in, and answers with a redirect, or with JSON that is no error."""
+    """Return whether the password was right.
+
+    Then someone is logged in, and Flask-Security answers with a redirect, or with status 200 in JSON.
+    """
     is_json = response.is_json and response.status_code == HTTPStatus.OK
     return (is_json or response.status_code == HTTPStatus.FOUND) and current_user.is_authenticated

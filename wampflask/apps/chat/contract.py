@@ -1,8 +1,8 @@
 """Chat's URIs, payloads and permissions.
 
-The last component of a room's topics is a random key, which :data:`ENTER` returns to those who may be in the room. When
-a person is banned the key changes: pages with the former key ask, get ``chat.error.moved`` and enter again, except for
-the banned person's. Nothing is published under a former key.
+The last component of a room's topics is a random key, which :data:`ENTER` returns to people who may be in the room.
+When a person is banned, the key changes: pages with the former key ask for news, get ``chat.error.moved`` and enter
+again, except for the banned person's. Nothing is published under a former key.
 """
 
 from __future__ import annotations

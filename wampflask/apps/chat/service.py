@@ -131,8 +131,8 @@ def say(
 
     :param now: seconds since the epoch, for tests.
     :returns: the room, the message, and whether it is new.
-    :raises Invalid: the text.
-    :raises TooFast: with the seconds to wait.
+    :raises Invalid: not a text, or not a token.
+    :raises TooFast: they write too fast; it has the seconds to wait.
     :raises Muted: they are muted.
     :raises Banned: they are banned.
     """
@@ -161,7 +161,7 @@ def say(
 
 
 def edit(session: Session, label: object, actor: Actor, number: object, text: object) -> tuple[Room, Message]:
-    """Change a message of one's own.
+    """Change a message that ``actor`` wrote.
 
     :raises NotYours: someone else wrote it.
     :raises NotFound: it was deleted, or never existed.
@@ -180,7 +180,7 @@ def edit(session: Session, label: object, actor: Actor, number: object, text: ob
 
 
 def remove(session: Session, label: object, actor: Actor, number: object) -> tuple[Room, Message]:
-    """Delete a message of one's own, or as a moderator anyone's: its text is gone for good, its place stays.
+    """Delete a message that ``actor`` wrote, or as a moderator anyone's. Its text is gone for good, its place stays.
 
     :raises NotYours: someone else wrote it.
     :raises NotFound: it was deleted already, or never existed.
@@ -201,6 +201,7 @@ def move(session: Session, label: object) -> tuple[Room, str]:
     """Give the room's topics a new key.
 
     :returns: the room, locked, and the former key.
+    :raises NotFound: no such room.
     """
     room = session.scalar(select(Room).where(Room.label == validation.clean_label(label)).with_for_update())
     if room is None:
@@ -252,13 +253,13 @@ def changes(session: Session, label: object, key: str, actor: Actor, since: obje
 
 
 def described(session: Session, authids: Sequence[str]) -> dict[str, contract.Person]:
-    """Return those of them who have been in a room, by authid, in the order of their validation."""
+    """Return the people among ``authids`` who have been in a room, by authid, sorted by name."""
     query = select(Person).where(Person.authid.in_(authids)).order_by(Person.folded)
     return {person.authid: people.describe(person) for person in session.scalars(query)}
 
 
 def people_named(session: Session, authids: Sequence[str]) -> contract.People:
-    """Return the same for a page: at most 100 of them, and how many there are."""
+    """Return what :func:`described` does, for a page: at most :data:`PEOPLE_MAX` people, and how many there are."""
     found = list(described(session, authids).values())
     return contract.People(people=found[:PEOPLE_MAX], total=len(found))
 

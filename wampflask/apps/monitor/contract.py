@@ -1,6 +1,7 @@
 """URIs, payloads and permissions between hub, agents and pages.
 
-The agent (``agent/wampflask_agent``) imports nothing of ours; ``tests/agent/test_contract.py`` holds it to this module.
+The agent (``agent/wampflask_agent``) imports nothing of the site; ``tests/agent/test_contract.py`` compares it with
+this module.
 
 *A host* is an id of 32 hex digits, made by its agent at the first start and kept in a file. Names, addresses, mount
 points and the like are untrusted: text, never HTML, never identity.
@@ -49,7 +50,7 @@ subscribes, and again before the time is over for as long as someone watches; 0 
 PROCESSES = "monitor.host.{host}.processes"
 """Procedure ``(limit)`` → :class:`Processes`: the first ``limit`` (1 to 100) by CPU and by memory, measured now."""
 
-# On the hub, called by agents. The caller's authid tells the host.
+# On the hub, called by agents. The caller's authid names the host.
 READY = "monitor.agent.ready"
 """Procedure ``(hello: Hello)`` → :class:`Welcome`."""
 APPEND = "monitor.history.append"
@@ -319,7 +320,7 @@ class Sample(TypedDict):
     ip: str
     time: float
     """Seconds since the epoch by the host's clock, to the millisecond; each later than the one before, unless the clock
-    was set back by seconds. ``seq`` tells the order.
+    was set back by seconds. ``seq`` gives the order.
     """
     interval: float
     """Seconds until the next sample is due."""

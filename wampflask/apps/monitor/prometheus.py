@@ -90,7 +90,7 @@ def _add(families: dict[str, GaugeMetricFamily], who: list[str], sample: Mapping
 
 
 def _own() -> Iterator[Metric]:
-    """Yield the counters of the worker that answers; its process id tells workers apart."""
+    """Yield the counters of the worker that answers; the label ``pid`` distinguishes workers."""
     status, process = wamp.status, [str(os.getpid())]
     ready = GaugeMetricFamily("wampflask_ready", "Whether this worker's session is ready", labels=["pid"])
     ready.add_metric(process, float(status.ready))

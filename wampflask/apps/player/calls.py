@@ -16,7 +16,7 @@ from wampflask.apps.extensions import wamp
 from .contract import STATUS, player_of, procedure
 
 PATIENCE = CallOptions(timeout=3.0)  # seconds a browser has: a tab may sleep
-AT_ONCE = 100  # browsers that are asked at the same time: mute ones cost each other no time
+AT_ONCE = 100  # browsers that are asked at the same time: silent ones do not delay each other
 LOOK_UPS = 8  # questions to the router at the same time
 POSITION_MAX = 1e6  # seconds; eleven days
 TEXT_MAX = 200  # characters
@@ -105,9 +105,9 @@ def find_players() -> list[str]:
 
 
 def ask(players: Sequence[str], action: str = STATUS) -> list[Answer]:
-    """Call ``action`` of each player; a player without a usable answer gets an :class:`Answer` that says so.
+    """Call ``action`` of each player; an :class:`Answer` without a usable state has a ``problem``.
 
-    :data:`AT_ONCE` players take together as long as the slowest of them, and at most :data:`PATIENCE`.
+    For up to :data:`AT_ONCE` players this takes as long as the slowest of them, and at most :data:`PATIENCE`.
     """
     app = _app()
     with ThreadPoolExecutor(AT_ONCE) as pool:

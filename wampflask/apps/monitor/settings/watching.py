@@ -1,6 +1,7 @@
 """Has agents report each second while someone watches their hosts.
 
-The router tells which pages follow the reports. The leader of all workers keeps that list, and calls the agents.
+The router's subscriptions show which hosts pages follow. The leader of all workers keeps that list and calls the
+agents.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ ALL_HOSTS = "monitor.clientstats."
 
 
 class Watching:
-    """Which hosts someone watches, and which agents were told so. The events may come in any thread."""
+    """Keeps which hosts someone watches, and which agents know it. The events may come in any thread."""
 
     def __init__(self, presence: Presence) -> None:
         self._presence = presence
@@ -77,7 +78,7 @@ class Watching:
 
 
 def is_watched(host: str) -> bool:
-    """Return whether a page watches a host: asked of the router, so that any worker knows.
+    """Return whether a page watches a host, by asking the router, so that it works in any worker.
 
     :raises WampError: the router did not answer.
     """
