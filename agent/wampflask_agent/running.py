@@ -58,7 +58,7 @@ async def _report(settings: Settings, state: State, buffer: Buffer) -> None:
     log.info("Host %s (%s), agent %s, hub %s", host, settings.name, __version__, settings.server)
     agent.start()
     linking = asyncio.ensure_future(Link(hub.enrol, on_enrolled=agent.enrolled, serve=agent.serve).run())
-    stopping = asyncio.ensure_future(_until_told())
+    stopping = asyncio.ensure_future(_until_stopped())
     await asyncio.wait({linking, stopping}, return_when=asyncio.FIRST_COMPLETED)
     log.info("Stopping.")
     await agent.stop()
@@ -67,10 +67,10 @@ async def _report(settings: Settings, state: State, buffer: Buffer) -> None:
         await linking
 
 
-async def _until_told() -> None:
+async def _until_stopped() -> None:
     """Wait for SIGTERM or SIGINT."""
-    told = asyncio.Event()
+    stopped = asyncio.Event()
     with suppress(NotImplementedError):  # Windows: Ctrl-C ends the program as KeyboardInterrupt
         for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, told.set)
-    await told.wait()
+            asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    await stopped.wait()

@@ -1,5 +1,6 @@
 /**
  * What can be done with a message: its author edits and deletes, moderators delete, mute and ban.
+ * Longer than other modules, since showing, confirming and calling depend on one list of tools.
  *
  * <li data-message data-person> <strong data-part="name">  <p data-part="text">
  *   <details data-part="menu"> <button data-act="edit|delete|mute|ban"> </details>
@@ -37,7 +38,7 @@ export class Tools {
     this.#root.removeEventListener("click", this.#click);
   }
 
-  /** Shows which of the tools are for this reader. */
+  /** Shows the tools that this person may use. */
   fit(item) {
     const mine = Number(item.dataset.person) === this.me?.id;
     const gone = item.classList.contains("msg--deleted");

@@ -1,4 +1,7 @@
-/** The cards of the dashboard; parts of the page as in dashboard.js. */
+/**
+ * Shows the cards of the dashboard; the parts of the page are those of dashboard.js. Longer than
+ * other modules, since filter, order and drawing work on one set of cards.
+ */
 import { arrange, clone, partsOf, setText } from "../dom.js";
 import { Card } from "./card.js";
 import { matches, ordered, summary } from "./order.js";
@@ -43,7 +46,7 @@ export class Board {
   show(rows, { changed, gone }) {
     for (const host of gone) this.#remove(host);
     for (const host of changed) (this.#cards.get(host) ?? this.#add(host)).learn(rows.get(host));
-    for (const element of this.#rendered.values()) element.remove(); // of hosts gone meanwhile
+    for (const element of this.#rendered.values()) element.remove(); // of hosts that were removed meanwhile
     this.#rendered.clear();
     this.#moved = true;
     this.#painter.schedule();
@@ -97,7 +100,7 @@ export class Board {
       if (card.visible && card.dirty) yield () => card.draw();
   }
 
-  /** Filter, order and counts. */
+  /** Filters, orders and counts the cards. */
   #arrange() {
     if (this.#rendered.size) return; // the page's own cards stay until the rows are known
     this.#moved = false;

@@ -1,6 +1,7 @@
 /**
- * One host's page: numbers as they come, charts with a live right edge, and what is switched off
- * gone at once.
+ * Shows one host: numbers as they arrive, and charts whose right edge is live. What is switched off
+ * disappears at once. Longer than other modules, since the live things, timers and charts of the
+ * page begin and end together here.
  *
  * <div data-behaviour="monitor/host" data-host="…" data-history="/hosts/…/history.json"
  *     data-range="1h" data-board="/dashboard/">
@@ -17,8 +18,8 @@ import { onRange } from "./ranges.js";
 import { liveWith, samples } from "./samples.js";
 import { HostState } from "./state.js";
 
-const REFRESH = 60_000; // ms: what the hub has gathered meanwhile
-const UPLOADS = [3000, 12_000]; // ms after a host is back: what it kept comes in batches
+const REFRESH = 60_000; // ms between two requests for what the hub has gathered
+const UPLOADS = [3000, 12_000]; // ms after a host is back: it uploads what it kept in batches
 
 export function connect(root) {
   const { host } = root.dataset;

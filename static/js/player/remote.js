@@ -1,5 +1,6 @@
 /**
- * The remote of the player whose id stands after the # of the address.
+ * Controls the player whose id stands after the # of the address. Longer than other modules, since
+ * every control of the page is connected with its action here.
  *
  * <section data-behaviour="player/remote" data-where="connecting">
  *   <p data-part="message" role="status">  <h1 data-part="title">
@@ -60,7 +61,7 @@ export function connect(section) {
     setText(part("position"), clock(shown));
     part("seek").setAttribute("aria-valuetext", spoken(shown));
   };
-  /** As if the slider had been moved: it keeps to its ends, and presses in a row add up. */
+  /** Moves the slider, so that the position stays within its ends and repeated presses add up. */
   const skip = (seconds) => {
     part("seek").value = Number(part("seek").value) + seconds;
     part("seek").dispatchEvent(new Event("input"));

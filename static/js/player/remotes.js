@@ -1,6 +1,7 @@
 /**
- * How remotes reach a player: the page is paired, registers its actions under its id, and publishes
- * its state. Fires "change" when `refused` or `ready` is another.
+ * Makes a player reachable for remotes: pairs the page, registers its actions under its id, and
+ * publishes its state. Fires "change" when `refused` or `ready` has changed. Longer than other modules,
+ * since all of it ends and begins again with a new id.
  */
 import { connection, publish, register } from "wampflask";
 import { pair } from "./pairing.js";
@@ -14,7 +15,7 @@ const ACTIONS = [
   "select",
   "next",
   "previous",
-  "status", // last: who finds it finds all
+  "status", // last: once it is registered, so are the others
 ];
 const TOGETHER = 60; // ms: changes so close to each other are published once
 const TRIES = 3; // codes in a row that are refused before the page gives up
@@ -76,11 +77,11 @@ export class Remotes extends EventTarget {
         this.#is(true);
       },
       () => {},
-    ); // #lose has seen to it
+    ); // #lose has handled it
     this.#ends.push(connection.use(() => this.changed()));
   }
 
-  /** The claim is for another log-in. */
+  /** Pairs the page again: its claim belongs to another log-in. */
   #lose(error) {
     if (error.uri !== "wamp.error.not_authorized") throw error;
     this.stop();

@@ -1,7 +1,8 @@
 /**
- * Rows of choices in a form: add, remove, move up and down. Enter goes on to the next choice, which
- * is added where there is none, and Backspace in an empty one removes it. Without this module the
- * form offers spare empty rows instead.
+ * Adds, removes and moves the rows of choices in a form. Enter goes on to the next choice, which is
+ * added if there is none, and Backspace in an empty one removes it. Without this module the form
+ * offers spare empty rows instead. Longer than other modules, since buttons and keys share the same
+ * changes.
  *
  * <div data-behaviour="polls/choices" data-most="50">
  *   <ol data-part="list"> <li> … <button type="button" data-act="up|down|remove"> </li> </ol>
