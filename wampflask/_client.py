@@ -248,7 +248,7 @@ class Client:
         raise WampTimeout(f"{left}. The router has not acknowledged them.")
 
     def flush_unserved(self) -> None:
-        """At the end of an app context: let what was queued leave, where the process may end without notice.
+        """Send what is queued at the end of an app context, if this process may end without notice.
 
         Job queues' workers and children of multiprocessing end by ``os._exit``. A process that serves goes on, and
         sends in its own time. Waits for the first attempt to connect; not for a router that is away.
@@ -334,7 +334,7 @@ class Client:
         _reactor.submit(self._hand_over)
 
     def _hand_over(self) -> None:
-        """Once the rules are in force, or the router did not want them, this process can be ready. Reactor thread."""
+        """Become ready, once the rules are in force or the router did not want them. Reactor thread."""
         self._rules_due = False
         try:
             rules = compile_rules(self.permissions())
@@ -435,7 +435,7 @@ class Client:
             _reactor.submit(self._leave_testament)
 
     def _leave_testament(self) -> None:
-        """In the reactor's thread; the router publishes it when this session ends without having taken it back."""
+        """Have the router publish :data:`WORKER_LOST` if this session ends without taking it back. Reactor thread."""
         if self._has_testament and self.link.session_id is not None:
             request = self.link.call("wamp.session.add_testament", [WORKER_LOST, [], {"lost": True}], {})
             request.addErrback(lambda failure: self.app.logger.debug("No testament: %s", failure.getErrorMessage()))
@@ -536,11 +536,11 @@ class Client:
         return list(self.declarations) if self._serves else []
 
     def on_failed(self) -> None:
-        """An attempt to connect failed."""
+        """Handle a failed attempt to connect."""
         self._settled.set()
 
     def on_joined(self, session: int) -> None:
-        """A session was joined."""
+        """Handle a new session."""
         self.counters["joined"] += 1
         self._has_warned = False
         if any(permission.uri == WORKER_LOST for permission in self.permissions()):
@@ -557,13 +557,13 @@ class Client:
             self._dispatcher.run(function)
 
     def on_ready(self, session: int) -> None:
-        """Every declaration is confirmed."""
+        """Handle the confirmation of every declaration."""
         self._check_ready()
         if self._serves:
             self._send(signals.ready, session=session)
 
     def _compare_permissions(self) -> None:
-        """In development the app is loaded again at each change, and such a router is not: say what it misses."""
+        """Log the permissions that a running router lacks: development reloads the app after changes, but not it."""
         try:
             unknown = differences(self.permissions(), self.call(RULES, (), {}, None))
         except (WampError, ValueError) as error:
@@ -573,7 +573,7 @@ class Client:
             self.app.logger.warning("The running router has other permissions: %s. Start it again.", ", ".join(unknown))
 
     def on_lost(self, reason: str) -> None:
-        """The session ended though nobody asked for it."""
+        """Handle the end of a session that was not closed here."""
         self._ready.clear()
         self.outbox.pause()
         self.latest.pause()
@@ -581,7 +581,7 @@ class Client:
         self._send(signals.lost, reason=reason)
 
     def on_invocation(self, procedure: Procedure, invocation: Invocation) -> None:
-        """One of our procedures is called."""
+        """Run one of this app's procedures."""
         self.counters["invoked"] += 1
         if procedure.direct is None:
             self._dispatcher.invoke(procedure, invocation)
@@ -602,7 +602,7 @@ class Client:
         return True
 
     def on_dropped(self, count: int, reason: str, uri: str) -> None:
-        """Something queued was dropped. Any thread."""
+        """Count something queued that was dropped. Any thread."""
         self.counters["dropped"] += count
         with self._lock:
             first = not self._dropped

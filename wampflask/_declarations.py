@@ -170,7 +170,7 @@ def arrange(
 
 
 def place(handler: Handler) -> str:
-    """``file.py:12 (name)`` of a handler."""
+    """Return where a handler is: ``file.py:12 (name)``."""
     code = getattr(handler, "__code__", None)
     name = getattr(handler, "__qualname__", repr(handler))
     return f"{code.co_filename}:{code.co_firstlineno} ({name})" if code else name

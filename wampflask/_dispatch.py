@@ -106,7 +106,7 @@ class Dispatcher:
             done(None)
 
     def run_for_here(self, caller: Caller, function: Callable[[], Done], done: Callable[[Done | None], None]) -> None:
-        """What :meth:`run_for` does, in this thread."""
+        """Do what :meth:`run_for` does, in this thread."""
         try:
             with self._handler_context(caller):
                 result = function()
@@ -133,7 +133,7 @@ class Dispatcher:
 
     @contextmanager
     def _handler_context(self, caller: Caller) -> Iterator[None]:
-        """The app's context with :data:`wampflask.caller` set, and ``current_user`` where there is Flask-Login."""
+        """Enter the app's context with :data:`wampflask.caller` set, and ``current_user`` if there is Flask-Login."""
         app, loader = self._app, self._declarations.user_loader
         token, claims_token = current_caller.set(caller), ask_claims.set(self._claims)
         try:

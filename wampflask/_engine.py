@@ -73,7 +73,7 @@ class Marks:
         return self.all or bool(self.keys)
 
     def note(self, keys: Iterable[str]) -> None:
-        """Something has changed."""
+        """Note that something has changed."""
         known = set(keys)
         self.keys |= known
         self.all = self.all or not known
@@ -144,14 +144,14 @@ class Engine:
         self._timed: set[str] = set()
 
     def __len__(self) -> int:
-        """Topics that are due or being read. Any thread."""
+        """Return how many topics are due or being read. Any thread."""
         with self._lock:
             return sum(entry.busy for entry in self._entries.values())
 
     # -- what makes a topic due
 
     def changed(self, thing: Readable, topic: str, args: Mapping[str, Any], keys: Iterable[str]) -> None:
-        """The state of ``topic`` has changed. Any thread."""
+        """Note that the state of ``topic`` has changed. Any thread."""
         with self._lock:
             entry = self._entry(thing, topic, args)
             entry.marks.note(keys)
@@ -261,7 +261,7 @@ class Engine:
             self._fail(entry, marks, NotConnected("The router gave no number."))
 
     def _read(self, entry: Entry, marks: Marks, session: int, number: int, roles: set[str]) -> None:
-        """In a thread of the pool, and in a transaction of its own, which begins after the number was given."""
+        """Read the states in a thread of the pool, in a new transaction that begins after the number was given."""
         try:
             states = self._states(entry, marks, roles)
         except Exception as error:
@@ -322,7 +322,7 @@ class Engine:
             self._reactor.callLater(max(0.0, entry.rested - self._reactor.seconds()), self._forget, entry)
 
     def _forget(self, entry: Entry) -> None:
-        """Once it has rested: anybody may ask for any number of topics."""
+        """Forget a topic that has rested, since anyone may ask for any number of topics."""
         with self._lock:
             if not entry.busy and entry.rested <= self._reactor.seconds() + 0.001:
                 self._entries.pop(entry.topic, None)
@@ -349,7 +349,7 @@ class Engine:
         self._done(entry)
 
     def _strand(self, batch: list[Entry]) -> None:
-        """Without a session: refuse the askers, and read what has changed when there is a session again."""
+        """Refuse the askers, since there is no session, and keep what has changed for the next one."""
         for entry in batch:
             marks = self._take(entry)
             for asker in marks.askers:
@@ -365,7 +365,7 @@ class Engine:
                 self._stranded.append(entry)
 
     def resume(self) -> None:
-        """There is a session: read what had to wait for one."""
+        """Read what had to wait for a session."""
         stranded, self._stranded = self._stranded, []
         for entry in stranded:
             self._due(entry)

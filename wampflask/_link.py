@@ -159,7 +159,7 @@ class Link:
         return self._owner.mint_ticket()
 
     def joined(self, session: Session) -> None:
-        """The router has welcomed us: restore what was declared."""
+        """Restore what was declared in a session that the router has welcomed."""
         self._session = session
         self._joined_at = self._reactor.seconds()
         self.attempts = 0
@@ -171,7 +171,7 @@ class Link:
         self._check_ready()
 
     def left(self, session: Session, reason: str) -> None:
-        """The session has ended, or was refused, for whatever reason."""
+        """Handle the end or the refusal of a session, whatever the reason."""
         self._explain(explain_refusal(reason, self._config.url))
         if session is not self._session:
             return
@@ -232,7 +232,7 @@ class Link:
             transport.doWrite()
 
     def publish_within(self, timeout: float, publication: Publication) -> Deferred[Any]:
-        """:meth:`publish` for callers that do not wait in a thread; fails after ``timeout`` seconds."""
+        """Do what :meth:`publish` does without waiting in a thread; fail after ``timeout`` seconds."""
 
         def late(result: Any, _seconds: float) -> Any:
             if isinstance(result, Failure) and result.check(CancelledError, WampTimeout):

@@ -94,7 +94,7 @@ class Pool:
 
     @contextmanager
     def calling(self, procedure: str) -> Iterator[None]:
-        """For a call of ``procedure``: if it is a handler of this pool that makes it, others run meanwhile."""
+        """Let other threads run while a handler of this pool waits for its call of ``procedure``."""
         if not hasattr(self._here, "task"):
             yield
             return

@@ -38,7 +38,7 @@ def _after_fork() -> None:
 
 
 def _this_process() -> _Process:
-    """Of the process that asks; uWSGI forks its workers without Python's hooks, so a new one may be met anywhere."""
+    """Return what is known of this process. uWSGI forks without Python's hooks, so it may be new at any moment."""
     process = _processes.get(os.getpid())
     if process is None:
         has_reactor = "twisted.internet.reactor" in sys.modules
@@ -132,7 +132,7 @@ def _refuse_threadless_uwsgi() -> None:
 
 
 def _refuse_uwsgis_master() -> None:
-    """Its workers would be without a reactor, and it would not end for the threads that it has got."""
+    """Refuse uWSGI's master: its workers would have no reactor, and the threads would keep it from ending."""
     master = getattr(sys.modules.get("uwsgi"), "masterpid", None)
     if master is not None and master() == os.getpid():
         raise UnsafeProcess(

@@ -64,7 +64,7 @@ class Registrar:
     # -- the session's time
 
     def begin(self, session: Session, declarations: Sequence[Declaration]) -> None:
-        """There is a session: ask for everything."""
+        """Ask for everything in a new session."""
         self._session = session
         self._forgotten.clear()
         for declaration in declarations:
@@ -99,7 +99,7 @@ class Registrar:
             subscription.unsubscribe().addErrback(lambda _: None)
 
     def end(self) -> None:
-        """The session is gone, and with it what it had."""
+        """Forget what the session had, since it has ended."""
         self._session = None
         self._cancel_retries()
         self._requested.clear()

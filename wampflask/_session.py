@@ -222,7 +222,7 @@ class Session(ApplicationSession):
         return super().onLeave(CloseDetails(CloseDetails.REASON_DEFAULT, f"The session ended: {reason}"))
 
     def onUserError(self, fail: Any, msg: str) -> None:
-        """Our own errors were logged where they arose; say only what we did not expect."""
+        """Log unexpected errors only; the library's own were logged where they arose."""
         if not isinstance(fail.value, ApplicationError | CancelledError | TransportLost):
             about = (fail.type, fail.value, fail.getTracebackObject())
             log.error("Unexpected error in a session: %s", msg, exc_info=about)
@@ -276,7 +276,7 @@ def why_closed(protocol: Any) -> str:
 
 
 def _tls_words(error: Any) -> str:
-    """Of OpenSSL's ``[('SSL routines', '', 'certificate verify failed')]`` the last part; else the error's name."""
+    """Return the last part of OpenSSL's ``[('SSL routines', '', 'certificate verify failed')]`` or the error's name."""
     try:
         return str(error.args[0][0][-1])
     except (IndexError, TypeError):

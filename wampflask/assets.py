@@ -159,7 +159,7 @@ _FILES = {"client.js": bundle, "table.js": table, "table.css": table_style}
 
 @blueprint.get("/wamp/<any(client, table):stem>-<digest>.<any(js, css):kind>")
 def file(stem: str, digest: str, kind: str) -> Response:
-    """A file. A page from before an update gets the present one, and keeps it only until it looks again."""
+    """Serve a file. A page from before an update gets the present one, and keeps it only until it looks again."""
     found = _FILES.get(f"{stem}.{kind}")
     if found is None:
         abort(HTTPStatus.NOT_FOUND)
@@ -170,7 +170,7 @@ def file(stem: str, digest: str, kind: str) -> Response:
 
 @blueprint.get("/wamp/<any(client, table):stem>.js")
 def stable(stem: str) -> Response:
-    """The same module under a name that stays, for pages without an import map."""
+    """Serve the same module under a name that stays, for pages without an import map."""
     code = f'export * from "{url(_FILES[f"{stem}.js"]())}";\n'.encode()
     return _answer(code, None, "no-cache", JAVASCRIPT)
 

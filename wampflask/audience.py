@@ -101,7 +101,7 @@ def person(user: object = None, visitor: str | None = None) -> str:
 
 
 def moment(until: datetime | float | None) -> float | None:
-    """``until`` in seconds since the epoch; None for good.
+    """Return ``until`` in seconds since the epoch; None for good.
 
     :param until: a moment with its time zone, or seconds from now.
     :raises ValueError: for a moment without a time zone, and one that has passed.

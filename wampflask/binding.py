@@ -145,7 +145,7 @@ class Binding:
             self._wamp.register(f"{base}.{name}")(getattr(self, name))
 
     def unwatch(self) -> None:
-        """Hear nothing of sessions any more: for tests that bind models of their own."""
+        """Stop listening to sessions: for tests that bind models of their own."""
         changes.unwatch(self._model, self._tell_all)
         event.remove(Session, "do_orm_execute", self._before_statement)
 
@@ -214,14 +214,14 @@ class Binding:
         return self.groups.word_of(change.before.get(self.groups.field.name))
 
     def _send_deletion(self, session: Session, group: str | None, gone: dict[str, Any], subject: object) -> None:
-        """In order and certainly, while of changes only the newest of each row matters."""
+        """Send a deletion reliably and in order, while of changes only the newest of each row matters."""
         if group is not None:
             self._send(session, f"{self._base(group)}.{gone['pk']}.deleted", gone, subject, certainly=True)
 
     def _send(
         self, session: Session, topic: str, state: dict[str, Any], subject: object, *, certainly: bool = False
     ) -> None:
-        """After the commit.
+        """Send changes after the commit.
 
         :param subject: of several that are about one, only the last goes: also where a row moved between two groups,
             of which the first must not see what it was for a moment.
@@ -380,7 +380,10 @@ class Binding:
         return {**self.describe(row), **({"may": self.may(_who(), row)} if self.differs else {})}
 
     def _check_group(self, group: str) -> None:
-        """:raises CallFailed: a group where there are none, none where there are some, or one that cannot be."""
+        """Check the group of a call.
+
+        :raises CallFailed: a group where there are none, none where there are some, or an impossible one.
+        """
         if bool(group) != (self.groups is not None):
             raise CallFailed(INVALID, "This table has groups: say which." if not group else "This table has no groups.")
         if group:

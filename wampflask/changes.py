@@ -110,7 +110,7 @@ def _before_update(_mapper: Mapper[Any], _connection: Connection, row: Any) -> N
 
 
 def _before_delete(_mapper: Mapper[Any], _connection: Connection, row: Any) -> None:
-    """Before the statement, as what it was is read from the database where it is not known."""
+    """Note a deletion before the statement, since what the row was is read from the database if it is not known."""
     _note(object_session(row), Change("deleted", row, _remember(row)))
 
 

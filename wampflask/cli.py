@@ -105,7 +105,7 @@ def _node_folder(app: Flask) -> Path:
 
 
 def served(app: Flask, config: Config) -> None:
-    """The server of ``flask wamp dev`` has loaded ``app``: let it see whether the router is to be started again."""
+    """Let ``flask wamp dev`` see whether the router must be started again, after its server has loaded ``app``."""
     try:
         _write(app, config, _node_folder(app))
     except (nodes.RouterError, ValueError, OSError) as error:
@@ -191,7 +191,7 @@ def dev_command(port: int) -> None:
 
 
 def _offer_router() -> None:
-    """Where there is somebody to ask, install what is missing."""
+    """Offer to install what is missing, if there is someone to ask."""
     try:
         nodes.find_crossbar()
     except nodes.RouterError as error:
@@ -203,7 +203,7 @@ def _offer_router() -> None:
 
 
 def _with_free_port(config: Config, pages: int) -> Config:
-    """Another port for the router where the usual one is taken, and nobody chose it."""
+    """Choose another port for the router if the usual one is taken and none was configured."""
     chosen = "WAMP_PORT" in {**environment("WAMP_"), **current_app.config}
     if chosen:
         nodes.check_port(config.port, config.interface)

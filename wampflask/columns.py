@@ -48,7 +48,10 @@ class Field:
         return str(value) if isinstance(value, Decimal) else value
 
     def from_json(self, value: object) -> Any:
-        """:raises ValueError: the value is not for this column."""
+        """Return the value as Python has it.
+
+        :raises ValueError: the value is not for this column.
+        """
         if value is None:
             if not self.column.nullable:
                 raise ValueError(f"{self.name} must have a value.")

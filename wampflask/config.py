@@ -116,7 +116,7 @@ def environment(*prefixes: str) -> dict[str, str]:
 
 
 def pages_port(values: Mapping[str, Any]) -> int:
-    """``PORT`` of ``values``, else of the environment, else 8080: where the pages are served.
+    """Return the port of the pages: ``PORT`` of ``values``, else of the environment, else 8080.
 
     :raises ConfigError: it is not a port.
     """

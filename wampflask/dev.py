@@ -46,7 +46,7 @@ def check(folder: Path, port: int) -> None:
 
 
 def free_router_port(wanted: int, interface: str, pages: int) -> int:
-    """``wanted``, or the next port that nobody listens on.
+    """Return ``wanted``, or the next port that nobody listens on.
 
     :raises RouterError: there is none.
     """
@@ -82,7 +82,7 @@ class Router:
         self._start()
 
     def _start(self) -> None:
-        """Its output goes to a file: it is long, and of interest only when something fails."""
+        """Start a process with its output in a file: it is long, and only matters when something fails."""
         self._started_with = self._read()
         log = self._config.with_name("router.log")
         with log.open("w", encoding="utf-8") as output:
@@ -160,7 +160,7 @@ def _flask() -> list[str]:
 
 
 def _end(pages: subprocess.Popen[bytes]) -> None:
-    """Ctrl-C in a terminal has reached them as well."""
+    """End the processes; Ctrl+C in a terminal has reached them as well."""
     with contextlib.suppress(subprocess.TimeoutExpired):
         pages.wait(0.5)
     pages.terminate()

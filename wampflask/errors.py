@@ -150,7 +150,7 @@ _BY_URI: dict[str, type[WampError]] = {
 
 
 def as_sentence(text: str) -> str:
-    """``text`` with one full stop at its end, unless it is a question."""
+    """Return ``text`` with one full stop at its end, unless it is a question."""
     return text if text.endswith("?") else f"{text.rstrip('.')}."
 
 

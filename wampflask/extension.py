@@ -579,7 +579,7 @@ def _show_logs() -> None:
 
 
 def _read_pattern(uri: str, match: Match) -> Pattern | None:
-    """``uri`` with its names; None for one without, which is checked.
+    """Return the pattern of ``uri``; None for a URI without names, which is checked.
 
     :raises InvalidURI: for one that is not strict, or has both names and ``match``.
     """

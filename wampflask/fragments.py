@@ -86,7 +86,7 @@ class Fragment(LiveThing[P, R]):
     # -- what is sent
 
     def state(self, args: Mapping[str, Any], offered: Mapping[str, Any], keys: Iterable[str] | None) -> Any:  # noqa: ARG002 - HTML has no keys
-        """``[digest, html]``; None when there is nothing to show."""
+        """Return ``[digest, html]``; None when there is nothing to show."""
         html = self.html(args, offered, "")
         return None if html is None else [digest(html), html]
 
@@ -136,7 +136,7 @@ class Fragment(LiveThing[P, R]):
         return impersonal.run(app, self.label, lambda: self.first(args, offered, mark))
 
     def first(self, args: Mapping[str, Any], offered: Mapping[str, Any], mark: str) -> tuple[str, str] | None:
-        """Digest and HTML for a page that is being rendered.
+        """Return digest and HTML for a page that is being rendered.
 
         :param mark: the value of ``csrf_field()``, which the digest leaves out.
         """
@@ -160,7 +160,7 @@ class ListFragment(Fragment[P, R]):
         super().__init__(template, read, **options)
 
     def state(self, args: Mapping[str, Any], offered: Mapping[str, Any], keys: Iterable[str] | None) -> Any:  # noqa: ARG002 - the order needs all rows
-        """``[digest, {"order": [[key, digest], …], "rows": {key: html}}]``; the first digest is of the order."""
+        """Return ``[digest, {"order": [[key, digest], …], "rows": {key: html}}]``; the first digest is of the order."""
         rows = self._rows(args, offered, "")
         if rows is None:
             return None

@@ -96,7 +96,7 @@ class _NoRequest:
 
 
 def names_for(thing: str) -> dict[str, Nobody]:
-    """For a template's variables: the names of a person, each of which raises."""
+    """Return the names of a person for a template's variables; using one raises."""
     return {name: Nobody(name, thing) for name in NAMES}
 
 

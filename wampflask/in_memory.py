@@ -124,7 +124,7 @@ class MemoryRealm(Client):
         return [str(whose) for whose, reason, _ in self.ended if reason == audience.REVOKED]
 
     def disconnect(self) -> None:
-        """Be away: publish and call raise :class:`NotConnected` from now on."""
+        """Go offline: publish and call raise :class:`NotConnected` from now on."""
         self.connected = False
 
     # -- live things: read at once, in the calling thread
@@ -153,7 +153,7 @@ class MemoryRealm(Client):
             asker.answer(state, self._number())
 
     def expect_change(self) -> None:
-        """Nobody outlives this realm."""
+        """Do nothing: no process outlives this realm."""
 
     def run_for(self, caller: Caller, function: Callable[[], Callable[[], None]], failed: Callable[[], None]) -> None:
         """Run it at once."""
@@ -167,27 +167,27 @@ class MemoryRealm(Client):
     # -- what a client does
 
     def start(self) -> None:
-        """Nothing is to be started."""
+        """Do nothing: there is nothing to start."""
 
     def begin(self, *, serve: bool) -> None:
-        """It is there."""
+        """Do nothing: the realm is there."""
 
     def serve(self) -> None:
-        """It does."""
+        """Do nothing: it serves already."""
 
     def flush(self, timeout: float) -> None:  # noqa: ARG002 - the client's signature
-        """Nothing waits."""
+        """Return at once: nothing is queued."""
         self._require()
 
     def flush_unserved(self) -> None:
-        """Nothing waits."""
+        """Do nothing: nothing is queued."""
 
     def connect(self, timeout: float) -> None:  # noqa: ARG002 - the client's signature
-        """Be there at once, or not."""
+        """Return at once, or raise :class:`NotConnected`."""
         self._require()
 
     def stop(self) -> None:
-        """Nothing is to be stopped."""
+        """Do nothing: there is nothing to stop."""
 
     @property
     def status(self) -> Status:
@@ -197,7 +197,7 @@ class MemoryRealm(Client):
         return Status(state, self._since, SESSION if self.connected else None, counters=counters)
 
     def declare(self, declaration: Declaration) -> None:
-        """It is kept; no router needs to know."""
+        """Keep a declaration; no router needs it."""
 
     def call(self, procedure: str, args: Sequence[Any], kwargs: Mapping[str, Any], timeout: float | None) -> Any:  # noqa: ARG002 - the client's signature
         """Call a procedure of the app or of :meth:`answer`."""
@@ -261,7 +261,7 @@ class MemoryRealm(Client):
         self.ended.append((whose, reason, message))
 
     def _here(self, topic: str) -> list[list[Any]]:
-        """Whose pages follow a presence topic, as the router counts them."""
+        """Return the people whose pages follow a presence topic, as the router counts them."""
         following = [page for page in self._pages if page.hears(topic)]
         roles = {page.authid: page.role for page in following}
         return [[authid, role, sum(page.authid == authid for page in following), 0.0] for authid, role in roles.items()]

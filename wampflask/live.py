@@ -120,7 +120,7 @@ class LiveThing(Generic[P, R]):
         self.mark(args)
 
     def mark(self, args: Mapping[str, Any], keys: Iterable[str | int] = (), session: Session | None = None) -> None:
-        """What :meth:`changed` does.
+        """Do what :meth:`changed` does.
 
         :param keys: of rows that have changed; none for any.
         :param session: whose transaction counts.
@@ -139,7 +139,7 @@ class LiveThing(Generic[P, R]):
         when_ended(session, (topic, names), lambda: client.changed(self, topic, args, names))
 
     def mark_row(self, args: Mapping[str, Any], session: Session) -> None:
-        """A row of a model that it shows was written.
+        """Note that a row of a model that it shows was written.
 
         :param args: the values of the names; of rows, of their key, too.
         """
@@ -190,7 +190,7 @@ class LiveThing(Generic[P, R]):
         return cast("Callable[..., Any]", self.function)(**given)
 
     def events(self, topic: str, states: States, keys: list[str] | None) -> list[tuple[str, Any]]:
-        """For each role, or :data:`NO_ROLE`, what its event carries in front of the number. Reactor thread.
+        """Return what the event carries before the number, for each role or :data:`NO_ROLE`. Reactor thread.
 
         None stands for no state: pages ask for the reason.
 
@@ -252,7 +252,7 @@ class Rows(Addressed[P, R]):
         self.mark(args, keys)
 
     def mark_row(self, args: Mapping[str, Any], session: Session) -> None:
-        """The row with this key; any, where there is none among the arguments."""
+        """Note a change of the row with this key, or of any row if the arguments have none."""
         names = {name: value for name, value in args.items() if name in self.names}
         keys = [args[self.key]] if self.key in args and self.key not in self.names else []
         self.mark(names, keys, session)

@@ -58,7 +58,7 @@ def history(log: Log[..., Any]) -> Procedure:
 
 
 def _asker(thing: Addressed[..., Any], topic_of: TopicOf) -> Direct:
-    """For the reactor's thread: nobody waits in a thread for a reading that serves everybody."""
+    """Return an asker for the reactor's thread, so that no thread waits for a reading that serves everyone."""
 
     def ask(client: Client, call: Invocation) -> None:
         def answer(state: Any, number: int) -> None:
@@ -98,7 +98,7 @@ def numbered(read: Callable[P, Any]) -> Callable[P, CallResult]:
 
 
 def _answer_person(thing: Addressed[..., Any], topic_of: TopicOf, args: Sequence[Any]) -> CallResult:
-    """In a handler's thread, in its caller's context."""
+    """Answer one person, in a handler's thread and in the caller's context."""
     caller = current_caller.get()
     values = _read(thing, topic_of(caller, args))
     return numbered(thing.state_for)(values, caller)
@@ -209,7 +209,7 @@ class _Fetch:
             refused(error)
 
     def _read(self, personal: list[tuple[int, _Wanted]]) -> Callable[[], None]:
-        """In a handler's thread, in the caller's context; the result is done in the reactor's."""
+        """Read in a handler's thread and in the caller's context; the result is finished in the reactor's."""
         stamp, *_ = self._client.call(STAMP, [[]], {}, None)
         answers = [(number, self._answer_for(item, stamp)) for number, item in personal]
 

@@ -162,7 +162,7 @@ class LiveDeclarations:
         self._announce_live(fragment)
 
     def render_fragment(self, name: str, /, **args: Any) -> Markup:
-        """``{{ fragment(name, …) }}`` of templates.
+        """Render ``{{ fragment(name, …) }}`` in templates.
 
         :raises ConfigError: when there is no such fragment.
         """
@@ -191,7 +191,7 @@ class LiveDeclarations:
         return declare
 
     def _people_changed(self, news: list[tuple[str, list[str], list[str]]]) -> None:
-        """The router says who came and who left. Pages first: an app's handlers may be slow."""
+        """Handle who came and who left. Pages are notified first, since an app's handlers may be slow."""
         rooms = [thing for thing in self._live if isinstance(thing, Presence)]
         for topic, came, left in news:
             for room in rooms:

@@ -202,7 +202,7 @@ def _key(values: Binding, after: Any) -> Any:
 
 
 def _address(values: Binding, after: Any) -> str:
-    """This page's address with another part of the table."""
+    """Return this page's address with another part of the table."""
     name = f"{values.table}_after"
     args = [(key, value) for key, value in request.args.items(multi=True) if key != name]
     return "?" + urlencode(args if after is None else [*args, (name, after)])

@@ -68,7 +68,7 @@ def revoke_at_log_out(app: Flask, revoke: Callable[[str], None]) -> None:
 
 @contextmanager
 def user_context(app: Flask, caller: Caller, loader: UserLoader | None) -> Iterator[None]:
-    """An app context in which ``current_user`` is ``caller``; loaded when it is first asked for.
+    """Enter an app context in which ``current_user`` is ``caller``, loaded when it is first used.
 
     Flask-Login gives ``current_user`` only in a request, so there is one, of nobody for nothing: GET / without headers.
 

@@ -141,7 +141,7 @@ Options = TypeVar("Options", CallOptions, PublishOptions)
 
 
 def check(options: object, kind: type[Options]) -> Options:
-    """``options``, when they are of their ``kind``.
+    """Return ``options`` if they are of their ``kind``.
 
     :raises TypeError: naming what was meant.
     """

@@ -108,14 +108,14 @@ class Outbox:
     # -- the reactor's side
 
     def resume(self) -> None:
-        """There is a session: send what waits."""
+        """Send what waits, in a new session."""
         with self._room:
             self._away = False
             self._awake = True
         self._drain()
 
     def pause(self) -> None:
-        """The session is gone: what was not acknowledged is to be sent again, before everything else."""
+        """Keep what was not acknowledged, to be sent in the next session before everything else."""
         with self._room:
             self._away = True
             for batch in reversed(self._in_flight):
@@ -226,7 +226,7 @@ class LatestBox:
     # -- the reactor's side
 
     def resume(self) -> None:
-        """There is a session: send every topic's value."""
+        """Send every topic's value, in a new session."""
         with self._lock:
             self._away = False
             waiting = [subject for subject in self._values if subject not in self._busy]
@@ -235,7 +235,7 @@ class LatestBox:
             self._send(subject)
 
     def pause(self) -> None:
-        """The session is gone."""
+        """Stop sending until there is a session again."""
         with self._lock:
             self._away = True
 

@@ -63,7 +63,7 @@ class Page(ABC):
 
     @abstractmethod
     def subscribe(self, topic: str) -> None:
-        """Hear ``topic`` from now on; with an empty component it is a wildcard, as ``shop.sold.``.
+        """Subscribe to ``topic``; with an empty component it is a wildcard, as ``shop.sold.``.
 
         :raises NotAuthorized: the page may not.
         """
@@ -194,7 +194,7 @@ class RouterPage(Page):
         return found
 
     def _read(self) -> None:
-        """Until the connection ends."""
+        """Receive until the connection ends."""
         with suppress(w.WireError, OSError, json.JSONDecodeError):
             while True:
                 self._take(self._wire.receive(timeout=_EVER))

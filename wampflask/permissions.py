@@ -77,7 +77,7 @@ class Permission:
 
     @classmethod
     def of_library(cls, uri: str, *, call: Iterable[str] | str = (), subscribe: Iterable[str] | str = ()) -> Permission:
-        """For the library's own URIs below ``wampflask.``, which an app cannot declare."""
+        """Return a permission for the library's own URIs below ``wampflask.``, which an app cannot declare."""
         made = cls("wampflask_" + uri.partition(".")[2], call=call, subscribe=subscribe)
         made.uri = uri
         return made
@@ -103,7 +103,7 @@ class Permission:
         return found
 
     def as_rule(self) -> dict[str, Any]:
-        """As plain data for the router's configuration (see ``plugin/rules.py``)."""
+        """Return plain data for the router's configuration (see ``plugin/rules.py``)."""
         return {
             "uri": self.uri,
             **{action: list(self.roles(action)) for action in ACTIONS if self.roles(action)},

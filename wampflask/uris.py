@@ -51,5 +51,5 @@ def check_own(uri: str, match: Match = "exact") -> str:
 
 
 def component(text: str) -> str:
-    """``text`` as one URI component: lower case, everything else than ``[0-9a-z_]`` becomes ``_``."""
+    """Return ``text`` as one URI component: in lower case, with ``_`` for everything except ``[0-9a-z_]``."""
     return re.sub(r"[^0-9a-z_]", "_", text.lower()) or "_"

@@ -45,5 +45,5 @@ class Config(NamedTuple):
         return ((group, group in self.groups) for group in GROUPS)
 
     def shows(self, group: str) -> bool:
-        """Whether a group of metrics is switched on."""
+        """Return whether a group of metrics is switched on."""
         return group in self.groups

@@ -14,7 +14,7 @@ from .state import State
 
 
 def once(settings: Settings) -> Values:
-    """One sample, with everything; rates are over one second."""
+    """Return one sample with everything; rates are over one second."""
     measures = all_samplers(settings.root)
     config = Config()
     sampling = Reporter(measures, {"host": State(settings.state).known_host(), "name": settings.name, "ip": ""})

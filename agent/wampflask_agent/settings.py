@@ -67,7 +67,7 @@ def _read_files(chosen: str | None) -> dict[str, str]:
 
 
 def parse_settings(text: str, file: str) -> dict[str, str]:
-    """Lines ``name = value``; ``#`` begins a comment line.
+    """Read lines ``name = value``; ``#`` begins a comment line.
 
     :raises AgentError: naming the line that is something else.
     """

@@ -62,7 +62,7 @@ def _enum_label(view: Any, value: StrEnum, name: str) -> str:
 
 
 def _moment(_view: Any, value: datetime, _name: str) -> Any:
-    """A moment as every page shows it: UTC, and the reader's own time with JavaScript."""
+    """Format a moment as every page does: in UTC, and in the visitor's own time with JavaScript."""
     return get_template_attribute("macros/times.html", "time")(value)
 
 

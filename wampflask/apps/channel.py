@@ -266,7 +266,7 @@ class Channel:
         self._queue(_Region(file.fileno(), offset, count))
 
     def send(self, data: bytes) -> int:
-        """Gunicorn's "100 Continue": needed only where a body is still to come."""
+        """Ignore gunicorn's "100 Continue", which is needed only while a body is still to come."""
         if self.is_large:
             self.sendall(data)
         return len(data)
@@ -276,13 +276,13 @@ class Channel:
         return 0.0
 
     def settimeout(self, seconds: float | None) -> None:
-        """Nothing: the pace holds."""
+        """Do nothing: the channel keeps its own time limits."""
 
     def setblocking(self, flag: bool) -> None:
-        """Nothing: it never blocks."""
+        """Do nothing: it never blocks."""
 
     def shutdown(self, how: int) -> None:
-        """Nothing: the loop does it when all is sent."""
+        """Do nothing: the loop does it when everything is sent."""
 
     def close(self) -> None:
-        """Nothing: the loop does it when all is sent."""
+        """Do nothing: the loop does it when everything is sent."""

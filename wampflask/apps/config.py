@@ -118,7 +118,7 @@ def _read(values: Mapping[str, Any], folder: Path) -> SiteConfig:
 
 
 def _database_url(value: Any, folder: Path) -> str:
-    """``postgresql:`` and ``postgres:``, as hosters write it, mean the driver that is installed: psycopg 3."""
+    """Name psycopg 3, the installed driver, in the ``postgresql:`` and ``postgres:`` addresses of hosting providers."""
     given = re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", str(value))
     url = given or f"sqlite:///{folder / 'wampflask.db'}"
     try:

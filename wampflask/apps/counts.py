@@ -110,7 +110,7 @@ class SharedCounts(Storage):
 
     @contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:
-        """A connection for one step: opening it takes a fraction of a millisecond, and none is left to a fork."""
+        """Open a connection for one step: that takes a fraction of a millisecond, and leaves none to a fork."""
         with closing(sqlite3.connect(self._file, timeout=BUSY_TIMEOUT, isolation_level=None)) as connection:
             connection.execute(_TABLE)
             connection.execute(_INDEX)

@@ -186,7 +186,7 @@ def _end_reading(_error: BaseException | None) -> None:
 
 
 def _forget_connections(engine: Engine) -> None:
-    """A connection must not be used by two processes: the child of a fork opens its own."""
+    """Forget the parent's connections after a fork: two processes must not use the same one."""
     engine.dispose(close=False)
 
 

@@ -19,7 +19,10 @@ class NumberField(FloatField):
         return repr(self.data).removesuffix(".0")
 
     def process_formdata(self, valuelist: Any) -> None:
-        """:raises ValueError: not a number; also for ``nan`` and ``inf``, with which nothing can be compared."""
+        """Read a number.
+
+        :raises ValueError: not a number; also for ``nan`` and ``inf``, which cannot be compared.
+        """
         try:
             super().process_formdata(valuelist)
         except ValueError:

@@ -28,7 +28,7 @@ blueprint = Blueprint("health", __name__)
 @blueprint.get("/healthz")
 @limiter.exempt
 def healthz() -> Response:
-    """JSON ``{"database": "ok", "wamp": "ready"}``, or which of them is not ready; nothing else.
+    """Return JSON: ``{"database": "ok", "wamp": "ready"}``, or which of them is not ready; nothing else.
 
     :``database``: ``ok``, ``full`` (its disk), ``read-only``, or ``unavailable``.
     """

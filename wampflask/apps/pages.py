@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 
 
 def home() -> str:
-    """``home.html``."""
+    """Show ``home.html``."""
     return render_template("home.html")
 
 

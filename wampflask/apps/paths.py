@@ -8,7 +8,7 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def resource(name: str) -> Path:
-    """``templates``, ``static`` or ``Procfile``.
+    """Return the path of ``templates``, ``static`` or ``Procfile``.
 
     :raises FileNotFoundError: when neither place has it, which means an incomplete installation.
     """

@@ -73,5 +73,5 @@ def _is_ours() -> bool:
 
 
 def _cannot_be_shown() -> bool:
-    """Passwords do not stand in pages, and files cannot."""
+    """Return whether the request cannot be shown again: passwords must not be in pages, and files cannot."""
     return any("password" in name for name in request.form) or any(file.filename for file in request.files.values())

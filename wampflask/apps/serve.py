@@ -72,7 +72,7 @@ class Place:
         return place
 
     def environment(self, env: Mapping[str, str]) -> dict[str, str]:
-        """The environment of everything that runs at this place."""
+        """Return the environment of everything that runs at this place."""
         ours = {
             "PORT": str(self.port),
             "WAMP_PORT": str(self.wamp_port),

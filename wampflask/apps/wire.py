@@ -32,14 +32,20 @@ def number(value: object, name: str, low: float, high: float) -> float:
 
 
 def flag(value: object, name: str) -> bool:
-    """:raises Invalid: neither true nor false."""
+    """Return a flag.
+
+    :raises Invalid: neither true nor false.
+    """
     if not isinstance(value, bool):
         raise Invalid(f"{name} must be true or false.")
     return value
 
 
 def text(value: object, name: str) -> str:
-    """:raises Invalid: not text."""
+    """Return a text.
+
+    :raises Invalid: not text.
+    """
     if not isinstance(value, str):
         raise Invalid(f"{name} must be text.")
     return value

@@ -193,7 +193,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
                 self._refuse(conn, _TOO_SLOW)
 
     def _cap_keepalive(self, _deadline: float) -> None:
-        """At a stop: idle connections have little time left."""
+        """Leave idle connections little time when the worker stops."""
         for conn in self._waiting:
             if conn.sock.is_idle:
                 conn.sock.give(STOP_KEEPALIVE_LINGER)

@@ -89,12 +89,12 @@ def _gate(gates: Mapping[str, Gate], realm: str | None) -> Gate:
 
 
 def backends(config: Mapping[str, Any], controller: object) -> Authenticator:  # noqa: ARG001 - Crossbar's signature
-    """Crossbar's ``create`` for the workers' socket: role backend alone."""
+    """Return the authenticator of the workers' socket, as Crossbar's ``create``: role backend alone."""
     return _authenticator(config, lambda _gate, role: role == BACKEND)
 
 
 def clients(config: Mapping[str, Any], controller: object) -> Authenticator:  # noqa: ARG001 - Crossbar's signature
-    """Crossbar's ``create`` for browsers and agents: everybody with a ticket but the backend.
+    """Return the authenticator of browsers and agents, as Crossbar's ``create``: everyone with a ticket except backend.
 
     A role of Crossbar's own, such as ``trusted``, is never admitted, even with a valid signature.
     """
@@ -102,5 +102,5 @@ def clients(config: Mapping[str, Any], controller: object) -> Authenticator:  # 
 
 
 def everyone(config: Mapping[str, Any], controller: object) -> Authenticator:  # noqa: ARG001 - Crossbar's signature
-    """Crossbar's ``create`` where Flask workers join over the network as well."""
+    """Return the authenticator, as Crossbar's ``create``, where Flask workers join over the network as well."""
     return _authenticator(config, lambda gate, role: role == BACKEND or role in gate.roles)

@@ -56,7 +56,7 @@ class Authorizer(ApplicationSession):
         )
 
     def authorize(self, details: Mapping[str, Any], uri: str, action: str, options: Mapping[str, Any]) -> Answer:
-        """Crossbar's question, for every role but backend."""
+        """Decide for Crossbar, for every role except backend."""
         try:
             decision = self._rules.decide(Session.of(details), uri, action, options)
             if not self._rate_limit.allows(details["session"]):
@@ -87,7 +87,7 @@ class Authorizer(ApplicationSession):
         return sorted(named.union(roles).difference(self._roles))
 
     def left(self, number: int, *_: object) -> None:
-        """A session has ended."""
+        """Forget a session that has ended."""
         if self._worker_rules.leave(number):
             self._changed()
 

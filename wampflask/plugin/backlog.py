@@ -39,7 +39,7 @@ class Backlog:
         self._behind: dict[Reader, int] = {}
 
     def check(self, reader: Reader) -> None:
-        """More waits for ``reader``: close it, or the one that is furthest behind, if that is too much."""
+        """Close ``reader`` if too much waits for it, or the one furthest behind if too much waits in all."""
         if reader.trusted:
             if reader.waiting > self._backend:
                 reader.end()
@@ -52,7 +52,7 @@ class Backlog:
             max(self._behind, key=lambda one: one.waiting).end()
 
     def forget(self, reader: Reader) -> None:
-        """``reader`` is not behind any more, or gone."""
+        """Forget ``reader``, which has caught up or is gone."""
         self._waiting -= self._behind.pop(reader, 0)
 
 
@@ -80,19 +80,19 @@ class Reader:
         return bool(self._session._authrole == TRUSTED)  # noqa: SLF001 - Crossbar offers no other
 
     def pauseProducing(self) -> None:  # noqa: N802 - Twisted's
-        """At each write while more than 64 KiB wait."""
+        """Measure what waits; Twisted calls this at each write while more than 64 KiB wait."""
         self.waiting = len(self._socket.dataBuffer) + self._socket._tempDataLen  # noqa: SLF001 - Twisted offers no other
         if not self._ended:
             self._backlog.check(self)
 
     def resumeProducing(self) -> None:  # noqa: N802 - Twisted's
-        """Everything has been sent."""
+        """Note that everything has been sent."""
         self._caught_up()
         if self._socket.disconnecting:
             self._socket.startWriting()  # Twisted closes only after a turn without a paused producer
 
     def stopProducing(self) -> None:  # noqa: N802 - Twisted's
-        """The connection is lost; :meth:`release` follows."""
+        """Do nothing: the connection is lost, and :meth:`release` follows."""
 
     def end(self) -> None:
         """Close the connection at once."""
@@ -107,7 +107,7 @@ class Reader:
         self._socket.abortConnection()  # autobahn's abort does nothing for a WebSocket that is closing
 
     def release(self) -> None:
-        """The connection is gone: let go of what was to be sent, which reference cycles would keep for long."""
+        """Release what was to be sent over a lost connection, which reference cycles would keep for long."""
         self._ended = True
         self._socket.dataBuffer = b""
         self._socket._tempDataBuffer = []  # noqa: SLF001

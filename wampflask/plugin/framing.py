@@ -85,7 +85,7 @@ def _frame(event: Event, payload: bytes, *, binary: bool) -> bytes:
 
 
 def _send(protocol: Any, size: int, frame: bytes, write: Write) -> None:
-    """And count it as autobahn does."""
+    """Send, and count it as autobahn does."""
     write(protocol.transport, frame)
     traffic = protocol.trafficStats
     traffic.outgoingWebSocketMessages += 1

@@ -201,7 +201,7 @@ def objection(session: Any, msg: Any) -> Refused | None:
 
 
 def _check_error(session: Any, msg: message.Error) -> str | None:
-    """Crossbar does not ask whose call it is, and numbers all calls of a realm in one row."""
+    """Return why an ERROR is refused: Crossbar numbers all calls of a realm, and does not ask whose it is."""
     invocation = session._router._dealer._invocations.get(msg.request)  # noqa: SLF001
     return "an ERROR for another's call" if invocation and invocation.callee is not session else None
 
@@ -214,7 +214,7 @@ def _check_yield(session: Any, msg: message.Yield) -> str | None:
 
 
 def _check_call(session: Any, msg: message.Call) -> str | None:
-    """Crossbar would lose count, and not take back what the callee provides when that leaves meanwhile."""
+    """Return why a number in use is refused: Crossbar would lose count, and keep what a lost callee registered."""
     taken = (session._session_id, msg.request) in session._router._dealer._invocations_by_call  # noqa: SLF001
     return f"the number {msg.request} is taken by another call" if taken else None
 
@@ -228,7 +228,7 @@ def _check_subscribe(session: Any, msg: message.Subscribe) -> str | None:
 
 
 def _check_register(session: Any, msg: message.Register) -> str | None:
-    """Crossbar asks for permission only after revealing whether the procedure exists."""
+    """Return why a registration is refused; Crossbar asks only after revealing whether the procedure exists."""
     if session._authrole in TRUSTED:  # noqa: SLF001
         return None
     rules = RULES.get(session._realm)  # noqa: SLF001

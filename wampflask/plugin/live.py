@@ -45,13 +45,13 @@ class Live:
         LoopingCall(self._look).start(roster.INTERVAL, now=False).addErrback(_log_bug)
 
     def allowed(self, topic: str) -> None:
-        """A page may subscribe to ``topic``, and is about to."""
+        """Prepare for a page that may subscribe to ``topic`` and is about to."""
         if topic.endswith(f".{roster.LAST}"):
             self._roster.expect(topic)
             call_later(SOON, self._look)
 
     def _subscriptions_to(self, topic: str) -> Any:
-        """Crossbar's subscriptions that events of ``topic`` go to."""
+        """Return Crossbar's subscriptions that events of ``topic`` go to."""
         router = self._session._transport._router  # noqa: SLF001 - Crossbar offers no other
         return router._broker._subscription_map.match_observations(topic)  # noqa: SLF001 - same
 
@@ -73,7 +73,7 @@ class Live:
             self._keep()
 
     def _keep(self) -> None:
-        """In one step: half a file would be nobody."""
+        """Replace the file in one step: half a file would lose everyone."""
         new = self._file.with_suffix(".new")
         with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
             json.dump(self._roster.kept(), file)

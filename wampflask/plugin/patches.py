@@ -120,12 +120,12 @@ def replace_colours() -> int:
 
 
 def plain(text: object, *_args: object, **_style: object) -> str:
-    """Instead of a coloured text: the text."""
+    """Return the text without colours."""
     return text if type(text) is str else str(text)
 
 
 def plain_type(thing: object, *_args: object, **_style: object) -> str:
-    """Instead of a coloured name of a class or function: its name, without asking anything for its text."""
+    """Return the name of a class or function without colours, and without asking anything for its text."""
     return str(getattr(thing, "__qualname__", ""))
 
 

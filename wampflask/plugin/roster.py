@@ -63,11 +63,11 @@ class Roster:
         self._news: News = {}
 
     def expect(self, topic: str) -> None:
-        """A page is about to follow ``topic``."""
+        """Note that a page is about to follow ``topic``."""
         self._topics.setdefault(topic, {})
 
     def people(self, topic: str) -> list[list[Any]]:
-        """``[[authid, role, pages, since], …]`` of the people who are here now."""
+        """Return ``[[authid, role, pages, since], …]`` of the people who are here now."""
         if topic in self._topics:
             self._look_at(topic)
         return [
@@ -97,7 +97,7 @@ class Roster:
         }
 
     def restore(self, kept: Kept) -> None:
-        """Go on from what the router knew before."""
+        """Continue from what the router knew before."""
         left = self._clock() + RETURN - self._grace
         for topic, people in kept.items():
             self._topics[topic] = {authid: Person(role, 0, since, left) for authid, (role, since) in people.items()}
@@ -130,7 +130,7 @@ class Roster:
             del self._topics[topic]
 
     def _note(self, topic: str, came: set[str], left: set[str]) -> None:
-        """A person who came and left, or the other way round, before a worker was notified is left out."""
+        """Note who came or left; leave out a person who did both before a worker was notified."""
         known_came, known_left = self._news.pop(topic, (set(), set()))
         came, left = came | known_came, left | known_left
         if came != left:

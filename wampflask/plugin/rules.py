@@ -55,7 +55,7 @@ class Session:
 
     @classmethod
     def of(cls, details: Mapping[str, Any]) -> Session:
-        """From the details that Crossbar gives an authorizer."""
+        """Return the session with the details that Crossbar gives an authorizer."""
         extra = details.get("authextra") or {}
         claims = extra.get("claims") or {}
         authid = details.get("authid") or ""
@@ -170,7 +170,7 @@ class Rules:
 
 
 def _is_askable(components: Sequence[str], match: str, action: str) -> bool:
-    """Prefixes never; wildcards for subscriptions, after a first component; everything a strict URI."""
+    """Return whether it may be asked for: a strict URI; a subscription's wildcard with a first component; no prefix."""
     if match == "exact":
         return all(map(_COMPONENT.fullmatch, components))
     if match != "wildcard" or action != "subscribe":

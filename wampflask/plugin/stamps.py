@@ -39,7 +39,7 @@ class Stamps:
         self._since = 0
 
     def stamp(self, topics: Sequence[str], worker: int = 0) -> list[Any]:
-        """``[number, [roles, …], [workers, …]]``, the latter for each of ``topics``.
+        """Return ``[number, [roles, …], [workers, …]]``, the latter for each of ``topics``.
 
         Roles: those that listen now, none for nobody. Workers: how many of them have asked for it lately.
 

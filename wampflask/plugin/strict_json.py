@@ -55,7 +55,7 @@ def read(data: bytes) -> Any:
 
 
 def check_keywords(message: Any) -> None:
-    """Of a raw WAMP message on its way to the router.
+    """Check the keywords of a raw WAMP message on its way to the router.
 
     :raises Refused: when a keyword argument has a reserved name.
     """

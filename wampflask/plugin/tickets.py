@@ -44,7 +44,7 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
 
 def read_claims(claims: Mapping[str, object]) -> dict[str, Claim]:
-    """``claims`` as a ticket has them: each a word, or a list of words, that can stand for a permission's ``{name}``.
+    """Return ``claims`` as a ticket has them: each a word, or a list of words, that can fill a permission's ``{name}``.
 
     :param claims: words, whole numbers, or lists of them.
     :raises ValueError: naming the first that is neither.
@@ -194,7 +194,7 @@ class Tickets:
         return found
 
     def derive(self, purpose: str) -> str:
-        """Another secret for another purpose, from which this one cannot be found."""
+        """Derive another secret for another purpose, from which this one cannot be found."""
         if purpose not in self._derived:
             self._derived[purpose] = hmac.digest(self._secret.encode(), purpose.encode(), "sha256").hex()
         return self._derived[purpose]

@@ -30,7 +30,7 @@ def problem() -> str | None:
 
 
 def directly(transport: Any, data: bytes) -> None:
-    """As Twisted does it."""
+    """Write as Twisted does."""
     transport.write(data)
 
 
@@ -41,7 +41,7 @@ class Turn:
         self._written_to: dict[Any, None] = {}
 
     def write(self, transport: Any, data: bytes) -> None:
-        """Instead of ``transport.write``, in order with what is given to that."""
+        """Replace ``transport.write``, in order with what is given to that."""
         if transport not in self._written_to:
             if not _is_idle(transport):
                 transport.write(data)

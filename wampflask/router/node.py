@@ -55,7 +55,7 @@ def find_crossbar() -> Path:
 
 
 def check_socket_path(path: Path) -> Path:
-    """``path``, when a unix socket can have it.
+    """Return ``path`` if a unix socket can have it.
 
     :raises RouterError: when it is too long.
     """
@@ -141,7 +141,7 @@ def become(folder: Path, *, loglevel: str) -> NoReturn:
 
 
 def _listens_on(config: Path) -> tuple[int, str]:
-    """Port and interface of browsers, in a rendered configuration."""
+    """Return port and interface of browsers, in a rendered configuration."""
     try:
         (worker,) = json.loads(config.read_text(encoding="utf-8"))["workers"]
         (endpoint,) = (item["endpoint"] for item in worker["transports"] if item["type"] == "web")
@@ -275,7 +275,9 @@ class Process:
 
 
 def environment() -> dict[str, str]:
-    """Of Crossbar: ours without what would lead its Python to our packages, and with ``lean/sitecustomize.py``."""
+    """Return Crossbar's environment: this one without what would lead its Python to our packages, and with
+    ``lean/sitecustomize.py``.
+    """
     unwanted = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PYTHONWARNINGS", "PYTHONDEVMODE", "CROSSBAR_DIR")
     own = {"PYTHONUNBUFFERED": "1"} if os.environ.get(WHOLE) else {"PYTHONUNBUFFERED": "1", "PYTHONPATH": str(_LEAN)}
     return {name: value for name, value in os.environ.items() if name not in unwanted} | own

@@ -11,7 +11,7 @@ __all__ = ["init_app"]
 
 
 def init_app(app: Flask) -> None:
-    """Log-in pages, commands, and who is who in WAMP."""
+    """Set up log-in pages, commands, and identities in WAMP."""
     from flask_security import SQLAlchemyUserDatastore
 
     from wampflask.apps.extensions import db, security, wamp

@@ -91,7 +91,10 @@ def has_address_named(session: Session, name: str) -> bool:
 
 
 def role_named(session: Session, name: str) -> Role:
-    """:raises NotFound: there is no role with this name."""
+    """Return the role with this name.
+
+    :raises NotFound: there is no such role.
+    """
     role = session.scalar(select(Role).where(Role.name == name))
     if role is None:
         known = ", ".join(session.scalars(select(Role.name).order_by(Role.name))) or "none yet; run 'flask site init'"
@@ -128,7 +131,10 @@ def set_active(session: Session, user: User, *, active: bool) -> None:
 
 
 def add_role(session: Session, user: User, name: str) -> None:
-    """:raises NotFound: there is no such role."""
+    """Give a user a role.
+
+    :raises NotFound: there is no such role.
+    """
     role = role_named(session, name)
     if role not in user.roles:
         user.roles.append(role)

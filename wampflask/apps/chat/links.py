@@ -25,7 +25,7 @@ def pieces(text: str) -> Iterator[tuple[str, bool]]:
 
 
 def _trimmed(address: str) -> str:
-    """Without the punctuation of the sentence around it; brackets that were opened inside stay."""
+    """Return an address without the punctuation of the sentence around it; brackets opened inside it stay."""
     while address:
         last = address[-1]
         opening = {")": "(", "]": "["}.get(last)

@@ -80,7 +80,7 @@ def announce_mute(room: Room, person: Person) -> None:
 
 @wamp.fragment("chat/_room.html", allow=EVERYONE, per="person")
 def room_card(label: str, viewer: Caller) -> dict[str, Any] | None:
-    """One of a person's rooms; nothing once they are banned from it."""
+    """Return the card of one of a person's rooms; None once they are banned from it."""
     room = service.room_for(db.session(), label, str(viewer.authid))
     return None if room is None else {"room": room}
 

@@ -14,7 +14,7 @@ from .validation import LABEL_MAX, NAME_MAX, TEXT_MAX, TOKEN_MAX
 
 
 def new_key() -> str:
-    """The unguessable last component of a room's topics."""
+    """Return a random last component for a room's topics."""
     return secrets.token_hex(16)
 
 

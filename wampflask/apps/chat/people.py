@@ -84,7 +84,10 @@ def describe(person: Person) -> contract.Person:
 
 
 def check_may_enter(session: Session, room: Room, person: Person | None) -> None:
-    """:raises Banned: the person is banned."""
+    """Refuse banned people.
+
+    :raises Banned: the person is banned.
+    """
     if is_banned(session, room, person):
         raise Banned("You were banned from this room.")
 
@@ -126,7 +129,7 @@ def muted_notice(seconds: float) -> str:
 
 
 def sanction(session: Session, room: Room, actor: Actor, person_id: int, action: object, minutes: object) -> Person:
-    """``mute`` (for some minutes), ``unmute``, ``ban`` or ``unban`` a person.
+    """Mute (for some minutes), unmute, ban or unban a person.
 
     :raises NotYours: ``actor`` is not a moderator, or the person is one.
     :raises NotFound: no such person.

@@ -28,19 +28,19 @@ NEW_ROOMS = parse("120 per hour")
 
 @blueprint.app_template_filter("chat_pieces")
 def chat_pieces(text: str) -> list[tuple[str, bool]]:
-    """A text cut up into words and addresses."""
+    """Split a text into words and addresses."""
     return list(pieces(text))
 
 
 @blueprint.app_template_filter("chat_time")
 def chat_time(seconds: float) -> datetime:
-    """The moment of a message."""
+    """Return the moment of a message."""
     return datetime.fromtimestamp(seconds, UTC)
 
 
 @blueprint.get("/chat/")
 def index() -> str:
-    """``chat/index.html`` (rooms: where the reader has spoken, latest first; form)."""
+    """Show ``chat/index.html`` (rooms: where the person has written, latest first; form)."""
     person = people.find_person(db.session(), current_actor())
     rooms = service.rooms_of(db.session(), person) if person is not None else []
     return render_template("chat/index.html", rooms=rooms, form=ButtonForm())
@@ -48,7 +48,7 @@ def index() -> str:
 
 @blueprint.post("/chat/")
 def create() -> ResponseReturnValue:
-    """A new room with a readable random name."""
+    """Create a room with a readable random name."""
     _count_new_room()
     label = service.new_room(db.session()).label
     db.session.commit()
@@ -57,7 +57,7 @@ def create() -> ResponseReturnValue:
 
 @blueprint.get("/chat/go")
 def go() -> ResponseReturnValue:
-    """To the room whose name was typed: GET with ``name``."""
+    """Redirect to the room whose name was typed: GET with ``name``."""
     label = validation.label_of(request.args.get("name", ""))
     if not label:
         flash("Enter a room name with letters or digits.", "error")
@@ -67,7 +67,7 @@ def go() -> ResponseReturnValue:
 
 @blueprint.get("/chat/<label>/")
 def room(label: str) -> ResponseReturnValue:
-    """``chat/room.html``: the last messages, or those before ``?before=``. The first visit makes the room."""
+    """Show ``chat/room.html``: the last messages, or those before ``?before=``. The first visit creates the room."""
     wanted = validation.label_of(label)
     if not wanted:
         abort(404)

@@ -10,5 +10,5 @@ from .contract import IP
 
 @wamp.register(IP)
 def get_ip() -> str | None:
-    """This server's address on its network, found without sending anything."""
+    """Return this server's address on its network, found without sending anything."""
     return lan_address()

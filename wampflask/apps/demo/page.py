@@ -32,5 +32,5 @@ def sources(name: str) -> list[Source]:
 
 
 def demo_page(name: str) -> str:
-    """``demo/<name>.html`` (sources: the demo's files)."""
+    """Show ``demo/<name>.html`` (sources: the demo's files)."""
     return render_template(f"demo/{name}.html", sources=sources(name))

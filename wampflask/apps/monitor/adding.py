@@ -22,7 +22,7 @@ class Way(NamedTuple):
 
 
 def ways(token: str) -> list[Way]:
-    """How a host is added with a token, the simplest way first. Every line has the same address of this hub."""
+    """Return the ways to add a host with a token, the simplest first. Every line has the same address of this hub."""
     base = public_base()
     hub, packages = shlex.quote(base), " ".join(f'"{name}"' for name in requirements())
     given = " ".join(f'--with "{name}"' for name in requirements())

@@ -52,7 +52,7 @@ class BulkForm(FlaskForm):  # type: ignore[misc]
     submit = SubmitField("Save and apply")
 
     def values(self) -> dict[str, Any]:
-        """What was filled in."""
+        """Return what was filled in."""
         found: dict[str, Any] = {name: self[name].data == "1" for name in ("disabled", *SWITCHES) if self[name].data}
         if self.frequency.data is not None:
             found["frequency"] = self.frequency.data
@@ -115,7 +115,7 @@ class HostView(SiteModelView):
 
     @expose("/bulk", methods=("GET", "POST"))  # type: ignore[untyped-decorator]
     def bulk(self) -> ResponseReturnValue:
-        """``admin/bulk.html`` (form: BulkForm, hosts)."""
+        """Show ``admin/bulk.html`` (form: BulkForm, hosts)."""
         session = database.session()
         numbers = _row_numbers(request.args.get("ids", ""))[:1000]
         hosts = [host for number in numbers if (host := session.get(Host, number))]

@@ -11,12 +11,12 @@ _ONE_DIGIT = 10
 
 
 def percent(ratio: float | None) -> str:
-    """A ratio, 0 to 1, in whole percent."""
+    """Format a ratio, 0 to 1, in whole percent."""
     return NONE if ratio is None else f"{_rounded(ratio * 100)}%"
 
 
 def size(value: float | None) -> str:
-    """Bytes."""
+    """Format a number of bytes."""
     if value is None:
         return NONE
     left, step = abs(value), 0
@@ -26,17 +26,17 @@ def size(value: float | None) -> str:
 
 
 def rate(value: float | None) -> str:
-    """Bytes a second."""
+    """Format bytes a second."""
     return NONE if value is None else f"{size(value)}/s"
 
 
 def degrees(value: float | None) -> str:
-    """Degrees Celsius."""
+    """Format degrees Celsius."""
     return NONE if value is None else f"{_rounded(value)} °C"
 
 
 def duration(seconds: float | None) -> str:
-    """Days and hours, hours and minutes, or minutes."""
+    """Format seconds as days and hours, hours and minutes, or minutes."""
     if seconds is None:
         return NONE
     days, hours, minutes = int(seconds // 86_400), int(seconds // 3600) % 24, int(seconds // 60) % 60
@@ -46,10 +46,10 @@ def duration(seconds: float | None) -> str:
 
 
 def load(values: list[float] | None) -> str:
-    """Means of 1, 5 and 15 minutes."""
+    """Format the means of 1, 5 and 15 minutes."""
     return " ".join(f"{value:.2f}" for value in values or ()) or NONE
 
 
 def _rounded(value: float) -> int:
-    """Halves go up, as in JavaScript."""
+    """Round halves up, as JavaScript does."""
     return math.floor(value + 0.5)

@@ -34,7 +34,7 @@ blueprint = Blueprint("monitor", __name__)
 @blueprint.get("/dashboard/")
 @for_users
 def dashboard() -> ResponseReturnValue:
-    """``monitor/dashboard.html`` (hosts: pairs of a host and its newest sample, may_edit)."""
+    """Show ``monitor/dashboard.html`` (hosts: pairs of a host and its newest sample, may_edit)."""
     hosts = [(host, snapshots.latest(host)) for host in service.list_hosts(db.session())]
     return render_template("monitor/dashboard.html", hosts=hosts, may_edit=is_admin())
 
@@ -49,7 +49,7 @@ def samples() -> ResponseReturnValue:
 @blueprint.get("/hosts/<host>/")
 @for_users
 def host(host: str) -> ResponseReturnValue:
-    """``monitor/host.html`` (host, config: ShownConfig, latest, range, ranges, form, may_edit)."""
+    """Show ``monitor/host.html`` (host, config: ShownConfig, latest, range, ranges, form, may_edit)."""
     return _host_page(service.get_host(db.session(), host))
 
 
@@ -133,7 +133,7 @@ def acknowledge(number: int) -> ResponseReturnValue:
 @blueprint.route("/hosts/add", methods=["GET", "POST"])
 @for_admins
 def add() -> ResponseReturnValue:
-    """``monitor/add.html`` (form: TokenForm; ways: adding.Way, with a new token, or none; tokens, moment)."""
+    """Show ``monitor/add.html`` (form: TokenForm; ways: adding.Way, with a new token, or none; tokens, moment)."""
     form = TokenForm()
     text = None
     if form.validate_on_submit():
@@ -153,7 +153,7 @@ def add() -> ResponseReturnValue:
 
 @blueprint.get("/agent.py")
 def agent_program() -> ResponseReturnValue:
-    """The agent as one file, to be fetched by a host."""
+    """Serve the agent as one file, for hosts to download."""
     program = agent_file.archive()
     if program is None:
         abort(404, "The agent is not installed beside this site.")

@@ -44,7 +44,7 @@ class MediaView(ForAdmins, BaseView):  # type: ignore[misc]
 
     @expose("/", methods=("GET", "POST"))  # type: ignore[untyped-decorator]
     def index(self) -> ResponseReturnValue:
-        """The files; POST adds one."""
+        """List the files; POST adds one."""
         form = UploadForm()
         if form.validate_on_submit():
             sent = form.file.data

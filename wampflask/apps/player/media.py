@@ -41,7 +41,7 @@ class Item(NamedTuple):
 
 
 def sniff(head: bytes) -> str | None:
-    """The type of the media that begins with ``head``, or None when it is unknown."""
+    """Return the type of the media that begins with ``head``, or None when it is unknown."""
     if head.startswith(b"\x1aE\xdf\xa3"):
         return "video/webm" if b"webm" in head[:64] else "video/x-matroska" if b"matroska" in head[:64] else None
     if head[4:8] == b"ftyp":
@@ -56,7 +56,7 @@ def sniff(head: bytes) -> str | None:
 
 
 def find(folder: Path, name: str) -> Item | None:
-    """The media file ``name``, if it is one."""
+    """Return the media file ``name``, if it is one."""
     file = folder / name
     if "/" in name or name.startswith(".") or len(name.encode()) > _FILE_NAME_MAX or not file.is_file():
         return None
@@ -76,7 +76,7 @@ class Piece:
         self.close = self._file.close
 
     def read(self, size: int = -1) -> bytes:
-        """At most ``size`` bytes, or all that are left."""
+        """Return at most ``size`` bytes, or all that are left."""
         data = self._file.read(self._left if size < 0 else min(size, self._left))
         self._left -= len(data)
         return data
@@ -98,7 +98,7 @@ def _is_text(name: str) -> bool:
 
 
 def clean_name(name: str) -> str:
-    """The last part of a path as a file name: printable, no longer than a file system takes, never hidden."""
+    """Return the last part of a path as a file name: printable, no longer than a file system takes, never hidden."""
     last = unicodedata.normalize("NFC", name).replace("\\", "/").rsplit("/", 1)[-1]
     plain = _CONTROL.sub("", last).strip(" .")
     stem, dot, ending = plain.rpartition(".")
@@ -149,12 +149,15 @@ def _store(folder: Path, item: Item, source: IO[bytes]) -> None:
 
 
 def delete(folder: Path, name: str) -> None:
-    """:raises NotFound: there is no such file."""
+    """Delete a media file.
+
+    :raises NotFound: there is no such file.
+    """
     if find(folder, name) is None:
         raise NotFound("This file was deleted already.")
     (folder / name).unlink(missing_ok=True)
 
 
 def megabytes(size: int) -> str:
-    """A number of bytes, for people."""
+    """Format a number of bytes in MB, or in kB below one."""
     return f"{size / MEGA:,.1f} MB" if size >= MEGA else f"{size / KILO:,.0f} kB"

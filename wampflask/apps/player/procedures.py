@@ -29,7 +29,7 @@ def init_app(app: Flask) -> None:
 
 
 def presence() -> Presence:
-    """The current app's."""
+    """Return the current app's players."""
     found: Presence = current_app.extensions[_KEY]
     return found
 

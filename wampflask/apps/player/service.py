@@ -23,7 +23,7 @@ class Presence:
         self._early: OrderedDict[int, None] = OrderedDict()
 
     def opened(self, registration: int, uri: str) -> str | None:
-        """A registration began; the player that is gone already, if it is one."""
+        """Note that a registration began; return its player if that has left already."""
         player = player_of(uri)
         with self._lock:
             ended = registration in self._early
@@ -34,7 +34,7 @@ class Presence:
         return None
 
     def closed(self, registration: int) -> str | None:
-        """A registration ended; the player that is gone, if it was one."""
+        """Note that a registration ended; return its player, if it had one."""
         with self._lock:
             player = self._players.pop(registration, None)
             if player is None:
@@ -44,13 +44,13 @@ class Presence:
         return player
 
     def forget(self) -> None:
-        """The router is gone, and every registration with it."""
+        """Forget every registration, since the router is gone."""
         with self._lock:
             self._players.clear()
             self._early.clear()
 
     def players(self) -> list[str]:
-        """Those that are there, by id."""
+        """Return the players that are there, by id."""
         with self._lock:
             return sorted(set(self._players.values()))
 

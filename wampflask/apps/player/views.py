@@ -40,13 +40,13 @@ PAUSED = "Paused %d of %d players."
 
 
 def media_folder() -> Path:
-    """Where the current app's media lie."""
+    """Return the current app's folder of media."""
     return Path(current_app.instance_path) / media.FOLDER
 
 
 @blueprint.get("/player/")
 def index() -> str:
-    """``player/player.html`` (items: title, address and type of what is to be played, own media first)."""
+    """Show ``player/player.html`` (items: title, address and type of what is to be played, own media first)."""
     found = media.list_media(media_folder())[:ITEMS_MAX]
     own = [(item.title, url_for("player.file", name=item.name), item.type) for item in found]
     samples = [(title, url_for("static", filename=file), kind) for title, file, kind in SAMPLES]
@@ -55,14 +55,14 @@ def index() -> str:
 
 @blueprint.get("/player/control")
 def control() -> str:
-    """``player/control.html``, the remote; whose it is stands after the ``#``, and never reaches the server."""
+    """Show ``player/control.html``, the remote; its player's id stands after the ``#`` and never reaches the server."""
     return render_template("player/control.html")
 
 
 @blueprint.get("/player/pairing.json")
 @limiter.limit("60 per minute")
 def pairing() -> ResponseReturnValue:
-    """A pairing.Pairing for the page that asks: ids are not kept, so asking is enough. 503 without router."""
+    """Return a pairing.Pairing for the page that asks. Ids are not kept, so asking is enough. 503 without a router."""
     try:
         response = jsonify(make_pairing())
     except WampError:
@@ -72,7 +72,7 @@ def pairing() -> ResponseReturnValue:
 
 @blueprint.get("/player/media/<name>")
 def file(name: str) -> Response:
-    """A file of the media folder, whole or in ranges, as the media that it is."""
+    """Serve a file of the media folder, whole or in ranges, as the media that it is."""
     item = media.find(media_folder(), name)
     if item is None:
         abort(404)
@@ -99,7 +99,7 @@ def _shorten_range() -> None:
 @blueprint.get("/player/live")
 @for_admins
 def live() -> ResponseReturnValue:
-    """``player/live.html`` (answers: a calls.Answer each, more: players not asked, form: for the token)."""
+    """Show ``player/live.html`` (answers: a calls.Answer each, more: players not asked, form: for the token)."""
     answers, more = _ask()
     return render_template("player/live.html", answers=answers, more=more, form=FlaskForm())
 

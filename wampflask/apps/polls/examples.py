@@ -56,7 +56,7 @@ _THINGS = {
 
 
 def generate(count: int, choices: int, seed: int) -> Iterator[QuestionDraft]:
-    """``count`` questions with ``choices`` choices each; the first n do not depend on ``count``.
+    """Generate ``count`` questions with ``choices`` choices each; the first n do not depend on ``count``.
 
     :raises Invalid: a number of choices that is not allowed.
     """

@@ -42,7 +42,7 @@ blueprint = Blueprint("polls", __name__)
 
 @blueprint.get("/polls/")
 def index() -> str:
-    """``polls/index.html`` (page, pages: numbers from 1; may_edit)."""
+    """Show ``polls/index.html`` (page, pages: numbers from 1; may_edit)."""
     pages = max(1, -(-service.count_questions(db.session()) // live.PAGE_SIZE))
     page = min(max(1, request.args.get("page", 1, type=int)), pages)
     return render_template("polls/index.html", page=page, pages=pages, may_edit=is_admin())
@@ -50,7 +50,7 @@ def index() -> str:
 
 @blueprint.get("/polls/<int:question_id>/")
 def detail(question_id: int) -> str:
-    """``polls/detail.html`` (question, snapshot, form: VoteForm, voted: ids of own picks, may_see_results,
+    """Show ``polls/detail.html`` (question, snapshot, form: VoteForm, voted: ids of own picks, may_see_results,
     may_vote: open and not voted or changeable, error: a message after a refused vote, may_edit).
 
     Inputs: ``name="choice"``, value the choice's id; radio for kind single, checkbox for multiple.
@@ -82,7 +82,7 @@ def vote(question_id: int) -> ResponseReturnValue:
 
 @blueprint.get("/polls/<int:question_id>/results")
 def results(question_id: int) -> str:
-    """``polls/results.html`` (question, snapshot, voted, may_see_results, may_vote, may_edit)."""
+    """Show ``polls/results.html`` (question, snapshot, voted, may_see_results, may_vote, may_edit)."""
     return render_template("polls/results.html", **_context(question_id))
 
 
@@ -95,14 +95,14 @@ def snapshot(question_id: int) -> Response:
 
 @blueprint.get("/p/<code>")
 def join(code: str) -> Response:
-    """The address in the QR code: to the question."""
+    """Redirect from the address in the QR code to the question."""
     question = service.find_code(db.session(), code)
     return make_response(redirect(url_for("polls.detail", question_id=question.id)))
 
 
 @blueprint.get("/p/")
 def enter() -> Response:
-    """The same for a code typed into a form: GET with ``code``."""
+    """Redirect to the question whose code was typed into a form: GET with ``code``."""
     code = request.args.get("code", "").strip()
     if not code:
         return make_response(redirect(url_for("polls.index")))
@@ -111,7 +111,7 @@ def enter() -> Response:
 
 @blueprint.get("/polls/<int:question_id>/present")
 def present(question_id: int) -> str:
-    """``polls/present.html`` (question, snapshot: as everyone may see it, since it is shown on a wall;
+    """Show ``polls/present.html`` (question, snapshot: as everyone may see it, since it is shown on a wall;
     join_url: address of ``/p/<code>`` that phones can reach; may_edit: show open, close, reset; form: ActionForm).
     """
     question = service.get_question(db.session(), question_id)
@@ -140,7 +140,7 @@ def qr_code(question_id: int) -> Response:
 @blueprint.route("/polls/new", methods=["GET", "POST"])
 @for_admins
 def create() -> ResponseReturnValue:
-    """``polls/form.html`` (form: QuestionForm, question: None); 422 when shown again."""
+    """Show ``polls/form.html`` (form: QuestionForm, question: None); 422 when shown again."""
     form = QuestionForm()
     if form.validate_on_submit():
         try:
@@ -156,7 +156,7 @@ def create() -> ResponseReturnValue:
 @blueprint.route("/polls/<int:question_id>/edit", methods=["GET", "POST"])
 @for_admins
 def edit(question_id: int) -> ResponseReturnValue:
-    """``polls/form.html`` (form: QuestionForm, question); 409 or 422 when shown again."""
+    """Show ``polls/form.html`` (form: QuestionForm, question); 409 or 422 when shown again."""
     question = service.get_question(db.session(), question_id)
     form = QuestionForm.of(question)
     if form.validate_on_submit():
@@ -191,8 +191,9 @@ def close(question_id: int) -> ResponseReturnValue:
 @blueprint.route("/polls/<int:question_id>/reset", methods=["GET", "POST"])
 @for_admins
 def reset(question_id: int) -> ResponseReturnValue:
-    """GET, or POST without ``confirm`` while there are votes: ``polls/confirm.html`` (question, form: ActionForm,
-    action: address to POST to, title, message, button, cancel: address). POST with ``confirm=1``: delete all votes.
+    """Delete all votes at a POST with ``confirm=1``, or without it while there are none. Else show
+    ``polls/confirm.html`` (question, form: ActionForm, action: address to POST to, title, message, button,
+    cancel: address).
     """
     question = service.get_question(db.session(), question_id)
     if _needs_confirmation(question):
@@ -207,7 +208,7 @@ def reset(question_id: int) -> ResponseReturnValue:
 @blueprint.route("/polls/<int:question_id>/delete", methods=["GET", "POST"])
 @for_admins
 def delete(question_id: int) -> ResponseReturnValue:
-    """As ``reset``; deletes the question, with its votes only when that was confirmed."""
+    """Delete the question; while it has votes, only after the same confirmation as ``reset``."""
     question = service.get_question(db.session(), question_id)
     if _needs_confirmation(question):
         return _confirm_page(
@@ -222,7 +223,7 @@ def delete(question_id: int) -> ResponseReturnValue:
 @blueprint.get("/polls/<int:question_id>/export.csv")
 @for_admins
 def export(question_id: int) -> Response:
-    """The counts as CSV."""
+    """Return the counts as CSV."""
     question = service.get_question(db.session(), question_id)
     response = make_response(to_csv(service.full_snapshot(question)))
     response.mimetype = "text/csv"

@@ -23,8 +23,8 @@ NEW = 0
 
 @blueprint.get("/tables/")
 def index() -> str:
-    """``tables/index.html`` (rows; may_delete; trouble: why nothing was saved; typed: what was entered, as (key, name,
-    value) with key 0 for a new row; conflict: the key of a row that someone else has changed).
+    """Show ``tables/index.html`` (rows; may_delete; trouble: why nothing was saved; typed: what was entered, as
+    (key, name, value) with key 0 for a new row; conflict: the key of a row that someone else has changed).
     """
     return _page()
 

@@ -71,7 +71,7 @@ class Finder:
 
     @staticmethod
     def exec_module(module: ModuleType) -> None:
-        """Nothing is executed."""
+        """Execute nothing."""
 
 
 def _borrowed(package: str, name: str) -> Any:
