@@ -76,7 +76,8 @@ class _Region:
 class Channel:
     """What gunicorn takes for the socket.
 
-    :param sock: connected. :param body_max: bytes of a body that are received before a thread has the request.
+    :param sock: connected.
+    :param body_max: bytes of a body that are received before a thread gets the request.
     """
 
     def __init__(self, sock: socket.socket, pace: Pace, body_max: int) -> None:
@@ -127,7 +128,8 @@ class Channel:
     def receive(self) -> bool:
         """Read what the client has sent; return False when it has hung up.
 
-        :raises BlockingIOError: nothing has come. :raises Refusal: the request is not taken.
+        :raises BlockingIOError: nothing has come.
+        :raises Refusal: the request is not accepted.
         """
         data = self._sock.recv(HEAD_MAX)
         if data:

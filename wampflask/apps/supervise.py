@@ -153,7 +153,7 @@ class Supervisor:
     def wait(self, seconds: float | None = None, until: Callable[[], bool] | None = None) -> bool:
         """Wait until :meth:`request_stop`, a program ends, ``until`` is true, or the time is over.
 
-        :return: whether ``until`` became true.
+        :returns: whether ``until`` became true.
         """
         deadline = None if seconds is None else time.monotonic() + seconds
         while not self.stopping and self.ended() is None:
@@ -168,7 +168,7 @@ class Supervisor:
         """Restart programs that end, at once at first and then after longer pauses, until :meth:`request_stop`.
 
         :param report: takes each program that has ended and will be restarted.
-        :return: the program that has ended too often, if that is why this returns.
+        :returns: the program that has ended too often, if that is why this returns.
         """
         ends: dict[str, deque[float]] = {program.name: deque(maxlen=len(PAUSES) + 1) for program in self.programs}
         due: dict[Program, float] = {}

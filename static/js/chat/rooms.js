@@ -1,5 +1,5 @@
 /**
- * Marks the rooms with messages that are new to the reader; the rooms themselves are fragments.
+ * Marks the rooms with messages that this person has not read; the rooms themselves are fragments.
  *
  * <span data-room="label" data-last="17"> <span data-part="new" hidden>
  */

@@ -1,6 +1,6 @@
 /**
- * A line above what is new since the reader last looked, and a number in the title while they look
- * elsewhere. How far one has read is kept in this browser.
+ * Shows a line above what is new since you last looked, and a number in the title while you look
+ * elsewhere. How far you have read is kept in this browser.
  *
  * <button data-part="newer" hidden>
  */

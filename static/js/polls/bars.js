@@ -1,6 +1,6 @@
 /**
- * Draws the choices of a poll as bars, changing only what changed, so that widths glide and a
- * reader's place stays.
+ * Draws the choices of a poll as bars. Only what has changed is redrawn, so that widths glide and
+ * the scroll position stays.
  *
  * <ol data-part="bars"> <li class="bar" data-choice="7">
  *   <span data-part="label">  <span data-part="mine" hidden>your vote</span>
@@ -14,7 +14,7 @@ import { votes } from "./counts.js";
 
 /**
  * @param choices [{id, label, votes, percent}] in the order to show
- * @param {number[]} mine ids of those that the reader voted for
+ * @param {number[]} mine ids of the choices that this voter picked
  */
 export function drawBars(list, template, choices, mine = []) {
   const known = new Map([...list.children].map((row) => [row.dataset.choice, row]));

@@ -3,12 +3,12 @@
  * bubbles, for whatever else wants it.
  *
  * <… data-question="12" data-as-voter="false">   for a screen that many people look at: nothing
- *   depends on the reader's own vote
+ *   depends on a voter's own vote
  *
- * Everybody hears `polls.question.update.12`. While counts are not for everybody, that topic
- * carries none (`hidden`); a reader who may see them learns from the answer where they are
- * published (`live`). The key in that name changes when a poll is reset: then the public topic is
- * ahead of what we hear, and we ask again.
+ * Everyone may subscribe `polls.question.update.12`. While the counts are not public, that topic
+ * carries none (`hidden`); for a voter who may see them, the answer has the topic on which they are
+ * published (`live`). The key in that topic changes when a poll is reset: then the public topic is
+ * ahead, and the page asks again.
  */
 import { live } from "wampflask";
 

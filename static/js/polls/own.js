@@ -1,9 +1,9 @@
 /**
- * What this reader has voted: the page says it at first, snapshots say it anew, and a reset
- * (another round) makes it nothing.
+ * Keeps what this voter has picked: at first as the page has it, later as snapshots have it, and
+ * nothing after a reset (another round).
  *
  * <… data-round="1" data-voted="7 9">
- * @returns {(state) => number[]} ids of the reader's choices, as of `state`
+ * @returns {(state) => number[]} ids of the voter's choices, as of `state`
  */
 export function own(element) {
   let round = Number(element.dataset.round);

@@ -1,6 +1,6 @@
 /**
- * Lets a number light up once because it has changed; the style sheet says how, and keeps it still
- * for readers who want it so.
+ * Highlights a number once because it has changed. The style sheet defines how, and leaves it still
+ * for people who prefer reduced motion.
  */
 export function pulse(element) {
   element.classList.remove("moved");

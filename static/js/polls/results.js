@@ -1,5 +1,5 @@
 /**
- * Shows a poll's results live: wording, state, bars, number of voters, and the reader's own vote.
+ * Shows a poll's results live: wording, state, bars, number of voters, and the voter's own vote.
  *
  * <section data-behaviour="polls/results" data-question="12" data-hidden="false" data-round="1"
  *     data-voted="7 9">
@@ -36,7 +36,7 @@ export function connect(section) {
   });
 }
 
-/** The way to the ballot, while this reader may still use it. */
+/** Shows the link to the ballot while this voter may still use it. */
 function drawWay(link, state, voted) {
   if (!link) return;
   link.hidden = !state.open || (voted.length > 0 && !state.may_change);

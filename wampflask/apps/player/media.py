@@ -113,7 +113,8 @@ def clean_name(name: str) -> str:
 def save(folder: Path, name: str, source: IO[bytes], limit: int) -> Item:
     """Store an uploaded file, whole or not at all.
 
-    :param source: seekable, at any place.  :param limit: bytes.
+    :param source: seekable, at any place.
+    :param limit: bytes.
     :raises Invalid: too large, empty, not media, or media that browsers do not play.
     :raises Conflict: a file with this name exists.
     :raises SiteError: it could not be written.

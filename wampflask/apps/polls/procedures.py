@@ -19,7 +19,8 @@ wamp.permit(*contract.PERMISSIONS)
 def results(question_id: object, as_voter: object = True) -> contract.Snapshot:
     """Return the question as the caller may see it now: see the contract.
 
-    :raises Invalid: an argument. :raises NotFound: no such question.
+    :raises Invalid: an argument.
+    :raises NotFound: no such question.
     """
     wanted, own = wire.whole(question_id, "question_id", 1), wire.flag(as_voter, "as_voter")
     with reading():
