@@ -72,7 +72,7 @@ class Front:
 
 
 def _received(source: socket.socket) -> bytes:
-    """What has come; of TLS also what is already decrypted, which no selector tells of."""
+    """What has come; of TLS also what is already decrypted, which no selector reports."""
     data = source.recv(65536)
     while isinstance(source, ssl.SSLSocket) and source.pending():
         data += source.recv(65536)
