@@ -21,13 +21,12 @@ from typing import Any
 
 import psutil
 
-from tests.agent.front import Front, make_certificate
-from tests.agent.hub import Hub
-from tests.agent.running import AgentProcess
+from rig.agent import AgentProcess
+from rig.delivery import MissingDeliveryError
+from rig.front import Front, make_certificate
+from rig.hub import Hub
 from wampflask.apps.monitor import contract
 from wampflask.testing import RouterNode
-
-from .figures import MissingDeliveryError
 
 WARM_UP = 8.0
 SECONDS = 30.0

@@ -13,12 +13,12 @@ from typing import Self
 import psutil
 from flask import Flask
 
+from rig.swarm import Swarm
 from wampflask import WAMP, Permission
 from wampflask.permissions import PAGES
 from wampflask.testing import RouterNode
 
 from .figures import Ratio, in_turns
-from .swarm import Swarm
 from .verbs import PAYLOAD, TOPIC
 
 ROUNDS = 4

@@ -51,7 +51,3 @@ def in_turns(rounds: int, *measures: Measure) -> list[list[float]]:
             if number:
                 kept.append(figure)
     return results
-
-
-class MissingDeliveryError(AssertionError):
-    """Something that was published did not arrive: the whole run has failed, however quick it was."""

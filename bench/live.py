@@ -31,6 +31,7 @@ from statistics import median
 from typing import Any
 from urllib.request import Request, urlopen
 
+from rig.delivery import MissingDeliveryError
 from wampflask import Permission
 from wampflask._live_protocol import WORKER_LOST
 from wampflask.fragments import FETCH, TOPICS
@@ -38,7 +39,7 @@ from wampflask.permissions import PAGES
 from wampflask.router.wire import EVENT, SUBSCRIBE, SUBSCRIBED, Refused, Wire, wait_until
 from wampflask.testing import RouterNode, free_port
 
-from .figures import MissingDeliveryError, Ratio
+from .figures import Ratio
 from .posters import Sale, post
 from .watchers import LEFT, Watchers
 

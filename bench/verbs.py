@@ -20,13 +20,13 @@ import requests
 from flask import Flask
 from twisted.internet.defer import Deferred, gatherResults, inlineCallbacks
 
+from rig.swarm import Swarm
 from wampflask import WAMP, Permission
 from wampflask._reactor import wait
 from wampflask.permissions import PAGES
 from wampflask.testing import RouterNode, free_port
 
 from .figures import Ratio, in_turns
-from .swarm import Swarm
 
 ROUNDS = 7
 ACKNOWLEDGED = 600

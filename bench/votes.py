@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
-from tests.browser.live_site import LiveSite, live_site_in
+from rig.delivery import MissingDeliveryError
+from rig.live_site import LiveSite, live_site_in
+from rig.swarm import Swarm
+from rig.voters import Voters
 from wampflask.apps.polls.contract import update_topic
-
-from .figures import MissingDeliveryError
-from .swarm import Swarm
-from .voters import Voters
 
 VOTERS = 1500
 PAGES = 200

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.agent.hub import Hub
-from tests.agent.running import AgentProcess
+from rig.agent import AgentProcess
+from rig.hub import Hub
 from wampflask.apps.monitor import contract
 from wampflask.testing import RouterNode
 

@@ -12,9 +12,10 @@ import pytest
 from wampflask_agent import services, settings
 from wampflask_agent.errors import AgentError
 
+from rig.agent import AGENT
+from rig.hub import Hub
 from tests.agent.conftest import StartAgent
-from tests.agent.hub import Hub
-from tests.agent.running import AGENT, run
+from tests.agent.running import run
 from wampflask.testing import free_port
 
 ROOT = AGENT.parents[1]

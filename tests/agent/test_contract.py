@@ -14,7 +14,7 @@ from wampflask_agent import agent, config, uploads
 from wampflask_agent.config import Config
 from wampflask_agent.metrics import METRICS
 
-from tests.agent.running import AGENT
+from rig.agent import AGENT
 from wampflask.apps.monitor import contract
 from wampflask.router.wire import CALL, ERROR, PUBLISH, PUBLISHED, REGISTER, REGISTERED, SUBSCRIBE, SUBSCRIBED
 from wampflask.testing import RouterNode

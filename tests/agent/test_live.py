@@ -10,9 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from rig.agent import AgentProcess
+from rig.hub import Hub, wait_for
 from tests.agent.conftest import StartAgent
-from tests.agent.hub import Hub, wait_for
-from tests.agent.running import AgentProcess
 from wampflask.apps.monitor import contract
 from wampflask.router.wire import Refused
 from wampflask.testing import RouterNode

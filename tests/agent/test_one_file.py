@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.agent.hub import Hub, wait_for
-from tests.agent.running import PACKAGE, PYTHON, AgentProcess, run
+from rig.agent import PYTHON, AgentProcess
+from rig.hub import Hub, wait_for
+from tests.agent.running import PACKAGE, run
 from wampflask.apps.monitor.agent_file import archive, packed
 
 

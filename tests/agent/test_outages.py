@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from rig.agent import AgentProcess
+from rig.front import Front
+from rig.hub import Host, Hub, wait_for
 from tests.agent.conftest import StartAgent
-from tests.agent.front import Front
-from tests.agent.hub import Host, Hub, wait_for
-from tests.agent.running import AgentProcess
 from wampflask.apps.monitor import contract
 from wampflask.testing import RouterNode, free_port
 

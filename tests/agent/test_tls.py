@@ -9,9 +9,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.agent.front import Front, make_certificate
-from tests.agent.hub import Hub, wait_for
-from tests.agent.running import AgentProcess, run
+from rig.agent import AgentProcess
+from rig.front import Front, make_certificate
+from rig.hub import Hub, wait_for
+from tests.agent.running import run
 
 
 @pytest.fixture(scope="module")

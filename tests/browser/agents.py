@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.browser.live_site import ROOT, Admin, LiveSite
+from rig.agent import AGENT
+from rig.live_site import LiveSite
 from wampflask.router.wire import wait_until
-
-AGENT = ROOT / "agent" / "agent.py"
-TOKEN = re.compile(r"--token ([\w-]{20,})")
 
 
 class AgentProcess:
@@ -82,12 +79,3 @@ def agent_of(site: LiveSite, folder: Path, name: str) -> Iterator[AgentProcess]:
         yield agent
     finally:
         agent.stop()
-
-
-def new_token(admin: Admin, *, reusable: bool = False) -> str:
-    """From the page “Add a host”, as an admin gets it."""
-    fields = {"note": "a test", "hours": "24", **({"reusable": "y"} if reusable else {})}
-    answer = admin.post("/hosts/add", "/hosts/add", **fields)
-    found = TOKEN.search(answer.text())
-    assert found, answer.text()
-    return found[1]

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
-from tests.browser.browsing import Troubles, chromium, leave, page_in
-from tests.browser.live_site import Admin, LiveSite, Person, live_site_in
+from rig.browser import chromium
+from rig.live_site import LiveSite, live_site_in
+from rig.people import Admin, Person
+from tests.browser.browsing import Troubles, leave, page_in
 
 OpenPage = Callable[..., Page]
 

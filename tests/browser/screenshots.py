@@ -13,9 +13,11 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.agents import agent_of, new_token
-from tests.browser.browsing import choice, chromium, is_connected, is_ready
-from tests.browser.live_site import Admin, LiveSite, Person, live_site_in
+from rig.browser import chromium
+from rig.live_site import LiveSite, live_site_in
+from rig.people import Admin, Person
+from tests.browser.agents import agent_of
+from tests.browser.browsing import choice, is_connected, is_ready
 from tests.browser.readme_shop import readme_shop
 from tests.browser.test_chat import is_in, say
 from tests.browser.test_tables import add as add_row
@@ -131,7 +133,7 @@ def agents(site: LiveSite, admin: Admin) -> Iterator[None]:
     with ExitStack() as stack:
         for name in HOSTS:
             agent = stack.enter_context(agent_of(site, site.folder / name, name))
-            agent.start(new_token(admin))
+            agent.start(admin.new_token())
         yield
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
+from rig.people import Admin
 from tests.browser.axe import serious
 from tests.browser.browsing import Troubles, choice, is_connected
 from tests.browser.conftest import OpenPage
-from tests.browser.live_site import Admin
 
 PHONE = {"width": 320, "height": 640}
 EVERYBODYS = ("/", "/polls/", "/polls/{poll}/", "/polls/{poll}/results", "/polls/{poll}/present", "/login", "/nowhere")

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from rig.live_site import LiveSite
+from rig.people import Person
 from tests.browser.axe import serious
 from tests.browser.browsing import ROUTER_GONE, Troubles, is_connected
 from tests.browser.conftest import OpenPage
-from tests.browser.live_site import LiveSite, Person
 from tests.browser.test_names import ATTACKS
 from wampflask.apps.chat.links import pieces
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, expect
 
+from rig.live_site import LiveSite, live_site_in
 from tests.browser.browsing import ROUTER_GONE, Troubles, page_in
-from tests.browser.live_site import LiveSite, live_site_in
 from tests.browser.test_chat import is_in
 from wampflask.router.wire import Refused, Wire, WireError, wait_until
 

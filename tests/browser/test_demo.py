@@ -7,10 +7,10 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from rig.live_site import LiveSite
 from tests.browser.axe import serious
 from tests.browser.browsing import ROUTER_GONE, Troubles, is_connected
 from tests.browser.conftest import OpenPage
-from tests.browser.live_site import LiveSite
 
 UUID = re.compile("^[0-9a-f]{32}$")
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
+from rig.people import Admin
 from tests.browser.browsing import Troubles, choice, is_ready, shows_count
 from tests.browser.conftest import OpenPage
-from tests.browser.live_site import Admin
 
 
 def test_a_new_poll(open_page: OpenPage, admin: Admin) -> None:

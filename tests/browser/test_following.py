@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
 
+from rig.people import Admin, Person
 from tests.browser.browsing import choice, is_connected, shows_count
 from tests.browser.conftest import OpenPage
-from tests.browser.live_site import Admin, Person
 
 
 def test_a_late_joiner_sees_all(open_page: OpenPage, admin: Admin, someone: Callable[[], Person]) -> None:

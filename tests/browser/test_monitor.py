@@ -17,11 +17,13 @@ import psutil
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.agents import AGENT, AgentProcess, agent_of, new_token
+from rig.agent import AGENT
+from rig.live_site import LiveSite
+from rig.people import Admin
+from tests.browser.agents import AgentProcess, agent_of
 from tests.browser.axe import serious
 from tests.browser.browsing import ROUTER_GONE, Troubles
 from tests.browser.conftest import OpenPage
-from tests.browser.live_site import Admin, LiveSite
 from wampflask.router.wire import CALL, wait_until
 
 NASTY = '<img src=x onerror="document.title=1">'
@@ -67,7 +69,7 @@ def history(admin: Admin, site: LiveSite, agent: AgentProcess) -> list[float]:
 def agent(site: LiveSite, admin: Admin, tmp_path: Path) -> Iterator[AgentProcess]:
     """A host that is online; removed afterwards."""
     with agent_of(site, tmp_path / "agent", "web1") as running:
-        running.start(new_token(admin))
+        running.start(admin.new_token())
         assert wait_until(lambda: is_known(admin, site, running), 30), running.log()
         yield running
         running.stop()
@@ -268,7 +270,7 @@ def test_a_hanging_agent_is_offline_after_three_intervals(
 
 def test_hostile_names_are_text(site: LiveSite, admin: Admin, open_page: OpenPage, tmp_path: Path) -> None:
     with agent_of(site, tmp_path / "agent", NASTY) as agent:
-        agent.start(new_token(admin), program=nasty_program(tmp_path))
+        agent.start(admin.new_token(), program=nasty_program(tmp_path))
         dashboard = open_page("/dashboard/", as_admin=True)
         is_live(dashboard)
         expect(card(dashboard, agent).locator('[data-part="title"]')).to_have_text(NASTY, timeout=30_000)

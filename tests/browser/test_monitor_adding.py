@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from rig.live_site import LiveSite
+from rig.people import Admin
 from tests.browser.conftest import OpenPage
-from tests.browser.live_site import Admin, LiveSite
 from wampflask.router.wire import wait_until
 
 INSTALLING = 150.0

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser
 
-from bench.monitor import lines, run
+from rig.many_hosts import lines, run
 
 HOSTS, SECONDS = 60, 12
 

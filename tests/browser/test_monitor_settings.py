@@ -8,11 +8,12 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.agents import AgentProcess, agent_of, new_token
+from rig.live_site import LiveSite
+from rig.people import Admin
+from tests.browser.agents import AgentProcess, agent_of
 from tests.browser.axe import serious
 from tests.browser.browsing import Troubles
 from tests.browser.conftest import OpenPage
-from tests.browser.live_site import Admin, LiveSite
 from wampflask.apps.monitor import units
 from wampflask.router.wire import wait_until
 
@@ -23,7 +24,7 @@ SAVE = "Save and apply"
 def agent(site: LiveSite, admin: Admin, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AgentProcess]:
     """A host that has enrolled."""
     with agent_of(site, tmp_path_factory.mktemp("agent") / "state", "web1") as running:
-        running.start(new_token(admin))
+        running.start(admin.new_token())
         address = f"{site.url}/hosts/{running.host}/"
         assert wait_until(lambda: admin.context.request.get(address).ok, 30), running.log()
         yield running

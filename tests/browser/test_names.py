@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, expect
 
+from rig.people import Admin
 from tests.browser.browsing import choice, is_connected
 from tests.browser.conftest import OpenPage
-from tests.browser.live_site import Admin
 
 ATTACKS = (
     '<img src=x onerror="window.hacked = true">',

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from playwright.sync_api import expect
 
+from rig.live_site import LiveSite
+from rig.people import Admin
 from tests.browser.browsing import ROUTER_GONE, Troubles, choice, is_connected, is_uncovered, shows_count
 from tests.browser.conftest import OpenPage
-from tests.browser.live_site import Admin, LiveSite
 from tests.browser.test_following import freeze, thaw
 
 

@@ -20,10 +20,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, Route, WebSocketRoute, expect
 
+from rig.browser import FLAGS, NAMES
+from rig.live_site import ROOT, LiveSite
 from tests.browser.axe import serious
-from tests.browser.browsing import FLAGS, NAMES, ROUTER_GONE, Troubles, is_connected
+from tests.browser.browsing import ROUTER_GONE, Troubles, is_connected
 from tests.browser.conftest import OpenPage
-from tests.browser.live_site import ROOT, LiveSite
 from wampflask.apps.paths import resource
 from wampflask.apps.player import media
 

@@ -7,9 +7,10 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import expect
 
+from rig.live_site import LiveSite
+from rig.people import Admin, Person
 from tests.browser.browsing import choice, is_connected, is_ready, shows_count
 from tests.browser.conftest import OpenPage
-from tests.browser.live_site import Admin, LiveSite, Person
 
 
 def test_how_to_join_is_on_the_wall(

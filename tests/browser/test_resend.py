@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from playwright.sync_api import Page, expect
 
+from rig.live_site import LiveSite
+from rig.people import Admin
 from tests.browser.browsing import Troubles, choice, is_ready, shows_count
 from tests.browser.conftest import OpenPage
-from tests.browser.live_site import Admin, LiveSite
 
 EXPIRED = "Your session has expired. Your text is still here: send it again."
 SESSION = "wampflask_session"

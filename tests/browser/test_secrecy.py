@@ -10,9 +10,10 @@ from typing import Any
 
 from playwright.sync_api import Page, WebSocket, expect
 
+from rig.live_site import LiveSite
+from rig.people import Admin, Person
 from tests.browser.browsing import choice, is_connected, shows_count
 from tests.browser.conftest import OpenPage
-from tests.browser.live_site import Admin, LiveSite, Person
 
 
 def overhear(page: Page) -> list[Any]:

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from rig.live_site import LiveSite
+from rig.people import Admin
 from tests.browser.axe import serious
 from tests.browser.browsing import ROUTER_GONE, Troubles, is_connected
 from tests.browser.conftest import OpenPage
-from tests.browser.live_site import Admin, LiveSite
 from tests.browser.test_names import ATTACKS
 
 PHONE = {"width": 390, "height": 844}

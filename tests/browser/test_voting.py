@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from playwright.sync_api import Route, expect
 
+from rig.people import Admin, Person
 from tests.browser.browsing import Troubles, choice, is_ready, shows_count
 from tests.browser.conftest import OpenPage
-from tests.browser.live_site import Admin, Person
 
 
 def test_a_vote_in_one_page_moves_every_page(open_page: OpenPage, admin: Admin) -> None:

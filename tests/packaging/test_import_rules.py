@@ -225,6 +225,21 @@ def test_what_the_package_imports_is_installed_with_it(imports: list[Import]) ->
     assert missing == []
 
 
+@pytest.mark.parametrize(
+    ("folder", "others"),
+    [("bench", {"tests"}), ("tests", {"bench"}), ("rig", {"bench", "tests"})],
+)
+def test_measurements_and_tests_meet_in_the_rig_alone(folder: str, others: set[str]) -> None:
+    files = sorted((ROOT / folder).rglob("*.py"))
+    found = [
+        i
+        for file in files
+        for i in imports_in(file.read_text(encoding="utf-8"), module_name(file), is_package=file.name == "__init__.py")
+    ]
+    assert "wampflask" in {i.top for i in found}
+    assert [i for i in found if i.top in others] == []
+
+
 def test_the_agent_imports_nothing_of_ours() -> None:
     for file in (ROOT / "agent").rglob("*.py"):
         names = imports_in(file.read_text(encoding="utf-8"), "agent", is_package=False)

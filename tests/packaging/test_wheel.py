@@ -226,6 +226,13 @@ def test_the_agent_needs_what_its_package_lists(dist: Path) -> None:
     assert lint["target-version"] == "py39"
 
 
+def test_what_tests_and_measures_is_not_shipped(dist: Path) -> None:
+    for file in dist.glob("*.tar.gz"):
+        with tarfile.open(file) as sdist:
+            tops = {Path(name).parts[1] for name in sdist.getnames() if "/" in name}
+        assert tops & {"bench", "rig", "tests"} == set(), file.name
+
+
 def test_nothing_secret_is_shipped(dist: Path) -> None:
     names = [name for project in PROJECTS for name in shipped(dist, project)]
     for file in dist.glob("*.tar.gz"):

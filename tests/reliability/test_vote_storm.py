@@ -14,9 +14,9 @@ from urllib.request import urlopen
 
 import pytest
 
-from bench.swarm import Swarm
-from bench.voters import Voters
-from tests.browser.live_site import LiveSite, live_site_in
+from rig.live_site import LiveSite, live_site_in
+from rig.swarm import Swarm
+from rig.voters import Voters
 from wampflask.apps.polls.contract import update_topic
 from wampflask.router.wire import wait_until
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.contracts import declared_by_the_site
+from rig.contracts import declared_by_the_site
 from wampflask.permissions import PAGES, Permission
 from wampflask.testing import RouterNode
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from tests.contracts import declared_by_the_site
+from rig.contracts import declared_by_the_site
 from wampflask import WAMP, cli
 from wampflask.permissions import PAGES, Permission
 from wampflask.router.node import RouterError, crossbar_check, write_config

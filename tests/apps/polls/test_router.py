@@ -13,9 +13,9 @@ from typing import Any, Self
 import pytest
 from flask import Flask
 
+from rig.contracts import declared_by_the_site
 from tests.apps.conftest import make
 from tests.apps.visiting import USER, Visitor, ask
-from tests.contracts import declared_by_the_site
 from wampflask.apps.extensions import db, wamp
 from wampflask.apps.polls import contract
 from wampflask.apps.polls.models import Visibility

@@ -13,7 +13,7 @@ import pytest
 from twisted.internet.error import ConnectionLost
 from twisted.python.failure import Failure
 
-from tests.agent.front import Front, make_certificate
+from rig.front import Front, make_certificate
 from wampflask import ConfigError
 from wampflask._session import why_closed
 from wampflask.config import Config

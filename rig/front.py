@@ -31,7 +31,7 @@ class Front:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
         self.frozen = threading.Event()
-        """While it is set, what is sent is lost, and nobody is told: an unplugged cable."""
+        """While it is set, what is sent is lost, and neither side notices: an unplugged cable."""
         self._open: set[socket.socket] = set()
         self._threads = [threading.Thread(target=self._listen, name="front")]
         self._threads[0].start()
@@ -72,7 +72,7 @@ class Front:
 
 
 def _received(source: socket.socket) -> bytes:
-    """What has come; of TLS also what is already decrypted, which no selector tells of."""
+    """What has come; of TLS also what is already decrypted, which no selector reports."""
     data = source.recv(65536)
     while isinstance(source, ssl.SSLSocket) and source.pending():
         data += source.recv(65536)

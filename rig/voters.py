@@ -1,6 +1,6 @@
 """A hall full of voters, in a process of their own: each with cookies and a form of their own, each voting once.
 
-Run as ``python -m bench.voters``; :class:`Voters` is the other end. A vote whose answer was lost on the way is sent
+Run as ``python -m rig.voters``; :class:`Voters` is the other end. A vote whose answer was lost on the way is sent
 again, as a person would; "you have voted already" then says that it was counted.
 """
 
@@ -84,7 +84,7 @@ class Voters:
 
     def __init__(self, page: str, choices: list[int], voters: int, at_once: int = 16) -> None:
         order = {"page": page, "choices": choices, "voters": voters, "at_once": at_once}
-        command = [sys.executable, "-m", "bench.voters", json.dumps(order)]
+        command = [sys.executable, "-m", "rig.voters", json.dumps(order)]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self._read()
 

@@ -1,4 +1,4 @@
-"""The hub's side of the contract for the agent's tests: HTTP and a real router, with memory for a database."""
+"""The hub's side of the contract for agents: HTTP and a real router, with memory for a database."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import contextlib
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
@@ -83,7 +83,7 @@ class Hub:
         """To be given instead, first to last."""
         self.url = node.ws_url
         self.losing_answers = 0
-        """So many batches are stored, and answered with an error."""
+        """The number of batches still to be stored, but answered with an error."""
         self.indigestible: Callable[[Config], bool] = lambda _: False
         self._http = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
         self._http.daemon_threads = False
@@ -236,8 +236,3 @@ class Hub:
             self.losing_answers -= 1
             raise Refused("wampflask.error.internal", "the answer is lost")
         return {"stored": host.stored}
-
-
-def rows(host: Host) -> Iterator[tuple[int, float]]:
-    """Number and time of everything stored."""
-    return ((sample["seq"], sample["time"]) for sample in host.samples)

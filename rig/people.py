@@ -1,100 +1,17 @@
-"""The whole site for browser tests: Crossbar, two gunicorn workers, an instance folder of its own, an admin."""
+"""People of the running site: with cookies, and without pages."""
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import signal
-import subprocess
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Self
-from urllib.error import URLError
+from collections.abc import Sequence
 from urllib.parse import urlencode
-from urllib.request import urlopen
 
 from playwright.sync_api import APIRequestContext, APIResponse, BrowserContext
 
-from tests.contracts import declared_by_the_site
-from wampflask.router.wire import wait_until
-from wampflask.testing import RouterNode, free_port
+from .live_site import LiveSite
 
-ROOT = Path(__file__).resolve().parents[2]
-TOKEN = re.compile(r'name="csrf_token"[^>]*value="([^"]+)"')
-
-
-class LiveSite:
-    """``url``, ``node`` (the router: kill it, start it again), and the admin's address and password."""
-
-    def __init__(self, folder: Path, public_url: str = "") -> None:
-        self.folder = folder
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.node = RouterNode(declared_by_the_site(), folder=folder)
-        self.public_url = public_url or self.url
-        self.admin_email = ""
-        self.admin_password = ""
-        self._web: subprocess.Popen[bytes] | None = None
-
-    @property
-    def log_file(self) -> Path:
-        """What the workers said."""
-        return self.folder / "web.log"
-
-    def start(self) -> Self:
-        """Prepare the instance, start everything, wait until the site says that it is ready."""
-        self.node.start()
-        done = self._run("-m", "flask", "--app", "wsgi", *["site", "init", "--json", "--admin", "asker@example.org"])
-        admin = json.loads(done)["admin"]
-        self.admin_email, self.admin_password = admin["email"], admin["password"]
-        how = "--worker-class wampflask.apps.worker.Worker --workers 2 --threads 8 --graceful-timeout 2"
-        command = [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{self.port}", *how.split()]
-        command += ["--no-control-socket", "wsgi:app"]
-        with self.log_file.open("wb") as log:
-            self._web = subprocess.Popen(command, cwd=ROOT, env=self._env(), stdout=log, stderr=log)
-        assert wait_until(self.is_ready, 30), self.log_file.read_text()
-        return self
-
-    def is_ready(self) -> bool:
-        """Whether pages, database and router work together."""
-        try:
-            with urlopen(f"{self.url}/healthz", timeout=2) as answer:
-                return bool(answer.status == 200)
-        except (URLError, OSError):
-            return False
-
-    def stop(self) -> None:
-        """End everything that start() began."""
-        if self._web is not None:
-            self._web.send_signal(signal.SIGTERM)
-            self._web.wait(timeout=20)
-        self.node.close()
-
-    def _run(self, *arguments: str) -> str:
-        command = [sys.executable, *arguments]
-        done = subprocess.run(command, cwd=ROOT, env=self._env(), capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    def _env(self) -> dict[str, str]:
-        ours = {"INSTANCE": str(self.folder), "WAMP_PORT": str(self.node.port), "WAMPFLASK_PUBLIC_URL": self.public_url}
-        return {**os.environ, **ours}
-
-
-@contextmanager
-def live_site_in(folder: Path, public_url: str = "") -> Iterator[LiveSite]:
-    """A running site.
-
-    :param public_url: what its QR codes say; by default its own address.
-    """
-    site = LiveSite(folder, public_url)
-    try:
-        yield site.start()
-    finally:
-        site.stop()
+CSRF_TOKEN = re.compile(r'name="csrf_token"[^>]*value="([^"]+)"')
+AGENT_TOKEN = re.compile(r"--token ([\w-]{20,})")
 
 
 class Person:
@@ -106,7 +23,7 @@ class Person:
 
     def post(self, path: str, form_page: str, **fields: str | Sequence[str]) -> APIResponse:
         """Send a form to ``path`` with the token that ``form_page`` has."""
-        found = TOKEN.search(self._request.get(self._site.url + form_page).text())
+        found = CSRF_TOKEN.search(self._request.get(self._site.url + form_page).text())
         assert found, f"no form at {form_page}"
         pairs = [("csrf_token", found[1])]
         for name, value in fields.items():
@@ -122,7 +39,7 @@ class Person:
 
 
 class Admin(Person):
-    """Makes and changes polls."""
+    """Makes and changes polls, and adds hosts."""
 
     def __init__(self, site: LiveSite, context: BrowserContext) -> None:
         super().__init__(site, context.request)
@@ -177,6 +94,14 @@ class Admin(Person):
         """The poll as the server counts it."""
         answer: dict[str, object] = self._request.get(f"{self._site.url}/polls/{poll}/snapshot.json").json()
         return answer
+
+    def new_token(self, *, reusable: bool = False) -> str:
+        """An agent's token from the page “Add a host”."""
+        fields = {"note": "a test", "hours": "24", **({"reusable": "y"} if reusable else {})}
+        answer = self.post("/hosts/add", "/hosts/add", **fields)
+        found = AGENT_TOKEN.search(answer.text())
+        assert found, answer.text()
+        return found[1]
 
 
 def _question(text: str, choices: Sequence[str], kind: str, visibility: str, may_change: bool) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """Browsers' worth of subscribers, in a process of their own: count every event that arrives.
 
-Run as ``python -m bench.swarm``; :class:`Swarm` is the other end. The WebSocket client is picows, because a slower one
+Run as ``python -m rig.swarm``; :class:`Swarm` is the other end. The WebSocket client is picows, because a slower one
 would measure itself.
 """
 
@@ -16,7 +16,7 @@ from typing import IO, Any, Self
 
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
-from .figures import MissingDeliveryError
+from .delivery import MissingDeliveryError
 
 WELCOME, SUBSCRIBED, EVENT, ABORT = 2, 33, 36, 3
 GIVE_UP = 60.0
@@ -118,7 +118,7 @@ class Swarm:
 
     def __init__(self, url: str, realm: str, ticket: str, topic: str, subscribers: int, *, keep: bool = False) -> None:
         order = {"url": url, "realm": realm, "ticket": ticket, "topic": topic, "subscribers": subscribers, "keep": keep}
-        command = [sys.executable, "-m", "bench.swarm", json.dumps(order)]
+        command = [sys.executable, "-m", "rig.swarm", json.dumps(order)]
         self._subscribers = subscribers
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self._read()

@@ -1,0 +1,93 @@
+"""The whole site, running: Crossbar, two gunicorn workers, an instance folder of its own, an admin."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from wampflask.router.wire import wait_until
+from wampflask.testing import RouterNode, free_port
+
+from .contracts import declared_by_the_site
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+class LiveSite:
+    """``url``, ``node`` (the router: kill it, start it again), and the admin's address and password."""
+
+    def __init__(self, folder: Path, public_url: str = "") -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.node = RouterNode(declared_by_the_site(), folder=folder)
+        self.public_url = public_url or self.url
+        self.admin_email = ""
+        self.admin_password = ""
+        self._web: subprocess.Popen[bytes] | None = None
+
+    @property
+    def log_file(self) -> Path:
+        """What the workers said."""
+        return self.folder / "web.log"
+
+    def start(self) -> Self:
+        """Prepare the instance, start everything, wait until the site says that it is ready."""
+        self.node.start()
+        done = self._run("-m", "flask", "--app", "wsgi", *["site", "init", "--json", "--admin", "asker@example.org"])
+        admin = json.loads(done)["admin"]
+        self.admin_email, self.admin_password = admin["email"], admin["password"]
+        how = "--worker-class wampflask.apps.worker.Worker --workers 2 --threads 8 --graceful-timeout 2"
+        command = [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{self.port}", *how.split()]
+        command += ["--no-control-socket", "wsgi:app"]
+        with self.log_file.open("wb") as log:
+            self._web = subprocess.Popen(command, cwd=ROOT, env=self._env(), stdout=log, stderr=log)
+        assert wait_until(self.is_ready, 30), self.log_file.read_text()
+        return self
+
+    def is_ready(self) -> bool:
+        """Whether pages, database and router work together."""
+        try:
+            with urlopen(f"{self.url}/healthz", timeout=2) as answer:
+                return bool(answer.status == 200)
+        except (URLError, OSError):
+            return False
+
+    def stop(self) -> None:
+        """End everything that start() began."""
+        if self._web is not None:
+            self._web.send_signal(signal.SIGTERM)
+            self._web.wait(timeout=20)
+        self.node.close()
+
+    def _run(self, *arguments: str) -> str:
+        command = [sys.executable, *arguments]
+        done = subprocess.run(command, cwd=ROOT, env=self._env(), capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def _env(self) -> dict[str, str]:
+        ours = {"INSTANCE": str(self.folder), "WAMP_PORT": str(self.node.port), "WAMPFLASK_PUBLIC_URL": self.public_url}
+        return {**os.environ, **ours}
+
+
+@contextmanager
+def live_site_in(folder: Path, public_url: str = "") -> Iterator[LiveSite]:
+    """A running site.
+
+    :param public_url: what its QR codes say; by default its own address.
+    """
+    site = LiveSite(folder, public_url)
+    try:
+        yield site.start()
+    finally:
+        site.stop()
