@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
 import pytest
@@ -59,7 +60,8 @@ def run(scenario: Callable[[FakeSession, Uploads, Buffer], Awaitable[None]], cou
             await asyncio.gather(running, return_exceptions=True)
         assert buffer._flight == [], "what was under way is back in the buffer"
 
-    asyncio.run(main())
+    with ThreadPoolExecutor(1) as thread:  # the browser tests of the same process leave a loop running in this one
+        thread.submit(asyncio.run, main()).result()
 
 
 def test_a_backlog_goes_in_batches_and_new_reports_follow() -> None:
