@@ -20,16 +20,16 @@ run: ## set up what is missing and run the site; PORT=8080 WAMP_PORT=8081 INSTAN
 	@$(BOOTSTRAP) run
 	@exec $(BIN)/python -m wampflask.apps.serve
 
-test: lint ## lint, then every test (routers, browsers, packaging), three files at a time: TEST_PROCESSES=3
-	@$(BIN)/python -m pytest --numprocesses $(or $(TEST_PROCESSES),3) --dist loadfile
+test: lint ## lint, then every test (routers, browsers, packaging), two files at a time: TEST_PROCESSES=2
+	@$(BIN)/python -m pytest --numprocesses $(or $(TEST_PROCESSES),2) --dist loadfile
 
 test-fast: ## the tests that take no longer than a minute together: no browser, nothing that is killed
 	@$(BOOTSTRAP) test
-	@$(BIN)/python -m pytest --numprocesses $(or $(TEST_PROCESSES),3) --dist loadfile -m "not slow"
+	@$(BIN)/python -m pytest --numprocesses $(or $(TEST_PROCESSES),2) --dist loadfile -m "not slow"
 
 coverage: ## how much of the library its tests run, by branches
 	@$(BOOTSTRAP) test
-	@$(BIN)/python -m pytest --numprocesses $(or $(TEST_PROCESSES),3) --dist loadfile --cov tests/core tests/router examples
+	@$(BIN)/python -m pytest --numprocesses $(or $(TEST_PROCESSES),2) --dist loadfile --cov tests/core tests/router examples
 
 lint: ## ruff, prettier, eslint and mypy strict, tests included
 	@$(BOOTSTRAP) test

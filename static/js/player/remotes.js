@@ -1,7 +1,7 @@
 /**
  * Makes a player reachable for remotes: pairs the page, registers its actions under its id, and
- * publishes its state. Fires "change" when `refused` or `ready` has changed. Longer than other modules,
- * since all of it ends and begins again with a new id.
+ * publishes its state. Fires "change" when `refused` or `ready` has changed. Longer than other
+ * modules, since all of it ends and begins again with a new id.
  */
 import { connection, publish, register } from "wampflask";
 import { pair } from "./pairing.js";
