@@ -1,6 +1,6 @@
 /**
- * Light or dark, as the visitor chose; without a choice, as the system is set. Loaded in <head> as a
- * classic script, so that the choice holds before the first paint.
+ * Light or dark, as the visitor chose; without a choice, as the system is set. Loaded in <head> as
+ * a classic script, so that the choice holds before the first paint.
  *
  * <button data-part="theme" hidden>…</button>   shown once it works; aria-pressed: dark is on
  */

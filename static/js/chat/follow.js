@@ -1,6 +1,6 @@
 /**
- * Follows a room. Its topics end in a key, which `chat.enter` returns. A ban changes the key: asking
- * for the log under the former one is then refused with `chat.error.moved`.
+ * Follows a room. Its topics end in a key, which `chat.enter` returns. A ban changes the key:
+ * asking for the log under the former one is then refused with `chat.error.moved`.
  *
  * const leave = follow(label, since, {     // since: the change that the page was rendered with
  *   message: (message) => {},              // said, edited or deleted

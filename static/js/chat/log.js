@@ -1,6 +1,6 @@
 /**
- * Keeps the messages on the page: ordered by id, each once, in its newest version. Longer than other
- * modules, since where a message goes decides whether the page scrolls with it.
+ * Keeps the messages on the page: ordered by id, each once, in its newest version. Longer than
+ * other modules, since where a message goes decides whether the page scrolls with it.
  *
  * <ol data-part="log"> <li data-message="12" data-version="15" data-person="3"> … </li> </ol>
  * <template data-part="message">

@@ -46,7 +46,8 @@ export class Board {
   show(rows, { changed, gone }) {
     for (const host of gone) this.#remove(host);
     for (const host of changed) (this.#cards.get(host) ?? this.#add(host)).learn(rows.get(host));
-    for (const element of this.#rendered.values()) element.remove(); // of hosts that were removed meanwhile
+    // of hosts that were removed meanwhile
+    for (const element of this.#rendered.values()) element.remove();
     this.#rendered.clear();
     this.#moved = true;
     this.#painter.schedule();
