@@ -62,7 +62,13 @@ def test_a_page_that_was_open_all_the_time_shows_the_last_count(site: LiveSite) 
         wait_for_votes(site, 100)
         os.kill(a_worker_of(site), signal.SIGKILL)
         _, answered = voters.finish()
-        shown = pages.take(None)["first"]
+        shown: list[Any] = []
+
+        def totals() -> list[int]:
+            shown.extend(pages.take(None)["first"])
+            return [event[0][0]["total_votes"] for _, event in shown]
+
+        assert wait_until(lambda: max(totals(), default=0) == 300, 60), "the page that was open misses votes"
     events = [event[0][0] for _, event in shown]
     assert len(answered) == 300
     newest = max(events, key=lambda event: event["version"])
