@@ -10,8 +10,9 @@ import os
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from threading import Event, Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import ref
 
 from flask import Flask
@@ -42,6 +43,9 @@ from .plugin.worker_rules import HAND_OVER
 from .publication import Publication
 from .status import COUNTERS, State, Status
 from .tickets import issuer_of
+
+if TYPE_CHECKING:
+    from .store import Store
 
 _GONE = "wamp.error.no_such_session"
 
@@ -128,6 +132,13 @@ class Client:
         if app is None:
             raise RuntimeError("The Flask app of this connection is gone.")
         return app
+
+    @cached_property
+    def store(self) -> Store:
+        """What the library itself keeps in a database; SQLAlchemy is loaded when it is asked for."""
+        from .store import Store
+
+        return Store(self.config.database)
 
     # -- starting and stopping
 

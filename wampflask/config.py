@@ -44,12 +44,14 @@ class Config:
     :param realm: the realm all of this app's sessions join.
     :param ca: file of the certificates to trust at a ``wss:`` address, in PEM format; empty for the system's.
     :param interface: the address that the router listens on, for browsers and agents.
+    :param database: where the library keeps its own few tables, as SQLAlchemy reads it (:mod:`wampflask.store`).
     :param ticket_secret: what tickets are signed with; the router's plugin reads the same from the instance folder.
     """
 
     url: str
     realm: str
     ticket_secret: str = field(repr=False)
+    database: str = field(default="", repr=False)
     ca: str = ""
     interface: str = "127.0.0.1"
     port: int = _number(8081, 1, 65535)
@@ -96,6 +98,7 @@ class Config:
             url=_read_url(given.get("WAMP_URL") or f"unix:{instance / 'crossbar' / 'backend.sock'}"),
             realm=_read_realm(given.get("WAMP_REALM", "wampflask")),
             ticket_secret=_read_secret(given.get("WAMP_TICKET_SECRET"), instance),
+            database=_read_database(given.get("WAMP_DATABASE"), values.get("SQLALCHEMY_DATABASE_URI"), instance),
             ca=_read_ca(given.get("WAMP_CA", "")),
             interface=_read_interface(given.get("WAMP_INTERFACE") or "127.0.0.1"),
             public_url=_read_public_url(given.get("WAMP_PUBLIC_URL", "")),
@@ -161,6 +164,17 @@ def _read_ca(file: Any) -> str:
     except (OSError, ValueError) as error:  # a file without a certificate is an SSLError, which is an OSError
         raise ConfigError(f"WAMP_CA={file!r} is not a file of certificates in PEM format: {error}") from None
     return str(file)
+
+
+def _read_database(given: Any, of_app: Any, instance: Path) -> str:
+    """Return the given URL, or that of the app's database server, or of a file in the instance folder."""
+    default = f"sqlite:///{instance / 'wamp.db'}"
+    url = str(given or (default if str(of_app or "sqlite").startswith("sqlite") else of_app))
+    if "://" not in url:
+        raise ConfigError(f"WAMP_DATABASE={url!r} is not a database's address, such as postgresql+psycopg://host/name.")
+    if url.startswith("sqlite") and (url.endswith("://") or ":memory:" in url):
+        raise ConfigError(f"WAMP_DATABASE={url!r} is in memory, where other workers cannot see it: name a file.")
+    return url
 
 
 def _read_interface(interface: Any) -> str:

@@ -27,6 +27,13 @@ def test_defaults_point_into_the_instance_folder(tmp_path: Path) -> None:
     assert (config.realm, config.port, config.call_timeout) == ("wampflask", 8081, 10)
 
 
+def test_the_librarys_tables_are_beside_the_apps_file_or_in_its_server(tmp_path: Path) -> None:
+    server = "postgresql+psycopg://db/shop"
+    assert read(tmp_path, SQLALCHEMY_DATABASE_URI="sqlite:///shop.db").database == f"sqlite:///{tmp_path}/wamp.db"
+    assert read(tmp_path, SQLALCHEMY_DATABASE_URI=server).database == server
+    assert read(tmp_path, SQLALCHEMY_DATABASE_URI=server, WAMP_DATABASE="sqlite:////a.db").database == "sqlite:////a.db"
+
+
 def test_text_from_the_environment_is_read_as_numbers(tmp_path: Path) -> None:
     config = read(tmp_path, WAMP_PORT="9000", WAMP_CALL_TIMEOUT="0.5", OTHER="x")
     assert (config.port, config.call_timeout) == (9000, 0.5)
@@ -44,6 +51,8 @@ def test_text_from_the_environment_is_read_as_numbers(tmp_path: Path) -> None:
         ("WAMP_URL", "rs://localhost", "not a router's address"),
         ("WAMP_INTERFACE", "everywhere", "0.0.0.0 for every network"),
         ("WAMP_PUBLIC_URL", "http://x", "must begin with ws:// or wss://"),
+        ("WAMP_DATABASE", "shop.db", "WAMP_DATABASE='shop.db' is not a database's address"),
+        ("WAMP_DATABASE", "sqlite://", "in memory, where other workers cannot see it"),
         ("WAMP_REALM", "My Realm", "WAMP_REALM='My Realm'"),
         ("WAMP_TICKET_SECRET", "short", "16 characters or more"),
         ("WAMP_CALL_TIMEUOT", 3, "Unknown configuration: WAMP_CALL_TIMEUOT"),
