@@ -38,11 +38,15 @@ def test_tables_are_made_at_the_first_use_and_a_claim_is_given_once(store: Store
     assert count(store) == 1
 
 
-def test_what_an_error_interrupts_is_rolled_back(store: Store) -> None:
-    nameless = insert(CLAIMS).values(holder=2)
-    with pytest.raises(IntegrityError), store.transaction() as connection:
+def insert_twice(store: Store) -> None:
+    with store.transaction() as connection:
         connection.execute(insert(CLAIMS).values(name="nightly", holder=1))
-        connection.execute(nameless)
+        connection.execute(insert(CLAIMS).values(name="nightly", holder=2))
+
+
+def test_what_an_error_interrupts_is_rolled_back(store: Store) -> None:
+    with pytest.raises(IntegrityError):
+        insert_twice(store)
     assert count(store) == 0
 
 
