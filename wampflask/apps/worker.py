@@ -6,7 +6,7 @@ what clients do not take at once, for as many as there are, and a thread has a r
 it. Clients that are slower than the pace (``WAMPFLASK_CLIENT_TIMEOUT``, ``WAMPFLASK_CLIENT_RATE``) are dropped, and,
 when there are more than ``--worker-connections``, the one that is closest to that.
 
-Everything else is gthread's: threads, signals, keep-alive, the orderly stop.
+Everything else is gthread's (threads, keep-alive), or that of :mod:`wampflask.gunicorn`: how it stops.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ from typing import Any
 
 from gunicorn import util
 from gunicorn.http import get_parser
-from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker
+from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn
+
+from wampflask import gunicorn as library
 
 from .channel import Channel, Pace, Refusal
 
@@ -36,8 +38,8 @@ _TOO_MANY = (errno.EMFILE, errno.ENFILE)
 _TOO_SLOW = Refusal(408, "Request Timeout", "The request came too slowly.")
 
 
-class Worker(ThreadWorker):  # type: ignore[misc]
-    """A gthread worker whose threads do not wait for clients."""
+class Worker(library.Worker):
+    """A gthread worker whose threads do not wait for clients, and which waits for its replacement before it ends."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
