@@ -7,10 +7,10 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 from urllib.error import URLError
 from urllib.request import urlopen
 
@@ -23,14 +23,28 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 class LiveSite:
-    """``url``, ``node`` (the router: kill it, start it again), and the admin's address and password."""
+    """``url``, ``node`` (the router: kill it, start it again), and the admin's address and password.
 
-    def __init__(self, folder: Path, public_url: str = "") -> None:
+    :param env: more of its environment.
+    :param app: what gunicorn loads.
+    :param options: of the router's node.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        public_url: str = "",
+        env: Mapping[str, str] | None = None,
+        app: str = "wsgi:app",
+        **options: Any,
+    ) -> None:
         self.folder = folder
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.node = RouterNode(declared_by_the_site(), folder=folder)
+        self.node = RouterNode(declared_by_the_site(), folder=folder, **options)
         self.public_url = public_url or self.url
+        self._more = env or {}
+        self._app = app
         self.admin_email = ""
         self.admin_password = ""
         self._web: subprocess.Popen[bytes] | None = None
@@ -48,11 +62,17 @@ class LiveSite:
         self.admin_email, self.admin_password = admin["email"], admin["password"]
         how = "--worker-class wampflask.apps.worker.Worker --workers 2 --threads 8 --graceful-timeout 2"
         command = [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{self.port}", *how.split()]
-        command += ["--no-control-socket", "wsgi:app"]
+        command += ["--no-control-socket", self._app]
         with self.log_file.open("wb") as log:
             self._web = subprocess.Popen(command, cwd=ROOT, env=self._env(), stdout=log, stderr=log)
         assert wait_until(self.is_ready, 30), self.log_file.read_text()
         return self
+
+    @property
+    def pid(self) -> int:
+        """Gunicorn's."""
+        assert self._web is not None
+        return self._web.pid
 
     def is_ready(self) -> bool:
         """Whether pages, database and router work together."""
@@ -77,16 +97,17 @@ class LiveSite:
 
     def _env(self) -> dict[str, str]:
         ours = {"INSTANCE": str(self.folder), "WAMP_PORT": str(self.node.port), "WAMPFLASK_PUBLIC_URL": self.public_url}
-        return {**os.environ, **ours}
+        return {**os.environ, **ours, **self._more}
 
 
 @contextmanager
-def live_site_in(folder: Path, public_url: str = "") -> Iterator[LiveSite]:
+def live_site_in(folder: Path, public_url: str = "", **more: Any) -> Iterator[LiveSite]:
     """A running site.
 
     :param public_url: what its QR codes say; by default its own address.
+    :param more: of :class:`LiveSite`.
     """
-    site = LiveSite(folder, public_url)
+    site = LiveSite(folder, public_url, **more)
     try:
         yield site.start()
     finally:

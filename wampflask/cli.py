@@ -19,6 +19,7 @@ from . import dev, origins
 from ._current import KEY
 from .audience import REVOKED
 from .config import Config, environment
+from .deploy_cli import deploy_command
 from .errors import WampError
 from .permissions import differences
 from .plugin.rules import ROLES, RULES
@@ -74,6 +75,9 @@ def _relative(path: Path, folder: Path) -> str:
 @click.group("wamp")
 def wamp() -> None:
     """The router and what the app may do with it."""
+
+
+wamp.add_command(deploy_command)
 
 
 @wamp.group("router")

@@ -26,6 +26,7 @@ from flask import current_app
 from sqlalchemy.exc import DBAPIError
 
 from wampflask import ConfigError
+from wampflask.deploy.procfile import ROUTER, commands_of
 
 from .instance import make
 from .network import lan_address
@@ -34,7 +35,6 @@ from .supervise import OF_LATE, PAUSES, Program, Supervisor
 
 READY_WITHIN = 60.0
 LOCAL_AGENT = "agent"
-ROUTER = "router"
 RENDERED_ROUTER = 'exec python -m wampflask.router "$INSTANCE/crossbar"'  # half as long as rendering it again
 SERVED_FROM = "0.0.0.0"  # noqa: S104 -- phones on the same network are meant to join in
 MAX_PORT = 65535
@@ -128,12 +128,6 @@ def hold_instance(folder: Path) -> Iterator[None]:
                 f"Another copy of the site runs in {folder}. Choose another folder for this one: INSTANCE=instance2"
             ) from None
         yield
-
-
-def commands_of(procfile: Path) -> dict[str, str]:
-    """Return the programs of a Procfile, in its order: each line is ``name: command``."""
-    lines = (line.partition(":") for line in procfile.read_text(encoding="utf-8").splitlines())
-    return {name: command.strip() for name, colon, command in lines if colon and not name.startswith("#")}
 
 
 def is_listening(port: int, interface: str = SERVED_FROM) -> bool:

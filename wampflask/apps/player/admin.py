@@ -18,7 +18,7 @@ from wampflask.apps.errors import SiteError
 from . import media
 from .views import media_folder
 
-_OVERHEAD = 1_048_576  # bytes of a request around its file
+OVERHEAD = 1_048_576  # bytes of a request around its file
 UPLOAD = "media.index"
 
 
@@ -88,7 +88,7 @@ def init_app(app: Flask) -> None:
 def _allow_upload(endpoint: str | None, _values: dict[str, Any] | None) -> None:
     """Raise the limit before anything reads the form."""
     if endpoint == UPLOAD and request.method == "POST" and is_admin():
-        request.max_content_length = _limit() + _OVERHEAD
+        request.max_content_length = _limit() + OVERHEAD
 
 
 def _limit() -> int:
