@@ -79,6 +79,8 @@ def main() -> None:
     write("requirements/site.txt", "The library and the site.", sorted((pin[name] for name in site), key=str.lower))
     dev = sorted((pin[name] for name in others), key=str.lower)
     write("requirements/dev.txt", "What tests, lint and bench need besides the site.", ["-r site.txt", *dev])
+    postgres = [pin["psycopg"], pin["psycopg-binary"]]
+    write("requirements/postgres.txt", "What PostgreSQL needs besides.", postgres)
     heading = "Crossbar.io, in an environment of its own: .crossbar/venv."
     write("wampflask/router/requirements.txt", heading, router_pins())
 

@@ -17,6 +17,7 @@ from urllib.request import urlopen
 from wampflask.router.wire import wait_until
 from wampflask.testing import RouterNode, free_port
 
+from . import databases
 from .contracts import declared_by_the_site
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -69,6 +70,11 @@ class LiveSite:
         return self
 
     @property
+    def database(self) -> str:
+        """The address of its database."""
+        return databases.url_in(self.folder, "wampflask")
+
+    @property
     def pid(self) -> int:
         """Gunicorn's."""
         assert self._web is not None
@@ -97,6 +103,8 @@ class LiveSite:
 
     def _env(self) -> dict[str, str]:
         ours = {"INSTANCE": str(self.folder), "WAMP_PORT": str(self.node.port), "WAMPFLASK_PUBLIC_URL": self.public_url}
+        if databases.SERVER:
+            ours["WAMPFLASK_DATABASE_URL"] = self.database
         return {**os.environ, **ours, **self._more}
 
 

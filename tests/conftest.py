@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from rig import databases
+
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell's background jobs ignore Ctrl-C, and so would every program that tests start and then interrupt.
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -49,6 +51,14 @@ def no_thread_left() -> Iterator[None]:
         if time.monotonic() > deadline:
             pytest.fail(f"The test left threads running: {', '.join(thread.name for thread in left)}")
         left[0].join(0.05)
+
+
+@pytest.fixture(autouse=True)
+def no_database_left() -> Iterator[None]:
+    """Drop what a test has made on a database server; what modules share was made before."""
+    before = len(databases.made)
+    yield
+    databases.drop(before)
 
 
 def _lasts(thread: threading.Thread) -> bool:

@@ -1,11 +1,10 @@
 """The site on a database of its own for each test, with a realm in memory; and with a real router where asked for.
 
-``TEST_DATABASE_URL`` runs the same tests on a PostgreSQL database, which they empty.
+``TEST_DATABASE_URL`` runs the same tests on a PostgreSQL server: each instance folder has a database of its own there.
 """
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,17 +12,17 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from flask_migrate import downgrade, upgrade
+from flask_migrate import upgrade
 from flask_security.utils import hash_password
 from jinja2.bccache import Bucket, BytecodeCache
 
+from rig import databases
 from tests.apps.visiting import ADMIN, USER, Visitor
 from wampflask.apps import create_app
 from wampflask.apps.accounts import service as accounts
 from wampflask.apps.extensions import db
 from wampflask.in_memory import MemoryRealm, in_memory
 
-OTHER_DATABASE = os.environ.get("TEST_DATABASE_URL", "")
 CHEAP = {"argon2__time_cost": 1, "argon2__memory_cost": 64, "argon2__parallelism": 1}
 """A log-in costs a fifth of a second otherwise."""
 
@@ -47,7 +46,7 @@ TEMPLATES = InMemory()
 
 def make(folder: Path, **config: Any) -> Flask:
     """The site in ``folder``; an unexpected error ends the test."""
-    database = {"WAMPFLASK_DATABASE_URL": OTHER_DATABASE} if OTHER_DATABASE else {}
+    database = {"WAMPFLASK_DATABASE_URL": databases.url_in(folder, "wampflask")} if databases.SERVER else {}
     own = {"TESTING": True, "PROPAGATE_EXCEPTIONS": True, "SECURITY_PASSWORD_HASH_PASSLIB_OPTIONS": CHEAP}
     app = create_app({"INSTANCE": folder, **own, **database, **config})
     app.jinja_env.bytecode_cache = TEMPLATES
@@ -57,8 +56,6 @@ def make(folder: Path, **config: Any) -> Flask:
 def populate(app: Flask) -> None:
     """Tables, roles, one admin and one user."""
     with app.app_context():
-        if OTHER_DATABASE:
-            downgrade(revision="base")
         upgrade()
         accounts.ensure_roles(db.session())
         for (email, password), roles in ((ADMIN, ["admin"]), (USER, [])):
@@ -72,8 +69,7 @@ def populate(app: Flask) -> None:
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An instance folder to copy: making one takes a second, copying it nothing."""
     folder = tmp_path_factory.mktemp("prepared") / "instance"
-    if not OTHER_DATABASE:
-        populate(make(folder))
+    populate(make(folder))
     return folder
 
 
@@ -81,10 +77,8 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def instance(prepared: Path, tmp_path: Path) -> Path:
     """An instance folder with a database."""
     folder = tmp_path / "instance"
-    if OTHER_DATABASE:
-        populate(make(folder))
-    else:
-        shutil.copytree(prepared, folder)
+    shutil.copytree(prepared, folder)
+    databases.url_in(folder, "wampflask", copy_of=prepared)
     return folder
 
 

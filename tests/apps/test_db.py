@@ -14,7 +14,6 @@ import pytest
 from flask import Flask
 from sqlalchemy import text
 
-from tests.apps.conftest import OTHER_DATABASE
 from tests.apps.visiting import Visitor, ask
 from wampflask import impersonal
 from wampflask.apps import db as settings
@@ -25,10 +24,7 @@ from wampflask.in_memory import MemoryRealm
 from wampflask.reading import is_reading, reading, writing
 
 
-@pytest.fixture(autouse=True)
-def _on_sqlite() -> None:
-    if OTHER_DATABASE:
-        pytest.skip(f"about SQLite's locks and pragmas, and TEST_DATABASE_URL names {OTHER_DATABASE}")
+pytestmark = pytest.mark.sqlite
 
 
 @pytest.mark.parametrize(

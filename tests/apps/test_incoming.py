@@ -13,7 +13,8 @@ import pytest
 from flask import Flask
 from werkzeug.routing import Rule
 
-from tests.apps.conftest import OTHER_DATABASE, make, populate
+from rig.databases import url_in
+from tests.apps.conftest import make
 from tests.apps.visiting import Visitor, ask
 from wampflask.in_memory import in_memory
 
@@ -31,10 +32,8 @@ NAMES = ("x" * 256, "x" * 4000, "é" * 200, "%00", "%ff", "..", "[", "9" * 30)
 def app(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
     """The site, with one of what can be asked for; an error is an answer, as for everybody."""
     folder = tmp_path_factory.mktemp("incoming") / "instance"
-    if OTHER_DATABASE:
-        populate(make(folder))
-    else:
-        shutil.copytree(prepared, folder)
+    shutil.copytree(prepared, folder)
+    url_in(folder, "wampflask", copy_of=prepared)
     app = make(folder, PROPAGATE_EXCEPTIONS=False)
     with in_memory(app):
         ask(app)

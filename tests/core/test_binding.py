@@ -22,6 +22,7 @@ from sqlalchemy.orm import (
     validates,
 )
 
+from rig.databases import url_in
 from wampflask import WAMP, CallFailed, ConfigError
 from wampflask.binding import Binding
 from wampflask.caller import Caller
@@ -110,7 +111,7 @@ Sessions = scoped_session[Session]
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
-    engine = create_engine(f"sqlite:///{tmp_path / 'things.db'}")
+    engine = create_engine(url_in(tmp_path, "things"))
     Base.metadata.create_all(engine)
     yield engine
     engine.dispose()

@@ -19,6 +19,7 @@ from sqlalchemy.orm import (
     sessionmaker,
 )
 
+from rig.databases import url_in
 from wampflask import WAMP, CallFailed, ConfigError, InvalidURI, NotAuthorized
 from wampflask.binding import Binding
 from wampflask.caller import Caller
@@ -66,7 +67,7 @@ Sessions = scoped_session[Session]
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
-    engine = create_engine(f"sqlite:///{tmp_path / 'todo.db'}")
+    engine = create_engine(url_in(tmp_path, "todo"))
     event.listen(engine, "connect", lambda connection, _record: connection.execute("PRAGMA journal_mode=WAL"))
     Base.metadata.create_all(engine)
     yield engine

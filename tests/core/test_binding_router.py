@@ -12,6 +12,7 @@ from flask import Flask
 from sqlalchemy import Engine, create_engine, event, update
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
+from rig.databases import url_in
 from tests.core.test_binding import Base, Thing
 from wampflask import WAMP
 from wampflask.binding import Binding, permissions_for
@@ -30,7 +31,7 @@ def node() -> Iterator[RouterNode]:
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
-    engine = create_engine(f"sqlite:///{tmp_path / 'things.db'}")
+    engine = create_engine(url_in(tmp_path, "things"))
     event.listen(engine, "connect", lambda connection, _record: connection.execute("PRAGMA journal_mode=WAL"))
     Base.metadata.create_all(engine)
     yield engine

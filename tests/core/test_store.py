@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import Column, Integer, String, Table, func, insert, select
 from sqlalchemy.exc import IntegrityError, OperationalError
 
+from rig.databases import url_in
 from wampflask.store import Store, metadata
 
 CLAIMS = Table(
@@ -20,7 +21,7 @@ CLAIMS = Table(
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store(f"sqlite:///{tmp_path / 'wamp.db'}")
+    store = Store(store_url(tmp_path))
     yield store
     store.close()
 
@@ -61,7 +62,7 @@ def claim(store: Store, barrier: object, answers: multiprocessing.Queue[bool]) -
 
 
 def test_of_processes_that_make_the_tables_and_claim_at_once_one_wins(tmp_path: Path) -> None:
-    store = Store(f"sqlite:///{tmp_path / 'wamp.db'}")
+    store = Store(store_url(tmp_path))
     context = multiprocessing.get_context("spawn")
     barrier, answers = context.Barrier(4), context.Queue()
     processes = [context.Process(target=_spawned, args=(store_url(tmp_path), barrier, answers)) for _ in range(4)]
@@ -75,7 +76,7 @@ def test_of_processes_that_make_the_tables_and_claim_at_once_one_wins(tmp_path: 
 
 
 def store_url(folder: Path) -> str:
-    return f"sqlite:///{folder / 'wamp.db'}"
+    return url_in(folder, "wamp")
 
 
 def _spawned(url: str, barrier: object, answers: multiprocessing.Queue[bool]) -> None:

@@ -122,9 +122,10 @@ def test_the_site_sees_the_clients_address_and_not_a_forged_one(front: Front) ->
 
 def test_too_large_a_body_is_refused_but_for_an_upload(front: Front) -> None:
     large = b"x" * (front.deployment.body_max + 10_000)
-    assert front.get("/login", body=large)[0].status == 413
+    refused = (413, 502)  # 502 from Caddy before 2.7
+    assert front.get("/login", body=large)[0].status in refused
     [upload] = front.deployment.uploads
-    assert front.get(upload, body=large)[0].status != 413, "that is for admins, who log in first"
+    assert front.get(upload, body=large)[0].status not in refused, "that is for admins, who log in first"
 
 
 def test_no_secret_gets_into_the_log(front: Front) -> None:
@@ -140,8 +141,8 @@ def test_a_browser_is_connected(front: Front) -> None:
     with chromium() as browser:
         context = browser.new_context(ignore_https_errors=True)
         page = context.new_page()
-        page.goto(f"https://{front.address}/demo/uuid")
-        expect(page.locator("html")).to_have_attribute("data-connection", "connected", timeout=20_000)
+        page.goto(f"https://{front.address}/demo/")
+        expect(page.locator("html")).to_have_attribute("data-connection", "open", timeout=20_000)
         context.close()
 
 

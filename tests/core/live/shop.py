@@ -13,6 +13,7 @@ from flask_wtf import CSRFProtect
 from jinja2 import DictLoader
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from rig.databases import url_in
 from wampflask import WAMP
 
 
@@ -39,7 +40,7 @@ def make_app(folder: Path, wamp: WAMP, templates: Mapping[str, str], **config: A
     app.config.update(
         SECRET_KEY="not secret in tests",
         WAMP_TICKET_SECRET="of the tests alone",
-        SQLALCHEMY_DATABASE_URI=f"sqlite:///{folder}/shop.db",
+        SQLALCHEMY_DATABASE_URI=url_in(folder, "shop"),
         **config,
     )
     app.jinja_env.loader = DictLoader(dict(templates))

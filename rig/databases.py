@@ -1,0 +1,56 @@
+"""Databases for tests: SQLite files, or databases of the PostgreSQL server that ``TEST_DATABASE_URL`` names."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+
+from sqlalchemy import Engine, create_engine, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ProgrammingError
+
+SERVER = os.environ.get("TEST_DATABASE_URL", "").replace("postgresql://", "postgresql+psycopg://")
+
+made: list[str] = []
+"""The names of the server's databases that this process has made and not dropped, in their order."""
+
+
+def url_in(folder: Path, name: str, copy_of: Path | None = None) -> str:
+    """The address of a folder's database; on a server it is made when it is first asked for.
+
+    :param copy_of: a folder whose database of that name it is to begin as. A file goes with its folder.
+    """
+    if not SERVER:
+        return f"sqlite:///{folder / f'{name}.db'}"
+    database = _name_of(folder, name)
+    if database not in made:
+        template = f" TEMPLATE {_name_of(copy_of, name)}" if copy_of else ""
+        try:
+            _execute(f"CREATE DATABASE {database}{template}")
+        except ProgrammingError as error:
+            if "already exists" not in str(error):
+                raise
+        made.append(database)
+    return make_url(SERVER).set(database=database).render_as_string(hide_password=False)
+
+
+def drop(beyond: int) -> None:
+    """Drop all but the first databases that were made."""
+    while len(made) > beyond:
+        _execute(f"DROP DATABASE IF EXISTS {made.pop()} WITH (FORCE)")
+
+
+def _name_of(folder: Path, name: str) -> str:
+    return f"t{sha256(f'{folder.absolute()}/{name}'.encode()).hexdigest()[:24]}"
+
+
+@cache
+def _engine() -> Engine:
+    return create_engine(SERVER, isolation_level="AUTOCOMMIT")
+
+
+def _execute(statement: str) -> None:
+    with _engine().connect() as connection:
+        connection.execute(text(statement))
