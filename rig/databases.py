@@ -7,7 +7,7 @@ from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ProgrammingError
 
@@ -34,6 +34,14 @@ def url_in(folder: Path, name: str, copy_of: Path | None = None) -> str:
                 raise
         made.append(database)
     return make_url(SERVER).set(database=database).render_as_string(hide_password=False)
+
+
+def engine_in(folder: Path, name: str) -> Engine:
+    """A connection to a folder's database."""
+    engine = create_engine(url_in(folder, name))
+    if not SERVER:
+        event.listen(engine, "connect", lambda connection, _record: connection.execute("PRAGMA journal_mode=WAL"))
+    return engine
 
 
 def drop(beyond: int) -> None:

@@ -23,7 +23,6 @@ from wampflask.apps.polls import voting
 from wampflask.in_memory import MemoryRealm
 from wampflask.reading import is_reading, reading, writing
 
-
 pytestmark = pytest.mark.sqlite
 
 

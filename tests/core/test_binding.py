@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import Engine, ForeignKey, LargeBinary, String, create_engine, delete, insert, select, text, update
+from sqlalchemy import Engine, ForeignKey, LargeBinary, String, delete, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import (
     DeclarativeBase,
@@ -22,7 +22,7 @@ from sqlalchemy.orm import (
     validates,
 )
 
-from rig.databases import url_in
+from rig.databases import engine_in
 from wampflask import WAMP, CallFailed, ConfigError
 from wampflask.binding import Binding
 from wampflask.caller import Caller
@@ -111,7 +111,7 @@ Sessions = scoped_session[Session]
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
-    engine = create_engine(url_in(tmp_path, "things"))
+    engine = engine_in(tmp_path, "things")
     Base.metadata.create_all(engine)
     yield engine
     engine.dispose()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import Engine, ForeignKey, create_engine, event, update
+from sqlalchemy import Engine, ForeignKey, update
 from sqlalchemy.orm import (
     DeclarativeBase,
     Mapped,
@@ -19,7 +19,7 @@ from sqlalchemy.orm import (
     sessionmaker,
 )
 
-from rig.databases import url_in
+from rig.databases import engine_in
 from wampflask import WAMP, CallFailed, ConfigError, InvalidURI, NotAuthorized
 from wampflask.binding import Binding
 from wampflask.caller import Caller
@@ -67,8 +67,7 @@ Sessions = scoped_session[Session]
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
-    engine = create_engine(url_in(tmp_path, "todo"))
-    event.listen(engine, "connect", lambda connection, _record: connection.execute("PRAGMA journal_mode=WAL"))
+    engine = engine_in(tmp_path, "todo")
     Base.metadata.create_all(engine)
     yield engine
     engine.dispose()

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import Engine, create_engine, event, update
+from sqlalchemy import Engine, update
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
-from rig.databases import url_in
+from rig.databases import engine_in
 from tests.core.test_binding import Base, Thing
 from wampflask import WAMP
 from wampflask.binding import Binding, permissions_for
@@ -31,8 +31,7 @@ def node() -> Iterator[RouterNode]:
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
-    engine = create_engine(url_in(tmp_path, "things"))
-    event.listen(engine, "connect", lambda connection, _record: connection.execute("PRAGMA journal_mode=WAL"))
+    engine = engine_in(tmp_path, "things")
     Base.metadata.create_all(engine)
     yield engine
     engine.dispose()

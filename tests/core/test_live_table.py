@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 from flask import Flask, render_template_string, request
-from sqlalchemy import DateTime, Engine, Numeric, String, Text, create_engine
+from sqlalchemy import DateTime, Engine, Numeric, String, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, scoped_session, sessionmaker
 
-from rig.databases import url_in
+from rig.databases import engine_in
 from wampflask import WAMP, Caller, Identity
 from wampflask.testing import in_memory
 
@@ -45,7 +45,7 @@ FIELDS = ("title", "body", "price", "seen", "day", "begun", "ended")
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
-    engine = create_engine(url_in(tmp_path, "notes"))
+    engine = engine_in(tmp_path, "notes")
     Base.metadata.create_all(engine)
     yield engine
     engine.dispose()

@@ -70,7 +70,14 @@ def test_everything_that_is_copied_is_there_and_not_ignored() -> None:
 
 
 def test_what_belongs_to_one_machine_is_not_in_the_image() -> None:
-    for path in (".git/config", "instance/secrets.json", ".venv/bin/python", ".env", "static/vendor/a.js", "tests/x.py"):
+    for path in (
+        ".git/config",
+        "instance/secrets.json",
+        ".venv/bin/python",
+        ".env",
+        "static/vendor/a.js",
+        "tests/x.py",
+    ):
         assert is_ignored(path), path
 
 

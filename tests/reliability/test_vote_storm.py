@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sqlite3
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 from urllib.request import urlopen
 
 import pytest
+from sqlalchemy import Connection, create_engine, text
 
 from rig.live_site import LiveSite, live_site_in
 from rig.swarm import Swarm
@@ -89,16 +89,19 @@ def wait_for_votes(site: LiveSite, votes: int) -> None:
 
 def in_database(site: LiveSite) -> dict[str, int]:
     """Read beside the site: rows, the question's counter, and the sum of the choices' counters."""
-    with sqlite3.connect(f"file:{site.folder}/wampflask.db?mode=ro", uri=True) as database:
-        return {
-            "votes": one(database, "SELECT count(*) FROM vote WHERE question_id = ?"),
-            "voters": one(database, "SELECT voters FROM question WHERE id = ?"),
-            "sum": one(database, "SELECT sum(votes) FROM choice WHERE question_id = ?"),
+    engine = create_engine(site.database)
+    with engine.connect() as database:
+        found = {
+            "votes": one(database, "SELECT count(*) FROM vote WHERE question_id = :id"),
+            "voters": one(database, "SELECT voters FROM question WHERE id = :id"),
+            "sum": one(database, "SELECT sum(votes) FROM choice WHERE question_id = :id"),
         }
+    engine.dispose()
+    return found
 
 
-def one(database: sqlite3.Connection, query: str) -> int:
-    return int(database.execute(query, (QUESTION,)).fetchone()[0])
+def one(database: Connection, query: str) -> int:
+    return int(database.scalar(text(query), {"id": QUESTION}) or 0)
 
 
 def a_worker_of(site: LiveSite) -> int:

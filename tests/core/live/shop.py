@@ -49,7 +49,7 @@ def make_app(folder: Path, wamp: WAMP, templates: Mapping[str, str], **config: A
     LoginManager(app).user_loader(lambda _: User())
     with app.app_context():
         db.create_all()
-        db.session.add_all([Item(id=1, name="tea"), Item(id=2, name="rum")])
+        db.session.add_all([Item(name="tea"), Item(name="rum")])
         db.session.commit()
     wamp.init_app(app)
     return app
