@@ -8,7 +8,7 @@ NPM := PATH="$$PATH:$(CURDIR)/$(BIN)" npm run --silent
 $(foreach name,PORT WAMP_PORT INSTANCE,$(if $(value $(name)),$(eval export $(name))))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-fast coverage lint format bench dist docs pins clean
+.PHONY: help setup run test test-fast test-postgres coverage lint format bench dist docs pins clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,13 @@ test: lint ## lint, then every test (routers, browsers, packaging), two files at
 test-fast: ## the tests that take no longer than a minute together: no browser, nothing that is killed
 	@$(BOOTSTRAP) test
 	@$(BIN)/python -m pytest --numprocesses $(or $(TEST_PROCESSES),2) --dist loadfile -m "not slow"
+
+test-postgres: ## the tests that touch a database, on a PostgreSQL of their own
+	@$(BOOTSTRAP) test
+	@$(BIN)/python -m rig.postgres pytest --numprocesses $(or $(TEST_PROCESSES),2) --dist loadfile -m "not sqlite" \
+		tests/apps tests/core/test_store.py tests/core/test_binding.py tests/core/test_binding_groups.py \
+		tests/core/test_binding_router.py tests/core/test_live_table.py tests/core/live/test_fragments.py \
+		tests/reliability/test_vote_storm.py examples
 
 coverage: ## how much of the library its tests run, by branches
 	@$(BOOTSTRAP) test

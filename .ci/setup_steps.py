@@ -1,4 +1,4 @@
-"""The steps behind `make run` and `make test`: environments, browser libraries, a browser for tests.
+"""The steps behind `make run` and `make test`: environments, browser libraries, programs for tests.
 
 Standard library only. Each step has a stamp, so that the second time costs nothing and needs no
 network; steps that do not need each other run side by side, with their progress on one line.
@@ -236,7 +236,19 @@ def npm_step(mode: str) -> Step | None:
     return Step("browser libraries", work)
 
 
-# --- a browser for the tests -----------------------------------------------------------------------
+# --- programs for the tests ------------------------------------------------------------------------
+
+PACKAGES = {  # program -> Debian's package, of what the tests run besides a browser
+    "nginx": "nginx-light",
+    "caddy": "caddy",
+    "ffmpeg": "ffmpeg",
+    "redis-server": "redis-server",
+    "pg_dump": "postgresql",
+    "initdb": "postgresql",
+    "systemd-analyze": "systemd",
+}
+PLACES_OF_PROGRAMS = ("/usr/sbin", "/sbin", "/usr/local/sbin")
+POSTGRES = "/usr/lib/postgresql"  # Debian keeps each version's programs apart
 
 
 def has_browser() -> bool:
@@ -246,27 +258,46 @@ def has_browser() -> bool:
     return (SITE / ".browser.stamp").exists()
 
 
-def ensure_browser() -> None:
-    """Let Playwright fetch its Chromium without windows; where that is refused, take the distribution's."""
-    log = SITE / "browser.log"
+def missing_packages() -> list[str]:
+    """The Debian packages of programs that tests run and this machine lacks."""
+    folders = [os.environ.get("PATH", os.defpath), *PLACES_OF_PROGRAMS, *map(str, Path(POSTGRES).glob("*/bin"))]
+    path = os.pathsep.join(folders)
+    return sorted({package for program, package in PACKAGES.items() if not shutil.which(program, path=path)})
+
+
+def fetch_browser(log: Path) -> bool:
+    """Let Playwright fetch its Chromium without windows; whether it could."""
     try:
         run([str(SITE / "bin" / "playwright"), "install", "--only-shell", "chromium"], log, "fetching Chromium")
-        (SITE / ".browser.stamp").touch()
-    except SetupError as refused:
-        if os.geteuid() != 0 or not shutil.which("apt-get"):
-            raise SetupError(
-                "the browser tests need Chromium, and Playwright could not fetch it. "
-                "Install your system's package chromium-headless-shell or chromium, "
-                "or name one with CHROMIUM=/path/to/it, and try again."
-            ) from refused
-        env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        run(["apt-get", "update", "-q"], log, "reading Debian's package list", env)
-        options = ["-q", "-y", "--no-install-recommends"]
-        run(["apt-get", "install", *options, "chromium-headless-shell"], log, "installing Debian's chromium", env)
+    except SetupError:
+        return False
+    (SITE / ".browser.stamp").touch()
+    return True
 
 
-def browser_step() -> Step | None:
-    return None if has_browser() else Step("Chromium for the tests", ensure_browser)
+def ensure_programs() -> None:
+    """Install what tests run and this machine lacks, from Debian and in one go; a browser from Playwright if it can."""
+    log = SITE / "programs.log"
+    packages = missing_packages()
+    needs_browser = not has_browser() and not fetch_browser(log)
+    if needs_browser:
+        packages.append("chromium-headless-shell")
+    if not packages:
+        return
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        hint = " For the browser, CHROMIUM=/path/to/it does, too." if needs_browser else ""
+        raise SetupError(
+            f"the tests need programs that this machine lacks. Install Debian's packages {' '.join(packages)}, or "
+            f"what your system calls them, and try again.{hint}"
+        )
+    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    run(["apt-get", "update", "-q"], log, "reading Debian's package list", env)
+    options = ["-q", "-y", "--no-install-recommends"]
+    run(["apt-get", "install", *options, *packages], log, f"installing {' '.join(packages)}", env)
+
+
+def programs_step() -> Step | None:
+    return None if has_browser() and not missing_packages() else Step("programs for the tests", ensure_programs)
 
 
 # --- all of them -----------------------------------------------------------------------------------
@@ -280,9 +311,9 @@ def chains(mode: str) -> list[list[Step]]:
         site = python_step(SITE, "site", "the site's Python packages", "requirements/site.txt")
     router = python_step(ROUTER, "router", "Crossbar.io", "wampflask/router/requirements.txt")
     npm = npm_step(mode)
-    browser = browser_step() if mode == "test" else None
+    programs = programs_step() if mode == "test" else None
     needs_site = npm if npm and not shutil.which("npm") else None
-    first = [site, needs_site, browser]
+    first = [site, needs_site, programs]
     plan: list[list[Step | None]] = [first, [router], [npm] if not needs_site else []]
     return [kept for chain in plan if (kept := [step for step in chain if step])]
 

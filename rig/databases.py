@@ -26,7 +26,7 @@ def url_in(folder: Path, name: str, copy_of: Path | None = None) -> str:
         return f"sqlite:///{folder / f'{name}.db'}"
     database = _name_of(folder, name)
     if database not in made:
-        template = f" TEMPLATE {_name_of(copy_of, name)}" if copy_of else ""
+        template = f" TEMPLATE {_name_of(copy_of, name)} STRATEGY FILE_COPY" if copy_of else ""
         try:
             _execute(f"CREATE DATABASE {database}{template}")
         except ProgrammingError as error:

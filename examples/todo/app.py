@@ -85,7 +85,8 @@ def finish(app, team, user):
 def create_app(instance=None):
     app = Flask(__name__, instance_path=instance)
     app.secret_key = os.environ.get("SECRET_KEY") or ("dev" if app.debug else None)
-    app.config.update(SQLALCHEMY_DATABASE_URI=os.environ.get("TODO_DATABASE", "sqlite:///todo.db"), SESSION_COOKIE_SAMESITE="Lax")
+    database = os.environ.get("TODO_DATABASE", "sqlite:///todo.db")
+    app.config.update(SQLALCHEMY_DATABASE_URI=database, SESSION_COOKIE_SAMESITE="Lax")
     for extension in (db, logins, wamp):
         extension.init_app(app)
     with app.app_context():

@@ -15,8 +15,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from wampflask.apps import supervise
+from wampflask.apps import serve, supervise
 from wampflask.apps.supervise import Program, Supervisor
+from wampflask.router.wire import wait_until
+from wampflask.testing import free_port
+
+ROOT = Path(__file__).resolve().parents[2]
 
 STUBBORN = (
     "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);print('deaf', flush=True); time.sleep(60)"
@@ -204,3 +208,35 @@ def test_a_killed_supervisor_takes_its_programs_along(tmp_path: Path) -> None:
         pid = int(process.stdout.readline())
         process.kill()
     wait_gone(pid)
+
+
+def test_a_killed_router_comes_back_and_the_pages_with_it(tmp_path: Path) -> None:
+    """Twice, under the whole site; Ctrl-C still ends everything in order."""
+    port = free_port()
+    places = {"PORT": str(port), "WAMP_PORT": str(free_port()), "INSTANCE": str(tmp_path / "i")}
+    env = {**os.environ, **places, "WAMPFLASK_LOCAL_AGENT": "0", "PYTHONPATH": str(ROOT)}
+    log = tmp_path / "log"
+    with log.open("wb") as said:
+        site = subprocess.Popen(
+            [sys.executable, "-m", "wampflask.apps.serve"], cwd=ROOT, env=env, stdout=said, stderr=said
+        )
+    try:
+        assert wait_until(lambda: "wampflask is running" in log.read_text(), 90), log.read_text()
+        for times in (1, 2):
+            router, *others = psutil.Process(site.pid).children()
+            router.kill()
+            told = "wampflask: router was ended by signal 9; restarting it"
+            assert wait_until(lambda times=times: log.read_text().count(told) == times, 30), log.read_text()  # type: ignore[misc]
+            assert wait_until(lambda: serve.is_ready(port), 60), log.read_text()
+            again = psutil.Process(site.pid).children()
+            assert router.pid not in {program.pid for program in again}
+            assert {program.pid for program in others} < {program.pid for program in again}
+        programs = psutil.Process(site.pid).children(recursive=True)
+        site.send_signal(signal.SIGINT)
+        assert site.wait(30) == 0
+        assert "Traceback" not in log.read_text()
+        for program in programs:
+            wait_gone(program.pid)
+    finally:
+        site.kill()
+        site.wait()
