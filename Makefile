@@ -55,9 +55,10 @@ bench: ## measure, and print the ratios
 	@$(BOOTSTRAP) test
 	@$(BIN)/python -m bench
 
-docs: ## write docs/api.md from the docstrings; a broken reference in them is an error
+docs: ## write docs/api.md from the docstrings, and what docs/deployment.md quotes; a broken reference is an error
 	@$(BOOTSTRAP) test
 	@$(BIN)/python .ci/api.py
+	@$(BIN)/python .ci/deployment.py
 
 dist: ## build wheels and sdists of library, site and agent into dist/
 	@$(BOOTSTRAP) test
