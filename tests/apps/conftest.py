@@ -73,13 +73,18 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def copy_instance(prepared: Path, folder: Path) -> Path:
+    """Make ``folder`` an instance with a database like the prepared one."""
+    shutil.copytree(prepared, folder)
+    databases.url_in(folder, "wampflask", copy_of=prepared)
+    return folder
+
+
 @pytest.fixture
 def instance(prepared: Path, tmp_path: Path) -> Path:
     """An instance folder with a database."""
     folder = tmp_path / "instance"
-    shutil.copytree(prepared, folder)
-    databases.url_in(folder, "wampflask", copy_of=prepared)
-    return folder
+    return copy_instance(prepared, folder)
 
 
 @pytest.fixture

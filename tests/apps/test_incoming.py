@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterator
 from functools import cache
 from itertools import product
@@ -13,8 +12,7 @@ import pytest
 from flask import Flask
 from werkzeug.routing import Rule
 
-from rig.databases import url_in
-from tests.apps.conftest import make
+from tests.apps.conftest import copy_instance, make
 from tests.apps.visiting import Visitor, ask
 from wampflask.in_memory import in_memory
 
@@ -32,9 +30,7 @@ NAMES = ("x" * 256, "x" * 4000, "é" * 200, "%00", "%ff", "..", "[", "9" * 30)
 def app(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
     """The site, with one of what can be asked for; an error is an answer, as for everybody."""
     folder = tmp_path_factory.mktemp("incoming") / "instance"
-    shutil.copytree(prepared, folder)
-    url_in(folder, "wampflask", copy_of=prepared)
-    app = make(folder, PROPAGATE_EXCEPTIONS=False)
+    app = make(copy_instance(prepared, folder), PROPAGATE_EXCEPTIONS=False)
     with in_memory(app):
         ask(app)
         yield app

@@ -222,11 +222,11 @@ def test_a_killed_router_comes_back_and_the_pages_with_it(tmp_path: Path) -> Non
         )
     try:
         assert wait_until(lambda: "wampflask is running" in log.read_text(), 90), log.read_text()
+        told = "wampflask: router was ended by signal 9; restarting it"
         for times in (1, 2):
             children = psutil.Process(site.pid).children()
             [router] = [program for program in children if "crossbar" in " ".join(program.cmdline())]
             router.kill()
-            told = "wampflask: router was ended by signal 9; restarting it"
             assert wait_until(lambda times=times: log.read_text().count(told) == times, 30), log.read_text()  # type: ignore[misc]
             assert wait_until(lambda: serve.is_ready(port), 60), log.read_text()
             again = psutil.Process(site.pid).children()

@@ -41,6 +41,7 @@ KEYS = {
     "WAMPFLASK_METRICS_TOKEN": "",  # what Prometheus sends for /metrics; default: admins alone may look
 }
 _OF_OTHERS = (  # read by commands
+    "WAMPFLASK_ADMIN_PASSWORD",
     "WAMPFLASK_CROSSBAR",
     "WAMPFLASK_CROSSBAR_WHOLE",
     "WAMPFLASK_LOCAL_AGENT",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TypedDict
 
 import click
@@ -13,17 +14,18 @@ from wampflask.changes import unnoticed
 
 from .accounts import service as accounts
 from .actor import ADMIN
-from .errors import SiteError
+from .errors import Invalid, SiteError
 from .extensions import db
 from .monitor.alerts.evaluation import first_rules
 from .polls import examples
 from .polls import service as polls
 
 ADMIN_EMAIL = "admin@localhost"
+PASSWORD = "WAMPFLASK_ADMIN_PASSWORD"  # noqa: S105 - the name of a key
 
 
 class AdminAnswer(TypedDict):
-    """``password`` is null unless the account was made just now."""
+    """``password`` is null unless it was generated just now."""
 
     email: str | None
     password: str | None
@@ -57,9 +59,17 @@ def _ensure_admin(email: str) -> AdminAnswer:
     accounts.ensure_roles(session)
     if (admin := accounts.first_admin(session)) is not None:
         return AdminAnswer(email=admin.email, password=None)
-    password = accounts.generate_password()
+    given = os.environ.get(PASSWORD) or ""
+    password = given or accounts.generate_password()
     try:
+        _check(given)
         user = accounts.create_user(session, email, hash_password(password), [ADMIN])
     except SiteError as error:
         raise click.ClickException(str(error)) from None
-    return AdminAnswer(email=user.email, password=password)
+    return AdminAnswer(email=user.email, password=None if given else password)
+
+
+def _check(password: str) -> None:
+    """:raises Invalid: the environment's password is too short."""
+    if 0 < len(password) < accounts.PASSWORD_MIN:
+        raise Invalid(f"{PASSWORD} needs {accounts.PASSWORD_MIN} characters or more.")

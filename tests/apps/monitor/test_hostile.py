@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +14,7 @@ from flask import Flask
 from sqlalchemy import delete, select
 
 from tests.apps.admin.forms import Form
-from tests.apps.conftest import make
+from tests.apps.conftest import copy_instance, make
 from tests.apps.monitor.hosts import FakeHost
 from tests.apps.visiting import ADMIN, Visitor
 from wampflask.apps.extensions import db, wamp
@@ -51,7 +50,7 @@ ABSURD_CLOCKS = (1e308, 1e12, -1e12, 2**52, 0, "now", True, None)
 @pytest.fixture(scope="module")
 def node(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RouterNode]:
     folder = tmp_path_factory.mktemp("node") / "instance"
-    shutil.copytree(prepared, folder)
+    copy_instance(prepared, folder)
     with RouterNode(contract.PERMISSIONS, folder=folder) as node:
         yield node
 

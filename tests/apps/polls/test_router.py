@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ import pytest
 from flask import Flask
 
 from rig.contracts import declared_by_the_site
-from tests.apps.conftest import make
+from tests.apps.conftest import copy_instance, make
 from tests.apps.visiting import USER, Visitor, ask
 from wampflask.apps.extensions import db, wamp
 from wampflask.apps.polls import contract
@@ -29,7 +28,7 @@ pytestmark = pytest.mark.slow
 def node(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RouterNode]:
     """A router whose folder is the site's instance folder, as in a running site."""
     folder = tmp_path_factory.mktemp("node") / "instance"
-    shutil.copytree(prepared, folder)
+    copy_instance(prepared, folder)
     with RouterNode(declared_by_the_site(), folder=folder) as node:
         yield node
 
