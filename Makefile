@@ -8,7 +8,7 @@ NPM := PATH="$$PATH:$(CURDIR)/$(BIN)" npm run --silent
 $(foreach name,PORT WAMP_PORT INSTANCE,$(if $(value $(name)),$(eval export $(name))))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-fast test-postgres coverage lint format bench dist docs pins clean
+.PHONY: help setup run test test-fast test-postgres try-docker coverage lint format bench dist docs pins clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,10 @@ test-postgres: ## the tests that touch a database, on a PostgreSQL of their own
 		tests/apps --ignore tests/apps/test_worker.py tests/core/test_store.py tests/core/test_binding.py tests/core/test_binding_groups.py \
 		tests/core/test_binding_router.py tests/core/test_live_table.py tests/core/live/test_fragments.py \
 		tests/reliability/test_vote_storm.py examples
+
+try-docker: ## run the Dockerfile's steps in a scratch folder, without Docker, and the site from what they made
+	@$(BOOTSTRAP) run
+	@PATH="$$PATH:$(CURDIR)/$(BIN)" $(BIN)/python .ci/try_dockerfile.py
 
 coverage: ## how much of the library its tests run, by branches
 	@$(BOOTSTRAP) test

@@ -3,7 +3,7 @@
 gunicorn starts new workers and ends the old ones at once, while the new ones still load the app: for that second nobody
 would answer calls. ``gunicorn --worker-class wampflask.gunicorn.Worker`` is ``gthread`` whose workers go on serving
 until those that replace them have loaded the app and registered its procedures, or ``--timeout`` seconds have passed.
-When all of them are told to end, they do so at once.
+When all of them are to end, they do so at once.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ class Deployment:
     :param certificate: file, in PEM format, with the chain; and ``key``. Empty: where certbot keeps them, for nginx;
         Caddy fetches its own.
     :param logs: folder of the web server's logs.
-    :param workers: of gunicorn, each with so many ``threads``.
+    :param workers: of gunicorn; ``threads``: of each worker.
     :param init: the command that prepares the instance before the first start; empty for none.
     :param health: path of a page that says whether all is well; empty for none.
     :param image: the Dockerfile's target for all programs but the router.
