@@ -58,17 +58,17 @@ class Build:
         """Copy from the checkout, or from where an earlier stage has left it."""
         *sources, target = words
         if sources[0].startswith("--from="):
-            source, end = Path(self.here(sources[1])), self.place / self.here(target)
-            if source != end:
-                shutil.copytree(source, end, dirs_exist_ok=True)
+            made, end = Path(self.here(sources[1])), self.place / self.here(target)
+            if made != end:
+                shutil.copytree(made, end, dirs_exist_ok=True)
             return
         for source in sources:
-            path, end = ROOT / source, self.place / target
+            path = ROOT / source
             if path.is_dir():
                 ignored = shutil.ignore_patterns("__pycache__", "vendor")
-                shutil.copytree(path, end, dirs_exist_ok=True, ignore=ignored)
+                shutil.copytree(path, self.place / target, dirs_exist_ok=True, ignore=ignored)
             else:
-                shutil.copy(path, end)
+                shutil.copy(path, self.place / target)
 
 
 def instructions() -> list[tuple[str, str]]:

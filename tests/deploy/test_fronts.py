@@ -168,9 +168,9 @@ def test_the_router_gets_the_clients_address_and_no_cookie(kind: str, site: Site
     router = HTTPServer(("127.0.0.1", 0), Recorder)
     thread = threading.Thread(target=router.serve_forever)
     thread.start()
-    ports = {"wamp_port": router.server_port, "https_port": free_port(), "http_port": free_port()}
+    other = replace(site.deployment, wamp_port=router.server_port, https_port=free_port(), http_port=free_port())
     try:
-        with running(kind, replace(site.deployment, logs=tmp_path, **ports), tmp_path) as front:
+        with running(kind, replace(other, logs=tmp_path), tmp_path) as front:
             Recorder.heads.clear()
             front.get(
                 "/ws", X__Forwarded__For=FORGED, Cookie="secret=1", Authorization="Basic secret", Origin="https://a"
@@ -194,15 +194,15 @@ def test_the_program_takes_its_file(kind: str, site: Site, tmp_path: Path) -> No
 
 
 def test_plain_http_is_sent_on(site: Site, tmp_path: Path) -> None:
-    ports = {"https_port": free_port(), "http_port": free_port()}
+    other = replace(site.deployment, logs=tmp_path, https_port=free_port(), http_port=free_port())
     with (
-        running("nginx", replace(site.deployment, logs=tmp_path, **ports), tmp_path),
-        socket.create_connection(("127.0.0.1", ports["http_port"])) as plain,
+        running("nginx", other, tmp_path),
+        socket.create_connection(("127.0.0.1", other.http_port)) as plain,
     ):
         plain.sendall(b"GET /polls/?a=1 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         head = plain.makefile("rb").read()
     assert b" 301 " in head
-    assert f"Location: https://localhost:{ports['https_port']}/polls/?a=1".encode() in head
+    assert f"Location: https://localhost:{other.https_port}/polls/?a=1".encode() in head
 
 
 class Load:
