@@ -125,7 +125,7 @@ def change(team, action):
     if action == "add":
         db.session.add(Todo(team_id=team, text=form["text"]))
     elif action == "toggle":
-        todo = db.first_or_404(db.select(Todo).filter_by(id=form["todo"], team_id=team))
+        todo = db.first_or_404(db.select(Todo).filter_by(id=int(form["todo"]), team_id=team))
         todo.done = not todo.done
     elif action == "finish":
         Thread(target=finish, args=(current_app._get_current_object(), team, current_user.id)).start()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from flask import Flask
@@ -30,6 +31,7 @@ def test_down_and_up_again(app: Flask) -> None:
         assert {"user", "question", "vote", "pick"} <= set(inspect(db.engine).get_table_names())
 
 
+@pytest.mark.sqlite
 def test_what_refers_to_a_rebuilt_table_stays(app: Flask) -> None:
     """SQLite rebuilds a table to take a column away: dropping the old one must not delete a room's messages."""
     rows = (
@@ -60,6 +62,7 @@ def test_checks_and_keys_have_names(app: Flask) -> None:
         assert [unique["name"] for unique in found.get_unique_constraints("vote")] == ["uq_vote_question_id_voter"]
 
 
+@pytest.mark.sqlite
 def test_without_migrations_the_site_says_that_it_is_not_ready(tmp_path: Path) -> None:
     app = make(tmp_path / "fresh", WAMPFLASK_DATABASE_URL=f"sqlite:///{tmp_path / 'empty.db'}")
     answer = app.test_client().get("/healthz")

@@ -162,6 +162,7 @@ def test_health(app: Flask, realm: MemoryRealm) -> None:
     assert answer.json == {"database": "ok", "wamp": "connecting"}
 
 
+@pytest.mark.sqlite
 def test_health_needs_room_for_the_database(
     app: Flask, realm: MemoryRealm, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -172,6 +173,7 @@ def test_health_needs_room_for_the_database(
     assert "bytes are free" in caplog.text
 
 
+@pytest.mark.sqlite
 def test_health_needs_a_database_that_can_be_written(instance: Path) -> None:
     file = instance / "wampflask.db"
     app = make(instance, WAMPFLASK_DATABASE_URL=f"sqlite:///file:{file}?mode=ro&uri=true")

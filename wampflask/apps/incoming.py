@@ -23,6 +23,13 @@ def init_app(app: Flask) -> None:
     app.url_map.converters.update({"default": Name, "string": Name, "int": Id, "path": Path})
     app.json_provider_class = JSON
     app.json = JSON(app)
+    app.before_request(_check_query)
+
+
+def _check_query() -> None:
+    """Refuse a NUL in a query: PostgreSQL has no text with one."""
+    if any("\0" in value for value in request.args.values()):
+        abort(400, "The address has a character that is not text.")
 
 
 class Id(IntegerConverter):
