@@ -44,11 +44,15 @@ class InMemory(BytecodeCache):
 TEMPLATES = InMemory()
 
 
+def database_of(folder: Path) -> dict[str, str]:
+    """What the configuration must say of an instance's database."""
+    return {"WAMPFLASK_DATABASE_URL": databases.url_in(folder, "wampflask")} if databases.SERVER else {}
+
+
 def make(folder: Path, **config: Any) -> Flask:
     """The site in ``folder``; an unexpected error ends the test."""
-    database = {"WAMPFLASK_DATABASE_URL": databases.url_in(folder, "wampflask")} if databases.SERVER else {}
     own = {"TESTING": True, "PROPAGATE_EXCEPTIONS": True, "SECURITY_PASSWORD_HASH_PASSLIB_OPTIONS": CHEAP}
-    app = create_app({"INSTANCE": folder, **own, **database, **config})
+    app = create_app({"INSTANCE": folder, **own, **database_of(folder), **config})
     app.jinja_env.bytecode_cache = TEMPLATES
     return app
 

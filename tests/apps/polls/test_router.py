@@ -13,7 +13,7 @@ import pytest
 from flask import Flask
 
 from rig.contracts import declared_by_the_site
-from tests.apps.conftest import copy_instance, make
+from tests.apps.conftest import copy_instance, database_of, make
 from tests.apps.visiting import USER, Visitor, ask
 from wampflask.apps.extensions import db, wamp
 from wampflask.apps.polls import contract
@@ -168,7 +168,8 @@ def test_log_out_ends_the_live_session_and_its_tickets(site: Flask, node: Router
 def test_a_command_ends_live_sessions_and_moves_pages(site: Flask, node: RouterNode) -> None:
     def flask(*arguments: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "flask", "--app", "wsgi", *arguments]
-        return subprocess.Popen(command, env={**os.environ, "INSTANCE": str(node.folder)}, stdout=subprocess.DEVNULL)
+        ours = {"INSTANCE": str(node.folder), **database_of(node.folder)}
+        return subprocess.Popen(command, env={**os.environ, **ours}, stdout=subprocess.DEVNULL)
 
     with Page(node, Visitor(site).log_in(USER)) as page, flask("users", "deactivate", USER[0]) as command:
         assert page.is_ended(within=60)  # the command's own start takes its time
