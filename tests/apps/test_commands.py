@@ -99,3 +99,20 @@ def test_a_wrong_address_is_one_line(tmp_path: Path, email: str) -> None:
     assert "not an e-mail address" in result.output
     with app.app_context():
         db.engine.dispose()
+
+
+def test_the_first_admins_password_may_come_from_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = make(tmp_path / "new")
+    monkeypatch.setenv("WAMPFLASK_ADMIN_PASSWORD", "short")
+    refused = app.test_cli_runner().invoke(args=["site", "init"])
+    assert refused.exit_code == 1
+    assert "WAMPFLASK_ADMIN_PASSWORD needs 10 characters" in refused.output
+    monkeypatch.setenv("WAMPFLASK_ADMIN_PASSWORD", "from the environment")
+    assert "from the environment" not in init(app)
+    with in_memory(app):
+        visitor = Visitor(app).log_in(("admin@localhost", "from the environment"))
+        assert visitor.get("/admin/").status_code == 200
+    with app.app_context():
+        db.engine.dispose()
