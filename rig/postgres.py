@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -59,6 +60,7 @@ def _run(command: list[str], folder: Path) -> None:
 
 def main() -> int:
     """Run the command line's command beside a server, and return its exit code."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the server ends, too
     with cluster() as url:
         env = {**os.environ, "TEST_DATABASE_URL": url}
         return subprocess.run([sys.executable, "-m", *sys.argv[1:]], env=env, check=False).returncode
