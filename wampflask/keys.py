@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from . import uris
-from ._files import locked, replace
 from .errors import ConfigError
+from .files import locked, replace
 
 __all__ = ["Key", "Keys"]
 
