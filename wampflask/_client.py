@@ -233,6 +233,8 @@ class Client:
         if self._process != os.getpid() or self.status.state in (State.STOPPING, State.STOPPED):
             return
         deadline = time.monotonic() + self.config.stop_timeout
+        self._send(signals.stopping)
+        self._signals.drain(self.config.stop_timeout)
         self._wait_until_sent(deadline, self._is_hopeless)
         try:
             _reactor.wait(self.link.withdraw, timeout=1)

@@ -68,7 +68,10 @@ Declaration = Procedure | Subscription
 
 
 class Declarations:
-    """Declarations of one :class:`~wampflask.WAMP` object. Safe in any thread."""
+    """Declarations of one :class:`~wampflask.WAMP` object. Safe in any thread.
+
+    ``included`` are those of other ``WAMP`` objects that were taken over here; they are ``closed`` since.
+    """
 
     def __init__(self, roles: Roles = Roles()) -> None:  # noqa: B008 - it is frozen
         self.roles = roles
@@ -76,16 +79,30 @@ class Declarations:
         self._declarations: list[Declaration] = []
         self._places: dict[tuple[str, str], Procedure] = {}
         self.user_loader: Callable[[str], Any] | None = None
+        self.included: list[Declarations] = []
+        self.closed = False
 
     def add(self, declaration: Declaration) -> None:
         """Keep ``declaration``.
 
         :raises AlreadyDeclared: for a procedure that is there already, naming both places.
+        :raises ConfigError: another ``WAMP`` has taken over what was declared here.
         """
+        self.check_open()
         with self._lock:
             if isinstance(declaration, Procedure):
                 self._claim(declaration)
             self._declarations.append(declaration)
+
+    def check_open(self) -> None:
+        """See that something can be declared here.
+
+        :raises ConfigError: another ``WAMP`` has taken over what was declared here.
+        """
+        if self.closed:
+            raise ConfigError(
+                "This WAMP is included in another one: declare everything on it before include(), or there."
+            )
 
     def _claim(self, procedure: Procedure) -> None:
         first = self._places.setdefault((procedure.uri, procedure.match), procedure)

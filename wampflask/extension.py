@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from functools import partial
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakSet
@@ -23,6 +25,7 @@ from . import (
     origins,
     payload,
     revocations,
+    signals,
     ticket_endpoint,
     uris,
 )
@@ -38,6 +41,7 @@ from ._declarations import (
     Subscription,
     check_handler,
     check_names,
+    place,
 )
 from .after_commit import AfterCommit
 from .audience import Audience
@@ -55,6 +59,7 @@ from .plugin.blocks import LIFTED, Block
 from .plugin.tickets import PEOPLE, PROGRAMS, TicketBlocked
 from .publication import Publication
 from .roles import Roles
+from .signals import Moment
 from .status import Status
 from .uris import Match
 
@@ -76,17 +81,26 @@ class WAMP(LiveDeclarations):
     or a handler, and may be called from any thread but the reactor's.
 
     :param app: calls :meth:`init_app` with it.
+    :param name: what the URIs begin with that are made of functions' names: with ``name="demo"``,
+        ``@wamp.register()`` on ``def ip()`` declares ``demo.ip``.
     :param roles: of people who are logged in, in place of user and admin; people who are not are visitors in any app.
     :param programs: roles of programs that join with tickets.
     :raises ConfigError: for a name that cannot be a role's.
     """
 
     def __init__(
-        self, app: Flask | None = None, *, roles: Iterable[str] = PEOPLE, programs: Iterable[str] = PROGRAMS
+        self,
+        app: Flask | None = None,
+        *,
+        name: str = "",
+        roles: Iterable[str] = PEOPLE,
+        programs: Iterable[str] = PROGRAMS,
     ) -> None:
         super().__init__()
+        self._name = uris.check(name) if name else ""
         self._declarations = Declarations(Roles.of(roles, programs))
         self._permissions: list[Permission] = []
+        self._moments: list[tuple[Moment, Handler, Callable[..., None]]] = []
         self._clients: WeakSet[Client] = WeakSet()  # an app has its client, and ends with it
         self._identify: Identify | None = None
         if app is not None:
@@ -149,7 +163,7 @@ class WAMP(LiveDeclarations):
 
     def register(
         self,
-        uri: str,
+        uri: str = "",
         *,
         allow: Iterable[str] | str = (),
         match: Match = "exact",
@@ -168,7 +182,7 @@ class WAMP(LiveDeclarations):
         makes Flask have an empty one).
 
         :param uri: a strict URI in which components may have names: see :class:`wampflask.patterns.Pattern`;
-            or a pattern for ``match`` prefix or wildcard.
+            or a pattern for ``match`` prefix or wildcard. Without it, the app's name and the function's.
         :param allow: roles that may call, or ``"everyone"``: the permission, declared here in place of
             :meth:`permit`. This app's workers always may.
         :param invoke: which worker the router chooses: single, first, last, roundrobin, random.
@@ -179,6 +193,9 @@ class WAMP(LiveDeclarations):
         :raises ConfigError: for a role that does not exist, for a handler that is asynchronous or a generator, or that
             does not take the named components.
         """
+        if not uri:
+            options: Any = {"invoke": invoke, "login_required": login_required, "roles": roles, "match": match}
+            return lambda handler: self.register(self._uri_of(handler), allow=allow, **options)(handler)
         pattern = _read_pattern(uri, match)
         if invoke not in INVOKE_POLICIES:
             raise ConfigError(f"invoke={invoke!r} is not one of {', '.join(INVOKE_POLICIES)}.")
@@ -229,6 +246,44 @@ class WAMP(LiveDeclarations):
 
         return declare
 
+    def on(self, moment: Moment) -> Callable[[H], H]:
+        """Decorator: run a function at a moment of the connection's life, in a thread of its own and an app context.
+
+        :param moment: ``connected``: a session was joined; ``ready``: everything declared is confirmed, also after each
+            reconnect; ``lost``: the session ended though nobody asked for it; ``dropped``: something queued was
+            dropped; ``stopping``: this process ends in order, and can still publish and call. The function takes any
+            of the keywords of the signal of this name (:mod:`wampflask.signals`), or none.
+        :raises ConfigError: for another moment, or a function that is asynchronous or a generator.
+        """
+        if moment not in signals.MOMENTS:
+            raise ConfigError(f"{moment!r} is not a moment of a connection: use {', '.join(signals.MOMENTS)}.")
+
+        def declare(handler: H) -> H:
+            check_handler(handler)
+            self._declarations.check_open()
+            receiver = partial(self._run_at, moment, handler)
+            self._moments.append((moment, handler, receiver))
+            signals.MOMENTS[moment].connect(receiver)  # for as long as this object lives
+            return handler
+
+        return declare
+
+    def _run_at(self, moment: Moment, handler: Handler, app: Flask, **details: Any) -> None:
+        """Run what is to be run at a moment of an app of ours; one that fails keeps no other from running."""
+        if app.extensions.get(KEY) not in self._clients:
+            return
+        taken = signature(handler).parameters
+        try:
+            handler(**{name: value for name, value in details.items() if name in taken})
+        except Exception:
+            app.logger.exception("%s failed at the moment %r", place(handler), moment)
+
+    def _uri_of(self, handler: Handler) -> str:
+        """Return the URI of a handler that was declared without one."""
+        if not self._name:
+            raise ConfigError("@wamp.register() without a URI takes the function's name, below that of WAMP(name='…').")
+        return uris.check(f"{self._name}.{handler.__name__}")
+
     def _declare(self, declaration: Procedure | Subscription) -> None:
         check_handler(declaration.handler)
         if declaration.pattern is not None:
@@ -236,6 +291,33 @@ class WAMP(LiveDeclarations):
         self._declarations.add(declaration)
         for client in tuple(self._clients):
             client.declare(declaration)
+
+    def include(self, other: WAMP) -> None:
+        """Take over everything that is declared on another ``WAMP``, such as that of a package with pages of its own.
+
+        The other one needs no app; its ``publish``, ``call`` and ``changed`` work in the app of this one. Like a
+        blueprint that is registered, it is complete then: declaring more on it is an error.
+
+        :raises AlreadyDeclared: for a procedure or fragment that is declared on both.
+        :raises ConfigError: when the other one has other roles, is included already, or has an app.
+        """
+        if other.roles != self.roles:
+            raise ConfigError(
+                f"The WAMP to include has the roles {other.roles.ticketed}, this one {self.roles.ticketed}: make both "
+                "with the same roles=."
+            )
+        if other._clients or other is self:
+            raise ConfigError("The WAMP to include has an app of its own, which serves what is declared on it.")
+        other._declarations.check_open()
+        self._include_live(other)
+        for declaration in other._declarations:
+            if not declaration.uri.startswith("wampflask."):  # the library's own comes with what it is for
+                self._declare(declaration)
+        self.permit(*(one for one in other._permissions if one not in self._permissions))
+        for moment, handler, _ in other._moments:
+            self.on(moment)(handler)
+        self._declarations.included += [other._declarations, *other._declarations.included]
+        other._declarations.closed = True
 
     def forget(self, uri: str) -> None:
         """Take back everything that was declared as ``uri``: procedure, subscriptions, live thing, permission.
@@ -260,6 +342,7 @@ class WAMP(LiveDeclarations):
 
         :raises ConfigError: for a role that this app does not have.
         """
+        self._declarations.check_open()
         self._permissions.extend(permission.for_roles(self._declarations.roles.read) for permission in permissions)
         for client in tuple(self._clients):
             client.permissions_changed()
