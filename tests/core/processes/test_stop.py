@@ -104,7 +104,7 @@ with app.app_context():
     for number in range(1000):
         wamp.publish_later(f"{PREFIX}.heard", number)
     wamp.publish_latest(f"{PREFIX}.latest", "the last value")
-wamp.on("stopping")(lambda: wamp.publish(f"{PREFIX}.ending", "at the moment 'stopping'"))
+wamp.on("stopping")(lambda: wamp.publish_later(f"{PREFIX}.ending", "at the moment 'stopping'"))
 print("all queued", flush=True)
 """
 
