@@ -114,6 +114,12 @@ class QueueFull(WampError):
     uri = "wampflask.error.busy"
 
 
+class RateLimited(WampError):
+    """The caller has called this procedure as often as it may for now; the message says how long to wait."""
+
+    uri = "wampflask.error.rate_limit"
+
+
 class LockTaken(WampError):
     """Another session holds the lock and did not release it in time."""
 
@@ -146,6 +152,7 @@ _BY_URI: dict[str, type[WampError]] = {
     "wamp.close.normal": NotConnected,
     "wamp.close.transport_lost": NotConnected,
     "wampflask.error.busy": QueueFull,
+    "wampflask.error.rate_limit": RateLimited,
 }
 
 

@@ -170,6 +170,7 @@ class WAMP(LiveDeclarations):
         invoke: Invoke = "roundrobin",
         login_required: bool = False,
         roles: Iterable[str] | str = (),
+        rate: str | None = None,
     ) -> Callable[[H], H]:
         """Decorator: make a function a procedure that any session with permission may call.
 
@@ -188,6 +189,7 @@ class WAMP(LiveDeclarations):
         :param invoke: which worker the router chooses: single, first, last, roundrobin, random.
         :param login_required: of those with permission, only people who are logged in may call.
         :param roles: of those with permission, only these roles may call.
+        :param rate: how often one caller may, such as ``"10/second"``, with ``allow``: :class:`wampflask.Permission`.
         :raises InvalidURI: for a URI that is not strict.
         :raises AlreadyDeclared: when it is declared twice.
         :raises ConfigError: for a role that does not exist, for a handler that is asynchronous or a generator, or that
@@ -195,7 +197,7 @@ class WAMP(LiveDeclarations):
         """
         if not uri:
             options: Any = {"invoke": invoke, "login_required": login_required, "roles": roles, "match": match}
-            return lambda handler: self.register(self._uri_of(handler), allow=allow, **options)(handler)
+            return lambda handler: self.register(self._uri_of(handler), allow=allow, rate=rate, **options)(handler)
         pattern = _read_pattern(uri, match)
         if invoke not in INVOKE_POLICIES:
             raise ConfigError(f"invoke={invoke!r} is not one of {', '.join(INVOKE_POLICIES)}.")
@@ -206,6 +208,8 @@ class WAMP(LiveDeclarations):
                 f"allow= of {uri!r} says who may call: leave out roles= and login_required=, and name components as "
                 "<item> in place of match=."
             )
+        if rate is not None and not allowed:
+            raise ConfigError(f"rate= of {uri!r} goes with allow=, or into its Permission.")
         who = (*allowed, BACKEND) if allowed else narrowed
 
         def declare(handler: H) -> H:
@@ -215,7 +219,7 @@ class WAMP(LiveDeclarations):
                 made = Procedure(uri, handler, match, invoke, who, login_required)
             self._declare(made)
             if allowed:
-                self.permit(Permission(pattern.permission if pattern else uri, call=allowed))
+                self.permit(Permission(pattern.permission if pattern else uri, call=allowed, rate=rate))
             return handler
 
         return declare

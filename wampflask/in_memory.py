@@ -29,10 +29,11 @@ from ._declarations import Declaration, Declarations, Direct, Procedure, Subscri
 from ._incoming import Incoming, Invocation
 from ._live_protocol import NO_ROLE, Asker, Readable
 from .caller import Caller
-from .errors import CallFailed, NoSuchProcedure, NotAuthorized, NotConnected, WampError
+from .errors import CallFailed, NoSuchProcedure, NotAuthorized, NotConnected, RateLimited, WampError
 from .options import DEFAULT_PUBLISH, CallResult, PublishOptions
 from .page import Event, Page, Visit, first_of, match_of
 from .permissions import BACKEND, compile_rules
+from .plugin.call_rates import CallRates
 from .plugin.roster import CHANGED as PEOPLE_CHANGED
 from .plugin.roster import LAST, WHEREABOUTS
 from .plugin.roster import PROCEDURE as ROSTER
@@ -72,6 +73,7 @@ class MemoryRealm(Client):
         self.published: list[Event] = []
         self.ended: list[tuple[str | int, str, str]] = []
         self.people: dict[str, list[list[Any]]] = {}
+        self._rates = CallRates()
         self._numbers = count(1)
         self._sessions = count(SESSION + 1)
         self._pages: list[MemoryPage] = []
@@ -285,11 +287,15 @@ class MemoryRealm(Client):
         """Return the decision that the router would make.
 
         :raises NotAuthorized: no.
+        :raises RateLimited: not so often.
         """
         self._require()
-        decision = Rules(compile_rules(self.permissions())).decide(page.as_session, uri, action, options)
+        rules = Rules(compile_rules(self.permissions()))
+        decision = rules.decide(page.as_session, uri, action, options)
         if not decision.allow:
             raise NotAuthorized(f"{page.authid} ({page.role}) is not permitted to {action} {uri}.")
+        if action == "call" and (why := self._rates.objection(rules, page.as_session, self.config.realm, uri)):
+            raise RateLimited(why)
         return decision
 
     def _require(self) -> None:
