@@ -41,6 +41,7 @@ from .plugin.rules import CLAIMS, RULES
 from .plugin.tickets import Claim, Tickets
 from .plugin.worker_rules import HAND_OVER
 from .publication import Publication
+from .serving import Serving
 from .status import COUNTERS, State, Status
 from .tickets import issuer_of
 
@@ -315,7 +316,7 @@ class Client:
 
     def declare(self, declaration: Declaration) -> None:
         """Make a declaration known that was made after the start."""
-        if self._process == os.getpid() and self._serves:
+        if self._process == os.getpid() and self._serves and declaration.uri in Serving.parse(self.config.serve):
             with self._lock:
                 self._announced += 1
                 self._ready.clear()
@@ -546,7 +547,8 @@ class Client:
 
     def declared(self) -> Sequence[Declaration]:
         """Return what is to be registered and subscribed."""
-        return list(self.declarations) if self._serves else []
+        serving = Serving.parse(self.config.serve)
+        return [item for item in self.declarations if item.uri in serving] if self._serves else []
 
     def on_failed(self) -> None:
         """Handle a failed attempt to connect."""

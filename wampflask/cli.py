@@ -28,6 +28,7 @@ from .router import node as nodes
 from .router.lint import lint
 from .router.render import PLUGIN_PATH, Node, Realm
 from .router.wire import Refused, Wire, WireError
+from .serve_cli import serve_command
 from .ticket_key import KEY_FILE, ensure_key
 from .tickets import explain_refusal, issuer_of
 
@@ -162,6 +163,9 @@ def run_command(folder: Path | None, loglevel: str) -> None:
         nodes.become(file.parent, loglevel=loglevel)
     except nodes.RouterError as error:
         raise click.ClickException(str(error)) from None
+
+
+wamp.add_command(serve_command)
 
 
 @wamp.command("dev")

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 from . import uris
 from .errors import ConfigError, InvalidURI
+from .serving import Serving
 from .ticket_key import ensure_key
 
 MIN_SECRET = 16
@@ -42,6 +43,7 @@ class Config:
 
     :param url: the router: ``unix:<path>`` (rawsocket), ``rs://host:port``, ``ws://…`` or ``wss://…``.
     :param realm: the realm all of this app's sessions join.
+    :param serve: which declarations this process serves (:mod:`wampflask.serving`); empty for all.
     :param ca: file of the certificates to trust at a ``wss:`` address, in PEM format; empty for the system's.
     :param interface: the address that the router listens on, for browsers and agents.
     :param database: where the library keeps its own few tables, as SQLAlchemy reads it (:mod:`wampflask.store`).
@@ -57,6 +59,7 @@ class Config:
     port: int = _number(8081, 1, 65535)
     public_url: str = ""
     client_url: str = ""
+    serve: str = ""
     origins: str = ""
     ticket_lifetime: float = _number(60, 1, 3600)
     call_timeout: float = _number(10, 0.01, 3600)
@@ -103,6 +106,7 @@ class Config:
             interface=_read_interface(given.get("WAMP_INTERFACE") or "127.0.0.1"),
             public_url=_read_public_url(given.get("WAMP_PUBLIC_URL", "")),
             client_url=_read_client_url(given.get("WAMP_CLIENT_URL", "")),
+            serve=_read_serve(str(given.get("WAMP_SERVE", ""))),
             origins=str(given.get("WAMP_ORIGINS", "")),
             **numbers,
         )
@@ -197,6 +201,11 @@ def _read_client_url(url: str) -> str:
     if url and urlsplit(str(url)).scheme not in ("http", "https"):
         raise ConfigError(f"WAMP_CLIENT_URL={url!r} must begin with https:// or http://, or be empty.")
     return str(url)
+
+
+def _read_serve(terms: str) -> str:
+    Serving.parse(terms)
+    return terms
 
 
 def _read_realm(realm: str) -> str:
