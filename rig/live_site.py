@@ -46,21 +46,36 @@ class LiveSite:
         done = self._run("-m", "flask", "--app", "wsgi", *["site", "init", "--json", "--admin", "asker@example.org"])
         admin = json.loads(done)["admin"]
         self.admin_email, self.admin_password = admin["email"], admin["password"]
-        how = "--worker-class wampflask.apps.worker.Worker --workers 2 --threads 8 --graceful-timeout 2"
-        command = [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{self.port}", *how.split()]
-        command += ["--no-control-socket", "wsgi:app"]
-        with self.log_file.open("wb") as log:
-            self._web = subprocess.Popen(command, cwd=ROOT, env=self._env(), stdout=log, stderr=log)
+        self._web = self._gunicorn(self.port, workers=2)
         assert wait_until(self.is_ready, 30), self.log_file.read_text()
         return self
 
     def is_ready(self) -> bool:
         """Whether pages, database and router work together."""
+        return _is_healthy(self.url)
+
+    @contextmanager
+    def another_worker(self, **env: str) -> Iterator[str]:
+        """One more worker, on a port of its own; gives its address.
+
+        :param env: what its environment has besides.
+        """
+        port = free_port()
+        url = f"http://127.0.0.1:{port}"
+        process = self._gunicorn(port, workers=1, **env)
         try:
-            with urlopen(f"{self.url}/healthz", timeout=2) as answer:
-                return bool(answer.status == 200)
-        except (URLError, OSError):
-            return False
+            assert wait_until(lambda: _is_healthy(url), 30), self.log_file.read_text()
+            yield url
+        finally:
+            process.terminate()
+            process.wait(timeout=20)
+
+    def _gunicorn(self, port: int, *, workers: int, **env: str) -> subprocess.Popen[bytes]:
+        how = f"--worker-class wampflask.apps.worker.Worker --workers {workers} --threads 8 --graceful-timeout 2"
+        command = [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", *how.split()]
+        command += ["--no-control-socket", "wsgi:app"]
+        with self.log_file.open("ab") as log:
+            return subprocess.Popen(command, cwd=ROOT, env={**self._env(), **env}, stdout=log, stderr=log)
 
     def stop(self) -> None:
         """End everything that start() began."""
@@ -78,6 +93,14 @@ class LiveSite:
     def _env(self) -> dict[str, str]:
         ours = {"INSTANCE": str(self.folder), "WAMP_PORT": str(self.node.port), "WAMPFLASK_PUBLIC_URL": self.public_url}
         return {**os.environ, **ours}
+
+
+def _is_healthy(url: str) -> bool:
+    try:
+        with urlopen(f"{url}/healthz", timeout=2) as answer:
+            return bool(answer.status == 200)
+    except (URLError, OSError):
+        return False
 
 
 @contextmanager

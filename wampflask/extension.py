@@ -273,7 +273,7 @@ class WAMP(LiveDeclarations):
         return declare
 
     def _run_at(self, moment: Moment, handler: Handler, app: Flask, **details: Any) -> None:
-        """Run what is to be run at a moment of an app of ours; one that fails keeps no other from running."""
+        """Run a handler at a moment of an app that this object serves; one that fails keeps no other from running."""
         if app.extensions.get(KEY) not in self._clients:
             return
         taken = signature(handler).parameters

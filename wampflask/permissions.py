@@ -49,7 +49,7 @@ class Permission:
     :param disclose: let subscribers know who published, and callees who calls. Handlers in Flask
         always know their caller; visitors learn of each other only where this is set.
     :param rate: how often one caller may call it, such as ``"10/second"`` or ``"5 per minute"``: counted in the router
-        for each authid, whichever worker answers, so many at once and refilled evenly; the app's workers always may.
+        for each authid, whichever worker answers; all of them may come at once. The app's workers always may.
     :raises ValueError: for a URI or role that cannot be, saying what would do.
     """
 

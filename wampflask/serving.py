@@ -1,7 +1,7 @@
 """Which declarations a process serves: ``WAMP_SERVE``, and ``flask wamp serve --procedures``.
 
 ``video.*`` are the declaration ``video`` and all below it; ``!video.*`` are all others. So what blocks or computes for
-long runs in processes of its own, and never holds up pages; nothing changes for those who call it.
+long runs in processes of its own, and never holds up pages; nothing changes for its callers.
 """
 
 from __future__ import annotations

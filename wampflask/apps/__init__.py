@@ -38,6 +38,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
         pages,
         player,
         polls,
+        release,
         tables,
     )
     from . import config as site_config
@@ -67,6 +68,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     error_pages.init_app(app)
     focus.init_app(app)
     headers.init_app(app)
+    release.init_app(app)
     app.register_blueprint(health.blueprint)
     app.add_url_rule("/", "home", pages.home)
     app.add_url_rule("/favicon.ico", "favicon", pages.favicon)

@@ -38,6 +38,7 @@ KEYS = {
     "WAMPFLASK_CLIENT_TIMEOUT": "10",  # seconds that a client has for a request, and for taking the answer
     "WAMPFLASK_CLIENT_RATE": "10000",  # bytes that give it one second more
     "WAMPFLASK_CHAT_RATE": "30 per minute",  # messages of one person, over all workers
+    "WAMPFLASK_RELEASE": "",  # which release of the pages this is; default: a digest of what pages are made of
     "WAMPFLASK_METRICS_TOKEN": "",  # what Prometheus sends for /metrics; default: admins alone may look
 }
 _OF_OTHERS = (  # read by commands
@@ -71,6 +72,7 @@ class SiteConfig(NamedTuple):
     client_timeout: int
     client_rate: int
     chat_rate: str
+    release: str
     metrics_token: str
 
 
@@ -113,6 +115,7 @@ def _read(values: Mapping[str, Any], folder: Path) -> SiteConfig:
         client_timeout=_whole("WAMPFLASK_CLIENT_TIMEOUT", values["WAMPFLASK_CLIENT_TIMEOUT"], CLIENT_TIMEOUT_LIMITS),
         client_rate=_whole("WAMPFLASK_CLIENT_RATE", values["WAMPFLASK_CLIENT_RATE"], CLIENT_RATE_LIMITS),
         chat_rate=_rate("WAMPFLASK_CHAT_RATE", values["WAMPFLASK_CHAT_RATE"]),
+        release=str(values["WAMPFLASK_RELEASE"]),
         metrics_token=_secret("WAMPFLASK_METRICS_TOKEN", values["WAMPFLASK_METRICS_TOKEN"]),
     )
 

@@ -6,7 +6,7 @@ A rule is what ``wampflask.permissions.compile_rules`` writes into the router's 
      "call": [], "register": [], "disclose": false, "rate": [10, 1]}
 
 ``<name>`` stands for any one component, ``{authid}`` and ``{claim}`` for what the session's ticket says, ``{session}``
-for its id. ``rate``: so many calls of one caller in so many seconds, where there is a limit.
+for its id. ``rate``: how many calls one caller may make, and in how many seconds.
 """
 
 from __future__ import annotations

@@ -47,8 +47,8 @@ def test_a_blocked_process_holds_up_no_call_to_another(
         Program(gunicorn(free_port(), workers=1), site, {**env, "WAMP_SERVE": f"!{prefix}.slow"}) as web,
         Program(serve, site, env) as blocked,
     ):
-        for name, program in (("pid", web), ("slow", blocked)):
-            eventually(lambda name=name: probe.callees(f"{prefix}.{name}") == 1, program.said)
+        eventually(lambda: probe.callees(f"{prefix}.pid") == 1, web.said)
+        eventually(lambda: probe.callees(f"{prefix}.slow") == 1, blocked.said)
         (worker,) = web.children()
         slow = [raw_call(probe.wire, f"{prefix}.slow", 2) for _ in range(2 * THREADS)]
         assert {started.next()[0] for _ in range(THREADS)} == {blocked.pid}
