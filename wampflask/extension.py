@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
 from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -68,6 +68,7 @@ if TYPE_CHECKING:
 
     from .binding import Binding
     from .caller import Caller
+    from .settings import Settings
 
 H = TypeVar("H", bound=Handler)
 U = TypeVar("U", bound=logins.UserLoader)
@@ -281,6 +282,13 @@ class WAMP(LiveDeclarations):
             handler(**{name: value for name, value in details.items() if name in taken})
         except Exception:
             app.logger.exception("%s failed at the moment %r", place(handler), moment)
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The app's live settings: see :mod:`wampflask.settings`. Needs SQLAlchemy."""
+        from .settings import Settings
+
+        return Settings(self, self._declare)
 
     def _uri_of(self, handler: Handler) -> str:
         """Return the URI of a handler that was declared without one."""

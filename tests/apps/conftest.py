@@ -95,6 +95,7 @@ def app(instance: Path) -> Iterator[Flask]:
     yield app
     with app.app_context():
         db.engine.dispose()
+    app.extensions["wamp"].store.close()
 
 
 @pytest.fixture

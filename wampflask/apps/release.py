@@ -1,7 +1,7 @@
 """Which release of the pages the workers serve, so that pages of an older one can offer to load the newer.
 
 A page carries the release of the worker that made it. Each worker that becomes ready announces its own: after a deploy
-that is the new one, and pages of the old one say so. Nothing is loaded by itself: somebody may be typing.
+that is the new one, and pages of the old one show a bar. Nothing is loaded by itself: somebody may be typing.
 """
 
 from __future__ import annotations

@@ -130,7 +130,7 @@ def test_what_is_no_message_is_refused(anna: Talker, text: Any) -> None:
 
 
 def test_history_goes_back_in_pages_and_forward_by_changes(app: Flask, anna: Talker) -> None:
-    app.extensions["site"] = app.extensions["site"]._replace(chat_rate="1000 per minute")
+    app.config["WAMPFLASK_CHAT_RATE"] = "1000 per minute"
     for number in range(1, 121):
         anna(contract.SAY, "den", f"m{number}")
     last = anna(contract.HISTORY, "den")
@@ -182,7 +182,7 @@ def test_only_the_author_edits_and_deletes(anna: Talker, ben: Talker) -> None:
 
 
 def test_the_rate_is_one_persons_and_says_how_long_to_wait(app: Flask, anna: Talker, ben: Talker) -> None:
-    app.extensions["site"] = app.extensions["site"]._replace(chat_rate="3 per minute")
+    app.config["WAMPFLASK_CHAT_RATE"] = "3 per minute"
     for number in range(3):
         anna(contract.SAY, "den", str(number))
     refusal = anna.refused(contract.SAY, "den", "too much")

@@ -21,6 +21,8 @@ from wampflask.apps.player.admin import media_views
 from wampflask.apps.polls.admin import poll_views
 from wampflask.apps.tables.admin import table_views
 
+from .settings import SettingsView
+
 __all__ = ["init_app"]
 
 
@@ -36,3 +38,4 @@ def init_app(app: Flask) -> None:
     features = (poll_views(db), monitor_views(db), chat_views(db), media_views(), table_views(db), account_views(db))
     for view in chain.from_iterable(features):
         admin.add_view(view)
+    admin.add_view(SettingsView(name="Settings", endpoint="settings"))
