@@ -73,7 +73,7 @@ class Scheduler:
         self._loop.stop(deadline)
         self._pool.drain(max(0.0, deadline - time.monotonic()))
         self._pool.close()
-        for key in tuple(self._running):
+        for key in self._running.difference(key for key, *_ in self._ended):
             self._ended.append((key, self._runs.now(), "lost", ""))
             self._log.warning("The job %s was still running when its process ended.", key[0])
         try:

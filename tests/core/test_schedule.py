@@ -9,6 +9,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -524,3 +525,46 @@ def test_a_job_follows_the_apps_zone(wamp: WAMP, tmp_path: Path) -> None:
     assert job.trigger == "hour=12 (Europe/Paris)"
     client_of(app).store.close()
     logging.getLogger(app.name).handlers.clear()
+
+
+@contextmanager
+def started(wamp: WAMP, folder: Path, *, serve: bool) -> Iterator[Client]:
+    """An app whose router never comes."""
+    app = Flask("routerless", instance_path=str(folder))
+    wamp.init_app(app, serve=serve)
+    client = client_of(app)
+    client.start()
+    try:
+        yield client
+    finally:
+        client.stop()
+        client.store.close()
+
+
+def threads() -> set[str]:
+    return {thread.name for thread in threading.enumerate()}
+
+
+def test_a_process_that_serves_runs_jobs_without_a_router(wamp: WAMP, tmp_path: Path) -> None:
+    ran, late = threading.Event(), threading.Event()
+    wamp.cron(every=1, name="job")(ran.set)
+    with started(wamp, tmp_path, serve=True) as client:
+        assert ran.wait(30)
+        wamp.cron(every=1, name="late")(late.set)
+        assert late.wait(30)
+    assert not {"wampflask-cron", "wampflask-leader of cron.routerless"} & threads()
+    assert {run.outcome for run in runs_of(client).of("job")} == {"done"}
+    client.store.close()
+
+
+def test_a_process_that_only_sends_runs_none(wamp: WAMP, tmp_path: Path) -> None:
+    wamp.cron(every=1, name="job")(lambda: None)
+    with started(wamp, tmp_path, serve=False):
+        assert "wampflask-cron" not in threads()
+
+
+def test_the_first_job_may_be_declared_in_a_process_that_serves_already(wamp: WAMP, tmp_path: Path) -> None:
+    ran = threading.Event()
+    with started(wamp, tmp_path, serve=True):
+        wamp.cron(every=1, name="job")(ran.set)
+        assert ran.wait(30)
