@@ -48,12 +48,14 @@ class Loop:
         if self._process == os.getpid():
             self._wake.set()
 
-    def stop(self, deadline: float) -> None:
-        """Begin no more turns; wait for the end of the present one until ``deadline``, a monotonic time."""
+    def stop(self, deadline: float) -> bool:
+        """Begin no more turns; wait until ``deadline``, a monotonic time, and return whether the last has ended."""
         self._is_stopping = True
-        if self._process == os.getpid():
-            self._wake.set()
-            self._thread.join(max(0.0, deadline - time.monotonic()))
+        if self._process != os.getpid():
+            return True
+        self._wake.set()
+        self._thread.join(max(0.0, deadline - time.monotonic()))
+        return not self._thread.is_alive()
 
     def _run(self) -> None:
         while not self._is_stopping:

@@ -70,9 +70,12 @@ class Scheduler:
         """Begin no more runs; wait for those that go on until ``deadline``, a monotonic time."""
         if self._process != os.getpid():
             return
-        self._loop.stop(deadline)
+        is_idle = self._loop.stop(deadline)
         self._pool.drain(max(0.0, deadline - time.monotonic()))
         self._pool.close()
+        if not is_idle:
+            self._log.warning("The database does not answer: how the last runs of jobs ended is not recorded.")
+            return
         for key in self._running.difference(key for key, *_ in self._ended):
             self._ended.append((key, self._runs.now(), "lost", ""))
             self._log.warning("The job %s was still running when its process ended.", key[0])
@@ -80,6 +83,7 @@ class Scheduler:
             self._record()
         except Exception:  # a boundary: the rest of the process has to end in order, too
             self._log.exception("How the last runs of jobs ended was not recorded")
+        self._client.store.close()
 
     # -- the clock's thread
 

@@ -255,7 +255,7 @@ def hook() -> Iterator[tuple[type[Hook], int]]:
 
 def send(app: Flask) -> None:
     with app.app_context():
-        notifications.send_all()
+        notifications.send_due()
 
 
 def states(app: Flask) -> list[tuple[bool, str]]:
