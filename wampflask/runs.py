@@ -32,8 +32,8 @@ AHEAD = 300 * SECOND
 """What was decided about moments that lie further ahead does not count: a clock was wrong, and is set right."""
 KEPT = 100
 """Runs of each job that are kept."""
-FORGOTTEN = 31 * 24 * 3600 * SECOND
-"""How long the runs of a job are kept that nobody declares any more."""
+FORGOTTEN = 400 * 24 * 3600 * SECOND
+"""How long a job is kept that the leader does not declare: longer than one that is due each year has to wait."""
 NAME_MAX = 200
 
 _JOBS = Table(
@@ -122,8 +122,7 @@ class Runs:
         with self._store.transaction() as connection:
             now = self._time(connection)
             for name, trigger in jobs:
-                values = {"name": name, "considered": 0 if isinstance(trigger, Once) else now}
-                connection.execute(_insert(connection, _JOBS).values(values).on_conflict_do_nothing())
+                self._add(connection, name, 0 if isinstance(trigger, Once) else now)
             names = [name for name, _ in jobs]
             mistaken = (_JOBS.c.name.in_(names), _JOBS.c.considered > now + AHEAD)
             connection.execute(update(_JOBS).where(*mistaken).values(considered=now))
@@ -143,8 +142,7 @@ class Runs:
         """
         with self._store.transaction() as connection:
             now = self._time(connection)
-            query = select(_JOBS.c.considered).where(_JOBS.c.name == name)
-            considered = connection.execute(query.with_for_update()).scalar_one()
+            considered = self._lock(connection, name, now)
             found = latest(trigger, considered, now - after)
             if found is None:
                 return Claim(considered)
@@ -163,13 +161,24 @@ class Runs:
         """Claim a run by hand; the claim has none when one runs already."""
         with self._store.transaction() as connection:
             now = self._time(connection)
-            values = {"name": name, "considered": now}
-            connection.execute(_insert(connection, _JOBS).values(values).on_conflict_do_nothing())
-            connection.execute(select(_JOBS).where(_JOBS.c.name == name).with_for_update())
+            self._lock(connection, name, now)
             is_running, lost = self._unfinished(connection, name, now)
             if is_running and not overlap:
                 return Claim(now, lost=lost)
             return Claim(now, self._insert(connection, (name, now), now, "running", 0), (name, now), lost)
+
+    def _lock(self, connection: Connection, name: str, now: int) -> int:
+        """Have this transaction alone decide about a job; the last moment that somebody has dealt with."""
+        query = select(_JOBS.c.considered).where(_JOBS.c.name == name).with_for_update()
+        considered = connection.scalar(query)
+        if considered is None:
+            self._add(connection, name, now)
+            considered = connection.execute(query).scalar_one()
+        return int(considered)
+
+    def _add(self, connection: Connection, name: str, considered: int) -> None:
+        values = {"name": name, "considered": considered}
+        connection.execute(_insert(connection, _JOBS).values(values).on_conflict_do_nothing())
 
     def _insert(self, connection: Connection, key: Key, now: int, outcome: Outcome, passed: int) -> Run | None:
         is_over = outcome != "running"
@@ -186,7 +195,7 @@ class Runs:
         }
         statement = _insert(connection, _RUNS).values(values).on_conflict_do_nothing().returning(_RUNS)
         row = connection.execute(statement).one_or_none()
-        return row and _run(row)
+        return None if row is None else _run(row)
 
     def _unfinished(self, connection: Connection, name: str, now: int) -> tuple[bool, tuple[str, ...]]:
         """Return whether a run goes on, and the places of those that turn out to have ended with their process."""

@@ -122,7 +122,7 @@ def once(when: datetime) -> Once:
 
     :raises ConfigError: for what is not a moment, or has no time zone.
     """
-    if not isinstance(when, datetime) or when.tzinfo is None:
+    if getattr(when, "tzinfo", None) is None:
         raise ConfigError(f"when={when!r} is not a moment with a time zone: datetime(2030, 1, 31, 9, 0, tzinfo=UTC).")
     return Once(as_moment(when))
 

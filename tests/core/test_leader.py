@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -35,9 +36,7 @@ def test_one_leads_and_the_other_takes_over_when_the_lock_is_free(app: Flask) ->
     said: list[str] = []
     with in_memory(app) as realm:
         leaders = [
-            Leader(
-                app, "shop.watchman", lambda n=n: said.append(f"turn {n}"), begin=lambda n=n: said.append(f"begin {n}")
-            )  # type: ignore[misc]
+            Leader(app, "shop.watchman", partial(said.append, f"turn {n}"), begin=partial(said.append, f"begin {n}"))
             for n in range(2)
         ]
         for leader in leaders:
@@ -83,8 +82,9 @@ def test_a_loop_says_once_that_it_fails_and_goes_on(app: Flask, caplog: pytest.L
 
     def turn() -> float:
         names.append(current_app.name)
-        result = results.pop(0) if results else ended.set()
-        if result:
+        if not results:
+            ended.set()
+        elif result := results.pop(0):
             raise result
         return 0
 
