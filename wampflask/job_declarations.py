@@ -129,7 +129,7 @@ def _trigger(
     except ModuleNotFoundError as error:
         raise ConfigError(f"@wamp.cron needs {error.name}: pip install 'wampflask[cron]'.") from None
     if fields:
-        triggers.calendar(fields, zone or "UTC")  # what is wrong with it is said where it stands
+        triggers.calendar(fields, zone or "UTC")  # refused where it stands
         return lambda default: triggers.calendar(fields, zone or default)
     made: Trigger = triggers.every(every) if every is not None else triggers.once(when)  # type: ignore[arg-type]
     return lambda _default: made

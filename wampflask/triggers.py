@@ -38,7 +38,7 @@ class Trigger(Protocol):
 
 @dataclass(frozen=True)
 class Every:
-    """Each so many milliseconds since the epoch: every hour is at each full hour of UTC."""
+    """The multiples of a length in milliseconds since the epoch: every hour is at each full hour of UTC."""
 
     length: int
 
