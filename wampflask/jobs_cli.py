@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -31,12 +33,25 @@ def jobs(context: click.Context, as_json: bool) -> None:
         return
     from .jobs import statuses  # SQLAlchemy is there only where jobs are
 
-    found = statuses(client)
+    with _database():
+        found = statuses(client)
     if as_json:
         click.echo(json.dumps([asdict(job) for job in found], default=datetime.isoformat))
         return
     for job in found:
         click.echo(f"{job.name}\n    {job.trigger}; next: {_time(job.next_run)}\n    last: {_last(job)}")
+
+
+@contextmanager
+def _database() -> Iterator[None]:
+    """Say in one line that it does not answer."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except SQLAlchemyError as error:
+        why = str(error).partition("\n")[0]
+        raise click.ClickException(f"The database of WAMP_DATABASE does not answer: {why}") from None
 
 
 def _time(moment: datetime | None) -> str:
@@ -63,7 +78,8 @@ def run_command(name: str) -> None:
     from .jobs import run_by_hand  # as above
 
     try:
-        run = run_by_hand(current_client(), name)
+        with _database():
+            run = run_by_hand(current_client(), name)
     except WampError as error:
         raise click.ClickException(str(error)) from None
     if run.error:

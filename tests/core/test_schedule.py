@@ -482,6 +482,17 @@ def test_the_command(wamp: WAMP, app: Flask) -> None:
     assert [job["last_run"]["outcome"] for job in json.loads(as_json.output)] == ["failed", "done"]
 
 
+def test_the_command_says_that_the_database_is_away(wamp: WAMP, tmp_path: Path) -> None:
+    wamp.cron(every=3600, name="job")(lambda: None)
+    app = Flask("lost", instance_path=str(tmp_path))
+    app.config["WAMP_DATABASE"] = f"sqlite:///{tmp_path / 'missing' / 'wamp.db'}"
+    wamp.init_app(app)
+    for command in ([], ["run", "job"]):
+        answer = app.test_cli_runner().invoke(args=["wamp", "jobs", *command])
+        assert answer.exit_code == 1
+        assert answer.output.startswith("Error: The database of WAMP_DATABASE does not answer: "), answer.output
+
+
 async def asynchronous() -> None:
     await asyncio.sleep(0)
 
