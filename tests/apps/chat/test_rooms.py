@@ -18,6 +18,7 @@ from wampflask.apps.accounts.models import User
 from wampflask.apps.chat import contract, service, validation
 from wampflask.apps.chat.links import pieces
 from wampflask.apps.chat.models import Person, Room
+from wampflask.apps.db import now
 from wampflask.apps.extensions import db, wamp
 from wampflask.caller import Caller
 from wampflask.in_memory import MemoryRealm
@@ -462,9 +463,8 @@ def test_commands(app: Flask, realm: MemoryRealm, anna: Talker, visitor: Visitor
     visitor.get("/chat/old/")
     visitor.get("/chat/young/")
     with app.app_context():
-        db.session.execute(
-            db.update(Room).where(Room.label == "old").values(created_at=Room.created_at - timedelta(31))
-        )
+        long_ago = now() - timedelta(days=31)
+        db.session.execute(db.update(Room).where(Room.label == "old").values(created_at=long_ago))
         db.session.commit()
         assert wamp.run_job("chat.rooms").outcome == "done"
         assert set(db.session.scalars(db.select(Room.label))) == {"den", "silent", "young"}
