@@ -135,6 +135,16 @@ class Declarations:
         with self._lock:
             return dict(self._jobs)
 
+    def job(self, name: str) -> Job:
+        """Return a job.
+
+        :raises ConfigError: there is none of this name.
+        """
+        found = self.jobs
+        if name not in found:
+            raise ConfigError(f"There is no job {name!r}; declared are: {', '.join(sorted(found)) or 'none'}.")
+        return found[name]
+
     def remove(self, uri: str) -> list[Declaration]:
         """Keep no longer what is declared as ``uri``; what that was."""
         pattern = Pattern.parse(uri) if "<" in uri or "{" in uri else None

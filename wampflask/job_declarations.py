@@ -108,6 +108,7 @@ class JobDeclarations:
         :raises ConfigError: there is none of this name.
         :raises LockTaken: it runs already, and was declared without ``overlap``.
         """
+        self._declarations.job(name)
         from .jobs import run_by_hand
 
         return run_by_hand(current_client(), name)

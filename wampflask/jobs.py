@@ -42,9 +42,12 @@ class JobStatus:
 def name_of(work: Any, given: str | None) -> str:
     """Return the name of a job: the given one, or the function's with its module.
 
-    :raises ConfigError: it is too long, or cannot be typed in a command.
+    :raises ConfigError: it is too long, or cannot be typed in a command; or there is none.
     """
-    name = given or f"{getattr(work, '__module__', '')}.{getattr(work, '__qualname__', '')}"
+    own = getattr(work, "__qualname__", "")
+    if not given and not own:
+        raise ConfigError(f"The job {work!r} has no name of its own: give name=.")
+    name = given or f"{work.__module__}.{own}"
     if len(name) > NAME_MAX or not name.isprintable() or " " in name:
         raise ConfigError(f"The name {name!r} of a job has more than {NAME_MAX} characters, or spaces: give name=.")
     return name
@@ -86,10 +89,7 @@ def statuses(client: Client) -> list[JobStatus]:
 
 def run_by_hand(client: Client, name: str) -> Run:
     """Do what :meth:`wampflask.WAMP.run_job` does."""
-    job = client.declarations.jobs.get(name)
-    if job is None:
-        known = ", ".join(sorted(client.declarations.jobs)) or "none"
-        raise ConfigError(f"There is no job {name!r}; declared are: {known}.")
+    job = client.declarations.job(name)
     runs = runs_of(client)
     claim = runs.claim_now(name, overlap=job.overlap)
     if claim.key is None or claim.run is None:

@@ -75,11 +75,13 @@ def _last(job: JobStatus) -> str:
 @with_appcontext
 def run_command(name: str) -> None:
     """Run a job now, in this process; exit code 1 when it fails."""
-    from .jobs import run_by_hand  # as above
-
+    client = current_client()
     try:
+        client.declarations.job(name)
+        from .jobs import run_by_hand  # as above
+
         with _database():
-            run = run_by_hand(current_client(), name)
+            run = run_by_hand(client, name)
     except WampError as error:
         raise click.ClickException(str(error)) from None
     if run.error:

@@ -11,7 +11,7 @@ import logging
 import os
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from . import uris
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 STAND_IN = 3 * SECOND
 """How long after its due moment a run is left to the leader, in milliseconds."""
+SHORTEST = 0.01
+"""Seconds between two turns, at least."""
 PRUNE = 60.0
 """Seconds between two deletions of old runs."""
 
@@ -54,6 +56,7 @@ class Scheduler:
         self._threads = self._client.config.cron_threads
         self._pool = Pool(self._threads, 0, f"wamp-{self._client.app.name}-cron")
         self._considered: dict[str, int] = {}
+        self._due: dict[str, float] = {}
         self._running: set[Key] = set()
         self._ended: deque[tuple[Key, int, Outcome, str]] = deque()
         self._renewed = self._pruned = time.monotonic()
@@ -95,47 +98,56 @@ class Scheduler:
         jobs = list(self._client.declarations.jobs.values())
         self._begin(jobs)
         if not leads and any(self._is_due(job, patience) for job in jobs):
-            self._considered |= self._runs.look(list(self._considered))
-        for job in sorted(filter(lambda job: self._is_due(job, patience), jobs), key=self._next):
-            if self._pool.running + self._pool.waiting < self._threads:
+            self._note(self._runs.look(list(self._considered)))
+        for job in sorted((job for job in jobs if self._is_due(job, patience)), key=lambda job: self._due[job.name]):
+            if not self._is_full():
                 self._claim(job, patience)
         if leads and time.monotonic() - self._pruned > PRUNE:
             self._pruned = time.monotonic()
             self._runs.prune([job.name for job in jobs])
-        following = min(map(self._next, jobs), default=float("inf")) + patience
-        return max(0.0, min(PERIOD, (following - self._runs.now()) / SECOND))
+        if self._is_full():
+            return PERIOD  # or until a run ends
+        following = min((self._due[job.name] for job in jobs), default=float("inf")) + patience
+        return max(SHORTEST, min(PERIOD, (following - self._runs.now()) / SECOND))
 
     def _leads(self) -> bool:
         """Return whether this process need not wait for another: it leads, or cannot know who does."""
         return self._leader.leads or self._client.status.session is None
 
+    def _is_full(self) -> bool:
+        return self._pool.running + self._pool.waiting >= self._threads
+
     def _begin(self, jobs: list[Job]) -> None:
         ahead = self._runs.now() + AHEAD
         new = [(job.name, self._trigger(job)) for job in jobs if self._considered.get(job.name, ahead + 1) > ahead]
         if new:
-            self._considered |= self._runs.begin(new)
+            self._note(self._runs.begin(new))
+
+    def _note(self, considered: Mapping[str, int]) -> None:
+        """Remember the last moments of jobs that somebody has dealt with, and when each is due after that."""
+        for name, moment in considered.items():
+            if self._considered.get(name) != moment:
+                self._considered[name] = moment
+                following = self._triggers[name].after(moment)
+                self._due[name] = float("inf") if following is None else following
 
     def _trigger(self, job: Job) -> Trigger:
         if job.name not in self._triggers:
             self._triggers[job.name] = job.trigger(self._client.config.cron_zone)
         return self._triggers[job.name]
 
-    def _next(self, job: Job) -> float:
-        following = self._trigger(job).after(self._considered[job.name])
-        return float("inf") if following is None else following
-
     def _is_due(self, job: Job, patience: int) -> bool:
-        return self._next(job) <= self._runs.now() - patience
+        return self._due[job.name] <= self._runs.now() - patience
 
     def _claim(self, job: Job, patience: int) -> None:
         trigger = self._trigger(job)
         claim = self._runs.claim(job.name, trigger, overlap=job.overlap, grace=job.grace, after=patience)
-        self._considered[job.name] = claim.considered
-        self._tell(claim, job)
+        self._note({job.name: claim.considered})
+        self._log_claim(claim, job)
         if claim.key is not None and claim.run is not None and claim.run.outcome == "running":
             self._run(job, claim.key)
 
-    def _tell(self, claim: Claim, job: Job) -> None:
+    def _log_claim(self, claim: Claim, job: Job) -> None:
         for where in claim.lost:
             self._log.warning("A run of the job %s is lost: its process %s has ended.", job.name, where)
         if claim.run is None:

@@ -44,7 +44,11 @@ class Every:
 
     @property
     def words(self) -> str:
-        return f"every {timedelta(milliseconds=self.length)}"
+        for unit, size in (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1)):
+            count, rest = divmod(self.length, size * SECOND)
+            if not rest:
+                return f"every {unit}" if count == 1 else f"every {count} {unit}s"
+        return f"every {self.length / SECOND:g} seconds"
 
     def after(self, moment: int) -> int:
         return (moment // self.length + 1) * self.length

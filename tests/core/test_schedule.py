@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -275,7 +276,7 @@ def test_a_process_without_a_free_thread_leaves_runs_to_others(
     assert slow.began.acquire(timeout=10)
     assert slow.began.acquire(timeout=10)
     clock.pass_by(5)
-    one.turn()
+    assert one.turn() == 1, "it does not ask again and again"
     assert runs(app, clock) == []
     clock.pass_by(3)
     two.work()
@@ -434,7 +435,7 @@ def test_jobs_are_shown_to_any_process(
     worker.work()
     with app.app_context():
         often, week = wamp.jobs()
-    assert (often.name, often.trigger, often.overlap) == ("often", "every 0:05:00", True)
+    assert (often.name, often.trigger, often.overlap) == ("often", "every 5 minutes", True)
     assert often.last_run is not None
     assert (often.last_run.outcome, often.last_run.due) == ("done", NOON + timedelta(minutes=5))
     assert week.name.endswith("test_schedule.test_jobs_are_shown_to_any_process.<locals>.weekly")
@@ -476,7 +477,7 @@ def test_the_command(wamp: WAMP, app: Flask) -> None:
     unknown = runner.invoke(args=["wamp", "jobs", "run", "ugly"])
     assert (unknown.exit_code, "declared are: bad, good" in unknown.output) == (1, True)
     shown = runner.invoke(args=["wamp", "jobs"])
-    assert "every 1:00:00; next: " in shown.output
+    assert "every hour; next: " in shown.output
     assert re.search(r"failed in \d\.\d s error [0-9a-f]{8} in the log of ", shown.output)
     as_json = runner.invoke(args=["wamp", "jobs", "--json"])
     assert [job["last_run"]["outcome"] for job in json.loads(as_json.output)] == ["failed", "done"]
@@ -508,6 +509,7 @@ async def asynchronous() -> None:
         (lambda wamp: wamp.cron(every=60)(asynchronous), "async def"),
         (lambda wamp: wamp.cron(every=60)(lambda x: x), "without arguments"),
         (lambda wamp: wamp.cron(every=60, name="two words")(print), "spaces"),
+        (lambda wamp: wamp.cron(every=60)(partial(print, 1)), "give name="),
     ],
 )
 def test_wrong_declarations_are_refused_where_they_stand(

@@ -39,6 +39,15 @@ def test_every_is_the_same_for_all_who_ask() -> None:
     assert every(1.5) == every(timedelta(milliseconds=1500))
 
 
+def test_triggers_in_words() -> None:
+    lengths = (1, 60, 90, 3600, 7200, 86_400, 1.5)
+    assert [every(length).words for length in lengths] == [
+        "every second", "every minute", "every 90 seconds", "every hour", "every 2 hours", "every day",
+        "every 1.5 seconds",
+    ]  # fmt: skip
+    assert once(SPRING).words == "once, 2026-03-28 12:00:00 UTC"
+
+
 def test_a_moment_comes_once() -> None:
     when = once(datetime(2026, 3, 29, 9, tzinfo=PARIS))
     assert following(when, SPRING, 1) == [utc("2026-03-29 07:00")]
