@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 W = TypeVar("W", bound=Callable[[], object])
 
 GRACE = 60.0
+"""Seconds that a run may be late, where the job does not say."""
 GRACE_MIN = 5.0
+"""Seconds, at least: another worker may stand in after three."""
 
 
 class JobDeclarations:
@@ -51,9 +53,9 @@ class JobDeclarations:
         """Decorator: run a function at its times, once over all workers of all machines. It has no arguments.
 
         It runs in a thread of ``WAMP_CRON_THREADS``, in an app context, in a process that serves, also while the
-        router is away. docs/cron.md says what happens when something fails. Say one of ``every``, ``when``, and what
-        the clock has to show: ``hour=3, minute=30``, ``day_of_week="mon-fri", hour="9-17", minute="*/10"``, as
-        APScheduler's CronTrigger reads it; what stands left of the first one given may be anything.
+        router is away. docs/cron.md says what happens when something fails. Give one of ``every``, ``when``, and what
+        the clock has to show: ``hour=3``, which is 03:00:00 each day, or ``day_of_week="mon-fri", minute="*/10"``, as
+        APScheduler's CronTrigger reads it.
 
         :param every: seconds, or a timedelta, from one multiple since the epoch to the next.
         :param when: one moment with its time zone.
