@@ -73,7 +73,7 @@ class Config:
     handler_threads: int = _number(8, 1, 256)
     handler_queue: int = _number(1_000, 0, 1_000_000)
     live_threads: int = _number(2, 1, 64)
-    cron_threads: int = _number(4, 1, 64)
+    cron_threads: int = _number(4, 0, 64)
     cron_zone: str = "UTC"
     stop_timeout: float = _number(1.2, 0, 60)
     rate_limit: float = _number(50, 0, 1_000_000)

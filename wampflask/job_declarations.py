@@ -87,8 +87,8 @@ class JobDeclarations:
         return declare
 
     def _schedule(self, client: Client) -> None:
-        """Have an app's processes run the jobs, if there are any."""
-        if self._declarations.jobs:
+        """Have an app's processes run the jobs, if there are any and this one has threads for them."""
+        if self._declarations.jobs and client.config.cron_threads:
             from .schedule import Scheduler  # SQLAlchemy and APScheduler are there only where this is used
 
             client.accompany(Scheduler(client))

@@ -545,9 +545,10 @@ def test_a_job_follows_the_apps_zone(wamp: WAMP, tmp_path: Path) -> None:
 
 
 @contextmanager
-def started(wamp: WAMP, folder: Path, *, serve: bool) -> Iterator[Client]:
+def started(wamp: WAMP, folder: Path, *, serve: bool, **config: object) -> Iterator[Client]:
     """An app whose router never comes."""
     app = Flask("routerless", instance_path=str(folder))
+    app.config.update(config)
     wamp.init_app(app, serve=serve)
     client = client_of(app)
     client.start()
@@ -574,10 +575,13 @@ def test_a_process_that_serves_runs_jobs_without_a_router(wamp: WAMP, tmp_path: 
     client.store.close()
 
 
-def test_a_process_that_only_sends_runs_none(wamp: WAMP, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("serve", "count"), [(False, 4), (True, 0)])
+def test_a_process_that_only_sends_runs_none_nor_one_without_threads(
+    wamp: WAMP, tmp_path: Path, serve: bool, count: int
+) -> None:
     wamp.cron(every=1, name="job")(lambda: None)
-    with started(wamp, tmp_path, serve=False):
-        assert "wampflask-cron" not in threads()
+    with started(wamp, tmp_path, serve=serve, WAMP_CRON_THREADS=count):
+        assert not {"wampflask-cron", "wampflask-leader of cron.routerless"} & threads()
 
 
 def test_the_first_job_may_be_declared_in_a_process_that_serves_already(wamp: WAMP, tmp_path: Path) -> None:
