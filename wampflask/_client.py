@@ -12,7 +12,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from threading import Event, Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from weakref import ref
 
 from flask import Flask
@@ -76,6 +76,16 @@ class InFlight:
         self._free.append(0)
 
 
+class Part(Protocol):
+    """What runs in a process while that serves, such as the scheduler of jobs."""
+
+    def start(self) -> None:
+        """Begin; do nothing in a process where it has begun."""
+
+    def stop(self, deadline: float) -> None:
+        """Finish until ``deadline``, a monotonic time."""
+
+
 class Client:
     """Connects one app. Nothing is started before :meth:`start` or the first use.
 
@@ -109,6 +119,7 @@ class Client:
         self._process: int | None = None
         self._unsafe: int | None = None
         self._since = time.time()
+        self._parts: list[Part] = []
 
     def _prepare(self) -> None:
         """Make what belongs to this process; a client that was inherited by a fork begins anew."""
@@ -156,6 +167,7 @@ class Client:
             self._process = os.getpid()
         _reactor.on_stop(self.stop)
         _reactor.submit(self.link.start)
+        self._start_parts()
 
     def _start(self, reactor: Any) -> None:
         from ._engine import Engine
@@ -192,6 +204,17 @@ class Client:
     def _count(self, what: str) -> None:
         self.counters[what] += 1
 
+    def accompany(self, part: Part) -> None:
+        """Start ``part`` in each process that serves, now or later, and stop it with the process."""
+        self._parts.append(part)
+        if self._process == os.getpid():
+            self._start_parts()
+
+    def _start_parts(self) -> None:
+        with self._lock:
+            for part in self._parts if self._serves else ():
+                part.start()
+
     def begin(self, *, serve: bool) -> None:
         """Begin to connect, and to serve, in the background of what this process is there for.
 
@@ -214,6 +237,7 @@ class Client:
             self._declare_all()
             self.permissions_changed()
         self.start()
+        self._start_parts()
 
     def connect(self, timeout: float) -> None:
         """Serve from now on, and wait until every declaration is confirmed.
@@ -238,7 +262,11 @@ class Client:
         self._signals.drain(self.config.stop_timeout)
         self._wait_until_sent(deadline, self._is_hopeless)
         try:
-            _reactor.wait(self.link.withdraw, timeout=1)
+            try:
+                _reactor.wait(self.link.withdraw, timeout=1)
+            finally:
+                for part in self._parts:
+                    part.stop(deadline)
             self._pool.drain(max(0.0, deadline - time.monotonic()))
             all_sent = self._wait_until_sent(deadline, self._is_hopeless)  # what the last handlers have changed, too
             self._pool.close()

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from . import uris
 from ._incoming import Invocation
@@ -14,6 +14,9 @@ from .errors import AlreadyDeclared, ConfigError
 from .patterns import Pattern
 from .roles import Roles
 from .uris import Match
+
+if TYPE_CHECKING:
+    from .triggers import Trigger
 
 Invoke = Literal["single", "first", "last", "roundrobin", "random"]
 Handler = Callable[..., Any]
@@ -67,6 +70,23 @@ class Subscription:
 Declaration = Procedure | Subscription
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Job:
+    """A declared job.
+
+    :param handler: takes no arguments.
+    :param trigger: when it is due, given the time zone of an app.
+    :param overlap: whether a run may begin while another one goes on.
+    :param grace: milliseconds that a run may be late.
+    """
+
+    name: str
+    handler: Handler
+    trigger: Callable[[str], Trigger]
+    overlap: bool
+    grace: int
+
+
 class Declarations:
     """Declarations of one :class:`~wampflask.WAMP` object. Safe in any thread.
 
@@ -78,6 +98,7 @@ class Declarations:
         self._lock = Lock()
         self._declarations: list[Declaration] = []
         self._places: dict[tuple[str, str], Procedure] = {}
+        self._jobs: dict[str, Job] = {}
         self.user_loader: Callable[[str], Any] | None = None
         self.included: list[Declarations] = []
         self.closed = False
@@ -111,6 +132,36 @@ class Declarations:
                 f"The procedure {procedure.uri!r} is declared twice: in {place(first.handler)} and in "
                 f"{place(procedure.handler)}. Rename one, or declare it once and call the other from there."
             )
+
+    def add_job(self, job: Job) -> None:
+        """Keep ``job``.
+
+        :raises AlreadyDeclared: there is one of this name, naming both places.
+        """
+        self.check_open()
+        with self._lock:
+            first = self._jobs.setdefault(job.name, job)
+        if first is not job:
+            raise AlreadyDeclared(
+                f"The job {job.name!r} is declared twice: in {place(first.handler)} and in {place(job.handler)}. "
+                "Give one of them another name=."
+            )
+
+    @property
+    def jobs(self) -> dict[str, Job]:
+        """The jobs by their names."""
+        with self._lock:
+            return dict(self._jobs)
+
+    def job(self, name: str) -> Job:
+        """Return a job.
+
+        :raises ConfigError: there is none of this name.
+        """
+        found = self.jobs
+        if name not in found:
+            raise ConfigError(f"There is no job {name!r}; declared are: {', '.join(sorted(found)) or 'none'}.")
+        return found[name]
 
     def remove(self, uri: str) -> list[Declaration]:
         """Keep no longer what is declared as ``uri``; what that was."""

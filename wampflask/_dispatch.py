@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from flask import Flask
 
 from . import payload
-from ._declarations import Declaration, Declarations, Procedure, Subscription, arrange, place
+from ._declarations import Declaration, Declarations, Job, Procedure, Subscription, arrange, place
 from ._incoming import Incoming, Invocation
 from ._pool import Pool
 from .caller import AskClaims, Caller, ask_claims, current_caller
@@ -151,9 +151,24 @@ class Dispatcher:
 
     def internal(self, uri: str, handler: Callable[..., Any], error: Exception) -> CallFailed:
         """Log an error that nobody expected; what its caller gets."""
-        number = secrets.token_hex(4)
-        self._app.logger.error("Error %s in the handler of %s, %s", number, uri, place(handler), exc_info=error)
-        return CallFailed(INTERNAL, number)
+        return CallFailed(INTERNAL, _log(self._app, uri, handler, error))
+
+
+def run_job(app: Flask, job: Job) -> str:
+    """Run a job in this thread and in an app context; the id of its error in the log, or ""."""
+    try:
+        with app.app_context():
+            job.handler()
+    except (Exception, SystemExit) as error:
+        return _log(app, f"the job {job.name}", job.handler, error)
+    return ""
+
+
+def _log(app: Flask, what: str, handler: Callable[..., Any], error: BaseException) -> str:
+    """Log an error; its id."""
+    number = secrets.token_hex(4)
+    app.logger.error("Error %s in the handler of %s, %s", number, what, place(handler), exc_info=error)
+    return number
 
 
 def _clean_result(result: Any) -> Any:

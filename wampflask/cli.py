@@ -20,6 +20,7 @@ from ._current import KEY
 from .audience import REVOKED
 from .config import Config, environment
 from .errors import WampError
+from .jobs_cli import jobs
 from .permissions import differences
 from .plugin.rules import ROLES, RULES
 from .revocations import BLOCKED_FILE, REVOKED_FILE, revoke
@@ -75,6 +76,9 @@ def _relative(path: Path, folder: Path) -> str:
 @click.group("wamp")
 def wamp() -> None:
     """The router and what the app may do with it."""
+
+
+wamp.add_command(jobs)
 
 
 @wamp.group("router")

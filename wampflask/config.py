@@ -16,6 +16,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from . import uris
 from .errors import ConfigError, InvalidURI
@@ -47,6 +48,7 @@ class Config:
     :param ca: file of the certificates to trust at a ``wss:`` address, in PEM format; empty for the system's.
     :param interface: the address that the router listens on, for browsers and agents.
     :param database: where the library keeps its own few tables, as SQLAlchemy reads it (:mod:`wampflask.store`).
+    :param cron_zone: the time zone of ``@wamp.cron(hour=…)``.
     :param ticket_secret: what tickets are signed with; the router's plugin reads the same from the instance folder.
     """
 
@@ -74,6 +76,8 @@ class Config:
     handler_threads: int = _number(8, 1, 256)
     handler_queue: int = _number(1_000, 0, 1_000_000)
     live_threads: int = _number(2, 1, 64)
+    cron_threads: int = _number(4, 0, 64)
+    cron_zone: str = "UTC"
     stop_timeout: float = _number(1.2, 0, 60)
     rate_limit: float = _number(50, 0, 1_000_000)
     rate_burst: float = _number(500, 1, 1_000_000)
@@ -108,6 +112,7 @@ class Config:
             client_url=_read_client_url(given.get("WAMP_CLIENT_URL", "")),
             serve=_read_serve(str(given.get("WAMP_SERVE", ""))),
             origins=str(given.get("WAMP_ORIGINS", "")),
+            cron_zone=_read_zone(given.get("WAMP_CRON_ZONE") or "UTC"),
             **numbers,
         )
 
@@ -189,6 +194,17 @@ def _read_interface(interface: Any) -> str:
             f"WAMP_INTERFACE={interface!r} is not an address of this machine: use 127.0.0.1 for this machine alone, "
             "0.0.0.0 for every network."
         ) from None
+
+
+def _read_zone(name: Any) -> str:
+    try:
+        ZoneInfo(str(name))
+    except (KeyError, ValueError, OSError):
+        raise ConfigError(
+            f"WAMP_CRON_ZONE={name!r} is not a time zone that this machine knows: write it like Europe/Paris. "
+            "If it is right, pip install tzdata."
+        ) from None
+    return str(name)
 
 
 def _read_public_url(url: str) -> str:

@@ -49,6 +49,7 @@ from .autoconnect import DEVELOPED, connect_when_served, is_loaded_by_command, i
 from .config import Config, environment
 from .errors import ConfigError, InvalidURI, WampError
 from .identity import Identify
+from .job_declarations import JobDeclarations
 from .live_declarations import LiveDeclarations
 from .live_table import live_table
 from .locks import Lock
@@ -74,7 +75,7 @@ H = TypeVar("H", bound=Handler)
 U = TypeVar("U", bound=logins.UserLoader)
 
 
-class WAMP(LiveDeclarations):
+class WAMP(LiveDeclarations, JobDeclarations):
     """Real time for a Flask app: publish and call as plain functions, handlers by decorator.
 
     One object may serve several apps; it keeps none of them. Declarations are made on it at any time, before or after
@@ -137,6 +138,7 @@ class WAMP(LiveDeclarations):
         )
         app.extensions[KEY] = client
         self._clients.add(client)
+        self._schedule(client)
         ticket_endpoint.init_app(
             app,
             tickets=client.tickets,
@@ -326,6 +328,8 @@ class WAMP(LiveDeclarations):
             if not declaration.uri.startswith("wampflask."):  # the library's own comes with what it is for
                 self._declare(declaration)
         self.permit(*(one for one in other._permissions if one not in self._permissions))
+        for job in other._declarations.jobs.values():
+            self._add_job(job)
         for moment, handler, _ in other._moments:
             self.on(moment)(handler)
         self._declarations.included += [other._declarations, *other._declarations.included]

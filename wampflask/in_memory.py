@@ -59,6 +59,8 @@ def in_memory(app: Flask) -> Iterator[MemoryRealm]:
         yield realm
     finally:
         app.extensions[KEY] = real
+        if "store" in vars(realm):
+            realm.store.close()
 
 
 class MemoryRealm(Client):

@@ -178,6 +178,15 @@ def fail() -> None:
     raise RuntimeError
 
 
+def test_what_is_included_brings_its_jobs(wamp: WAMP, realm: MemoryRealm) -> None:
+    shop = WAMP()
+    shop.cron(hour=3, name="shop.tidy")(hello)
+    wamp.include(shop)
+    assert [job.name for job in wamp.jobs()] == ["shop.tidy"]
+    with pytest.raises(ConfigError, match="before include"):
+        shop.cron(hour=4, name="shop.late")(hello)
+
+
 def test_what_is_included_brings_its_moments(wamp: WAMP, app: Flask) -> None:
     seen: list[int] = []
     shop = WAMP()

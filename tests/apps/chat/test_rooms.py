@@ -6,6 +6,7 @@ import html
 import json
 import re
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -17,7 +18,8 @@ from wampflask.apps.accounts.models import User
 from wampflask.apps.chat import contract, service, validation
 from wampflask.apps.chat.links import pieces
 from wampflask.apps.chat.models import Person, Room
-from wampflask.apps.extensions import db
+from wampflask.apps.db import now
+from wampflask.apps.extensions import db, wamp
 from wampflask.caller import Caller
 from wampflask.in_memory import MemoryRealm
 from wampflask.options import CallResult
@@ -458,6 +460,14 @@ def test_commands(app: Flask, realm: MemoryRealm, anna: Talker, visitor: Visitor
     listed = runner.invoke(args=["chat", "rooms"]).output.splitlines()
     assert [(line.split()[0], line.split()[3]) for line in listed] == [("silent", "1"), ("empty", "0"), ("den", "0")]
     assert runner.invoke(args=["chat", "prune", "--days", "0"]).output == "Deleted 1 empty rooms.\n"
+    visitor.get("/chat/old/")
+    visitor.get("/chat/young/")
+    with app.app_context():
+        long_ago = now() - timedelta(days=31)
+        db.session.execute(db.update(Room).where(Room.label == "old").values(created_at=long_ago))
+        db.session.commit()
+        assert wamp.run_job("chat.rooms").outcome == "done"
+        assert set(db.session.scalars(db.select(Room.label))) == {"den", "silent", "young"}
     realm.disconnect()
     for command in (["rooms"], ["prune", "--days", "0"]):
         answer = runner.invoke(args=["chat", *command])

@@ -7,13 +7,12 @@ A known failure is retried; one that was interrupted is not, since it may have a
 from __future__ import annotations
 
 import logging
-import threading
 from contextlib import closing
 from datetime import UTC, datetime, time, timedelta
 from typing import Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from flask import Flask, current_app
+from flask import current_app
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
@@ -31,7 +30,6 @@ KEPT = timedelta(days=90)
 """How long resolved alerts are kept, with their notifications."""
 
 _NOWHERE = logging.NullHandler()
-_sending = threading.Lock()
 
 
 def parse_time(text: str) -> time | None:
@@ -89,39 +87,18 @@ def prepare(session: Session, alert: Alert) -> None:
     session.flush()
 
 
-def send_due() -> None:
-    """Send what is due, in a separate thread: a mail server may be slow."""
-    with reading():
-        waiting = db.session.scalar(_due().limit(1))
-    db.session.rollback()
-    if waiting is None or not _sending.acquire(blocking=False):
-        return
-    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001 - Flask's way
-
-    def work() -> None:
-        try:
-            with app.app_context():
-                send_all()
-        except Exception:  # a boundary: the next round tries again
-            app.logger.exception("Notifications of alerts could not be sent")
-        finally:
-            _sending.release()
-
-    threading.Thread(target=work, name="notices", daemon=True).start()
-
-
 def _due() -> Any:
     return select(Notice.id).where(Notice.state == NoticeState.WAITING, Notice.due_at <= now()).order_by(Notice.id)
 
 
-def send_all() -> None:
+def send_due() -> None:
     """Send everything that is due, one after another."""
-    session = db.session()
-    for number in session.scalars(_due().limit(100)).all():
-        session.commit()
-        if _take(session, number):
-            _send(session, session.get_one(Notice, number))
-    session.commit()
+    with reading():
+        waiting = db.session.scalars(_due().limit(100)).all()
+    db.session.rollback()
+    for number in waiting:
+        if _take(db.session(), number):
+            _send(db.session(), db.session.get_one(Notice, number))
 
 
 def _take(session: Session, number: int) -> bool:
@@ -237,7 +214,6 @@ def _target(address: str) -> Any:
     return target if is_read else None
 
 
-def forget_old() -> None:
+def forget_old(session: Session) -> None:
     """Delete alerts that were resolved long ago."""
-    db.session.execute(delete(Alert).where(Alert.resolved_at < now() - KEPT))
-    db.session.commit()
+    session.execute(delete(Alert).where(Alert.resolved_at < now() - KEPT))
