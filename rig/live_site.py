@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Self
 from urllib.error import URLError
@@ -43,8 +47,9 @@ class LiveSite:
     def start(self) -> Self:
         """Prepare the instance, start everything, wait until the site says that it is ready."""
         self.node.start()
-        done = self._run("-m", "flask", "--app", "wsgi", *["site", "init", "--json", "--admin", "asker@example.org"])
-        admin = json.loads(done)["admin"]
+        prepared, admin = _prepared()
+        for file in ("wampflask.db", "secrets.json"):
+            shutil.copy(prepared / file, self.folder / file)
         self.admin_email, self.admin_password = admin["email"], admin["password"]
         self._web = self._gunicorn(self.port, workers=2)
         assert wait_until(self.is_ready, 30), self.log_file.read_text()
@@ -84,15 +89,25 @@ class LiveSite:
             self._web.wait(timeout=20)
         self.node.close()
 
-    def _run(self, *arguments: str) -> str:
-        command = [sys.executable, *arguments]
-        done = subprocess.run(command, cwd=ROOT, env=self._env(), capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+    def run(self, code: str) -> None:
+        """Run Python code in a process of its own that is not one of the site's."""
+        subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=self._env(), check=True)
 
     def _env(self) -> dict[str, str]:
         ours = {"INSTANCE": str(self.folder), "WAMP_PORT": str(self.node.port), "WAMPFLASK_PUBLIC_URL": self.public_url}
         return {**os.environ, **ours}
+
+
+@cache
+def _prepared() -> tuple[Path, dict[str, str]]:
+    """Return a folder with the database and secrets of a new site, to be copied, and its admin."""
+    folder = Path(tempfile.mkdtemp(prefix="wampflask-site-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    command = [sys.executable, "-m", "flask", "--app", "wsgi", "site", "init", "--json", "--admin", "asker@example.org"]
+    env = {**os.environ, "INSTANCE": str(folder)}
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder, json.loads(done.stdout)["admin"]
 
 
 def _is_healthy(url: str) -> bool:

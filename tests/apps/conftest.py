@@ -16,6 +16,7 @@ from flask import Flask
 from flask_migrate import downgrade, upgrade
 from flask_security.utils import hash_password
 from jinja2.bccache import Bucket, BytecodeCache
+from werkzeug.routing import Rule
 
 from tests.apps.visiting import ADMIN, USER, Visitor
 from wampflask.apps import create_app
@@ -43,6 +44,23 @@ class InMemory(BytecodeCache):
 
 
 TEMPLATES = InMemory()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_rules() -> Iterator[None]:
+    """Let all apps share what Werkzeug compiles of their addresses: it is most of what making one takes."""
+    compile_builder = Rule._compile_builder
+    compiled: dict[tuple[object, ...], Any] = {}
+
+    def shared(rule: Rule, append_unknown: bool = True) -> Any:
+        key = (tuple(rule._trace), repr(rule.defaults), append_unknown)
+        if key not in compiled:
+            compiled[key] = compile_builder(rule, append_unknown)
+        return compiled[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Rule, "_compile_builder", shared)
+        yield
 
 
 def make(folder: Path, **config: Any) -> Flask:
