@@ -38,7 +38,7 @@ from .options import CallResult
 from .outgoing import Forbidden, Unreachable
 from .permissions import compile_rules
 from .plugin.rules import Rules, Session
-from .plugin.tickets import TicketBlocked, TicketError
+from .plugin.tickets import TicketBlocked
 from .publication import Publication
 from .tickets import issuer_of
 

@@ -2,7 +2,7 @@
 
 They are rows, which all workers share, and so are the deliveries that wait. Each worker declares all of them as
 ``single``, so that one has the events and the calls, and another takes over when it ends. A callback's deliveries are
-posted in order, by the worker that has leased it; when that one ends, another goes on after :data:`LEASE` seconds.
+posted in order, by one worker at a time: see :mod:`wampflask.deliveries`.
 """
 
 from __future__ import annotations
@@ -21,16 +21,8 @@ from weakref import ref
 
 from flask import Flask
 from sqlalchemy import (
-    BigInteger,
-    Column,
     Connection,
-    Float,
-    Index,
-    Integer,
     Row,
-    String,
-    Table,
-    Text,
     delete,
     func,
     insert,
@@ -39,18 +31,18 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from . import _reactor, payload, signals
+from . import payload, signals
 from ._client import Client
 from ._declarations import Declaration, Procedure, Subscription
 from ._incoming import Incoming
-from ._pool import Pool
 from .bridge_client import sign
 from .caller import caller
+from .deliveries import CALLBACKS, DELIVERIES, Deliverer, count_dropped
 from .errors import CallFailed, InvalidPayload, InvalidURI, QueueFull, WampError
 from .keys import Key
 from .outgoing import Allowed, Forbidden, Outgoing, Unreachable
 from .publication import Publication
-from .store import Store, metadata
+from .store import Store
 from .tickets import issuer_of
 from .uris import check_own
 
@@ -64,50 +56,10 @@ PER_KEY = 100
 """Callbacks of one key."""
 QUEUE = 1000
 """Deliveries of one callback that wait; then the oldest is dropped, and counted."""
-KEPT = 86_400.0
-"""Seconds for which a delivery is tried."""
-FIRST_DELAY, DELAY_MAX = 1.0, 300.0
-"""Seconds between two tries: each is twice the one before, up to the second."""
-LEASE = 30.0
-"""Seconds for which one worker has a callback's deliveries; longer than one try may take."""
 TIMEOUT = 10.0
 """Seconds for one try, or for one call."""
-POLL, LOOK = 1.0, 30.0
-"""Seconds in which a worker looks for deliveries that nobody has, and for callbacks that were made elsewhere."""
-THREADS = 4
 AT_ONCE = 4
 """Calls of one callback at the same time, in one worker."""
-BATCH = 100
-"""Deliveries of one callback after which the others have their turn."""
-
-CALLBACKS = Table(
-    "wampflask_callback",
-    metadata,
-    Column("id", String(32), primary_key=True),
-    Column("key", String(64), nullable=False, index=True),
-    Column("kind", String(16), nullable=False),
-    Column("uri", String(255), nullable=False),
-    Column("match", String(16), nullable=False),
-    Column("url", String(2000), nullable=False),
-    Column("registered", String(255), unique=True),
-    Column("made", Float, nullable=False),
-    Column("failures", Integer, nullable=False, default=0),
-    Column("due", Float, nullable=False, default=0.0),
-    Column("dropped", Integer, nullable=False, default=0),
-    Column("note", Text, nullable=False, default=""),
-    Column("noted", Float),
-    Column("holder", String(32)),
-    Column("leased", Float, nullable=False, default=0.0),
-)
-DELIVERIES = Table(
-    "wampflask_delivery",
-    metadata,
-    Column("number", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
-    Column("callback", String(32), nullable=False),
-    Column("body", Text, nullable=False),
-    Column("made", Float, nullable=False),
-)
-Index("wampflask_delivery_in_order", DELIVERIES.c.callback, DELIVERIES.c.number)
 
 May = Callable[[Key, str, str, Mapping[str, Any]], bool]
 
@@ -155,7 +107,7 @@ class Callbacks:
         self._outgoing = Outgoing(Allowed.parse(client.config.bridge_allow), min(TIMEOUT, client.config.call_timeout))
         self._declared: dict[tuple[str, str, str], Declaration] = {}
         self._lock = threading.Lock()
-        self._deliverer: _Deliverer | None = None
+        self._deliverer: Deliverer | None = None
         client.declare_own(Subscription(CHANGED, self.refresh, direct=lambda _: self._wake()))
         signals.ready.connect(self._begin, app)
 
@@ -176,7 +128,7 @@ class Callbacks:
         :raises NotConnected: the router is away; the callback is kept, and served when it is back.
         """
         self._outgoing.check(url)
-        number = hashlib.sha256("\n".join((key.name, kind, uri, match, url)).encode()).hexdigest()[:32]
+        number = hashlib.sha256(f"{key.name}\n{kind}\n{uri}\n{match}\n{url}".encode()).hexdigest()[:32]
         if not self._is_there(number):
             self._check_free(kind, uri)
             self._insert(number, key, kind, uri, match, url)
@@ -245,9 +197,9 @@ class Callbacks:
         self.refresh()
 
     def _wake(self) -> None:
-        with self._lock:
-            if self._deliverer is not None:
-                self._deliverer.look()
+        deliverer = self._deliverer
+        if deliverer is not None:
+            deliverer.look()
 
     def refresh(self) -> None:
         """Declare what the rows say, of keys that there are and as far as they may; needs an app context."""
@@ -262,7 +214,7 @@ class Callbacks:
                 self._declared[about] = declared = self._declaration(*about)
                 self._client.declare_own(declared)
             if self._deliverer is None:
-                self._deliverer = _Deliverer(self, self._app_now(), self._store)
+                self._deliverer = Deliverer(self._app_now(), self._store, self.post, self.refresh)
 
     def _forget_orphans(self) -> None:
         keys = issuer_of().keys
@@ -372,12 +324,6 @@ class Callbacks:
             connection.execute(update(CALLBACKS).where(mine).values(note=text, noted=time.time()))
 
 
-def count_dropped(connection: Connection, number: str, why: str) -> None:
-    """Count a delivery that nobody gets, and say why."""
-    lost = {"dropped": CALLBACKS.c.dropped + 1, "note": why, "noted": time.time()}
-    connection.execute(update(CALLBACKS).where(CALLBACKS.c.id == number).values(**lost))
-
-
 def _error_of(said: Any) -> CallFailed:
     """Return the error of a program that answered with a status of failure: its own, where it says one."""
     uri = said.get("error") if isinstance(said, dict) else None
@@ -386,130 +332,3 @@ def _error_of(said: Any) -> CallFailed:
         return CallFailed(check_own(str(uri)), *(args if isinstance(args, list) else ()))
     except InvalidURI:
         return CallFailed(FAILED, "The program that answers this call failed.")
-
-
-class _Deliverer:
-    """Posts what waits, in one worker: a thread that looks for it, and some that post. Daemons all."""
-
-    def __init__(self, callbacks: Callbacks, app: Flask, store: Store) -> None:
-        self._callbacks = callbacks
-        self._app = ref(app)
-        self._store = store
-        self._name = secrets.token_hex(16)
-        self._keeping = Pool(1, 10_000, "wampflask-callbacks-keep")
-        self._posting = Pool(THREADS, 0, "wampflask-callbacks-post")
-        self._due = threading.Event()
-        self._looked = time.monotonic()
-        self._must_look = False
-        self._has_stopped = False
-        threading.Thread(target=self._run, name="wampflask-callbacks", daemon=True).start()
-        _reactor.on_stop(self.stop)
-
-    def keep(self, task: Callable[[], None]) -> None:
-        """Run ``task`` after those that came before, and look for deliveries then.
-
-        :raises QueueFull: too many wait.
-        """
-
-        def run() -> None:
-            task()
-            self._due.set()
-
-        self._keeping.submit(run)
-
-    def look(self) -> None:
-        """Look for callbacks that other workers made."""
-        self._must_look = True
-        self._due.set()
-
-    def stop(self) -> None:
-        """Take no more, and let another worker have what is leased."""
-        self._has_stopped = True
-        self._due.set()
-        self._keeping.drain(1)
-        self._posting.drain(1)
-        self._keeping.close()
-        self._posting.close()
-        with contextlib.suppress(SQLAlchemyError), self._store.transaction() as connection:
-            connection.execute(update(CALLBACKS).where(CALLBACKS.c.holder == self._name).values(leased=0.0))
-
-    def _run(self) -> None:
-        while not self._has_stopped:
-            app = self._app()
-            if app is None:
-                return
-            try:
-                self._turn(app)
-            except Exception:  # a boundary: the next turn may do better, and without this thread nothing is delivered
-                app.logger.exception("Callbacks could not be served")
-            del app
-            self._due.wait(POLL)
-            self._due.clear()
-
-    def _turn(self, app: Flask) -> None:
-        if self._must_look or time.monotonic() - self._looked > LOOK:
-            self._must_look, self._looked = False, time.monotonic()
-            with app.app_context():
-                self._callbacks.refresh()
-        for number in self._lease(THREADS - self._posting.running):
-            with contextlib.suppress(QueueFull):
-                self._posting.submit(lambda number=number: self._deliver(number))  # type: ignore[misc]  # mypy: no default
-
-    def _lease(self, most: int) -> list[str]:
-        now = time.time()
-        waits = select(DELIVERIES.c.number).where(DELIVERIES.c.callback == CALLBACKS.c.id).exists()
-        free = (CALLBACKS.c.due <= now) & (CALLBACKS.c.leased < now) & waits
-        with self._store.transaction() as connection:
-            query = select(CALLBACKS.c.id).where(free).order_by(CALLBACKS.c.due).limit(max(0, most))
-            found = list(connection.scalars(query.with_for_update(skip_locked=True)))
-            for number in found:
-                self._hold(connection, number)
-        return found
-
-    def _hold(self, connection: Connection, number: str, **values: Any) -> bool:
-        mine = (CALLBACKS.c.id == number) & ((CALLBACKS.c.holder == self._name) | (CALLBACKS.c.leased < time.time()))
-        given = {"holder": self._name, "leased": time.time() + LEASE, **values}
-        return bool(connection.execute(update(CALLBACKS).where(mine).values(**given)).rowcount)
-
-    def _deliver(self, number: str) -> None:
-        try:
-            for _ in range(BATCH):
-                if self._has_stopped or not self._deliver_next(number):
-                    break
-        except Exception:  # a boundary, as above
-            app = self._app()
-            if app is not None:
-                app.logger.exception("A callback could not be served")
-        with contextlib.suppress(SQLAlchemyError), self._store.transaction() as connection:
-            self._hold(connection, number, leased=0.0)
-        self._due.set()
-
-    def _deliver_next(self, number: str) -> bool:
-        """Post the oldest delivery; return whether the next one can follow."""
-        first = select(DELIVERIES).where(DELIVERIES.c.callback == number).order_by(DELIVERIES.c.number).limit(1)
-        with self._store.transaction() as connection:
-            row = connection.execute(select(CALLBACKS).where(CALLBACKS.c.id == number)).one_or_none()
-            waiting = connection.execute(first).one_or_none()
-            if row is None or waiting is None or not self._hold(connection, number):
-                return False
-        why = self._post(row, waiting)
-        with self._store.transaction() as connection:
-            if not why or time.time() - waiting.made > KEPT:
-                connection.execute(delete(DELIVERIES).where(DELIVERIES.c.number == waiting.number))
-            if not why:
-                return self._hold(connection, number, failures=0, due=0.0, note="", noted=None)
-            if time.time() - waiting.made > KEPT:
-                count_dropped(connection, number, f"given up after {KEPT / 3600:g} hours: {why}")
-                return self._hold(connection, number)
-            pause = min(DELAY_MAX, FIRST_DELAY * 2 ** min(row.failures, 20))
-            due = time.time() + pause
-            self._hold(connection, number, failures=row.failures + 1, due=due, note=why, noted=time.time())
-        return False
-
-    def _post(self, row: Row[Any], waiting: Row[Any]) -> str:
-        """Return why a delivery did not arrive; "" if it did."""
-        try:
-            status, _ = self._callbacks.post(row, waiting.body, waiting.number)
-        except (Forbidden, Unreachable) as error:
-            return str(error)
-        return "" if 200 <= status <= 299 else f"answered {status}"  # noqa: PLR2004 - HTTP's own numbers
