@@ -32,7 +32,9 @@ Resolved = tuple[Any, ...]
 
 _PORTS = {"http": 80, "https": 443}
 _GLOBAL = IPv6Network("2000::/3")
-_6TO4 = IPv6Network("2002::/16")
+_SPECIAL = tuple(
+    ipaddress.ip_network(text) for text in ("192.0.0.0/24", "192.88.99.0/24", "2001::/23", "2002::/16", "3fff::/20")
+)  # of protocols, of former ways from IPv4 to IPv6, and for documentation: not every Python knows all of them
 _NAT64 = IPv6Network("64:ff9b::/96")
 
 
@@ -102,9 +104,9 @@ def _embedded(address: Address) -> IPv4Address | None:
 
 
 def _is_of_the_internet(address: Address) -> bool:
-    if address.is_multicast or not address.is_global:
+    if address.is_multicast or not address.is_global or any(address in network for network in _SPECIAL):
         return False
-    return isinstance(address, IPv4Address) or (address in _GLOBAL and address not in _6TO4)
+    return isinstance(address, IPv4Address) or address in _GLOBAL
 
 
 class Outgoing:
