@@ -130,7 +130,8 @@ class Callbacks:
         self._outgoing.check(url)
         number = hashlib.sha256(f"{key.name}\n{kind}\n{uri}\n{match}\n{url}".encode()).hexdigest()[:32]
         if not self._is_there(number):
-            self._check_free(kind, uri)
+            if kind == "register":
+                self._check_free(uri)
             self._insert(number, key, kind, uri, match, url)
         self.refresh()
         self._client.connect(self._client.config.connect_timeout)
@@ -141,9 +142,8 @@ class Callbacks:
         with self._store.transaction() as connection:
             return connection.scalar(select(CALLBACKS.c.id).where(CALLBACKS.c.id == number)) is not None
 
-    def _check_free(self, kind: str, uri: str) -> None:
-        check_own(uri)
-        if kind == "register" and self._client.call("wamp.registration.lookup", [uri], {}, None) is not None:
+    def _check_free(self, uri: str) -> None:
+        if self._client.call("wamp.registration.lookup", [uri], {}, None) is not None:
             raise Taken(f"Somebody has registered {uri} already.")
 
     def _insert(self, number: str, key: Key, kind: str, uri: str, match: str, url: str) -> None:

@@ -290,7 +290,9 @@ def test_large_bodies_are_413_with_or_without_their_length(script: Script, realm
     assert realm.published == []
 
 
-@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "application/json; charset=latin1"])
+@pytest.mark.parametrize(
+    "kind", ["text/plain", "application/x-www-form-urlencoded", "application/json; charset=latin1"]
+)
 def test_other_kinds_of_body_are_415(script: Script, kind: str) -> None:
     assert script.post("publish", body_of(topic="shop.sold"), content_type=kind).status_code == 415
 
