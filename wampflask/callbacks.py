@@ -42,6 +42,7 @@ from .errors import CallFailed, InvalidPayload, InvalidURI, QueueFull, WampError
 from .keys import Key
 from .outgoing import Allowed, Forbidden, Outgoing, Unreachable
 from .publication import Publication
+from .status import State
 from .store import Store
 from .tickets import issuer_of
 from .uris import check_own
@@ -193,8 +194,14 @@ class Callbacks:
 
     # -- serving
 
-    def _begin(self, _app: Flask, **_: Any) -> None:
+    def _begin(self, app: Flask, **_: Any) -> None:
+        """Serve, in a worker that has joined the router."""
+        if self._deliverer is None or self._deliverer.has_stopped:
+            self._deliverer = Deliverer(app, self._store, self.post, self.refresh, self._is_over)
         self.refresh()
+
+    def _is_over(self) -> bool:
+        return self._client.status.state in (State.STOPPING, State.STOPPED)
 
     def _wake(self) -> None:
         deliverer = self._deliverer
@@ -213,8 +220,6 @@ class Callbacks:
             for about in wanted - self._declared.keys():
                 self._declared[about] = declared = self._declaration(*about)
                 self._client.declare_own(declared)
-            if self._deliverer is None:
-                self._deliverer = Deliverer(self._app_now(), self._store, self.post, self.refresh)
 
     def _forget_orphans(self) -> None:
         keys = issuer_of().keys

@@ -87,20 +87,24 @@ class Deliverer:
 
     :param post: posts a body, with a number of its own, to a callback; returns status and answer.
     :param refresh: looks for callbacks that other workers made, in an app context.
+    :param is_over: whether this worker is ending.
     """
 
-    def __init__(self, app: Flask, store: Store, post: Post, refresh: Callable[[], None]) -> None:
+    def __init__(
+        self, app: Flask, store: Store, post: Post, refresh: Callable[[], None], is_over: Callable[[], bool]
+    ) -> None:
         self._app = ref(app)
         self._store = store
         self._post_to = post
         self._refresh = refresh
+        self._is_over = is_over
         self._name = secrets.token_hex(16)
         self._keeping = Pool(1, 10_000, "wampflask-callbacks-keep")
         self._posting = Pool(THREADS, 0, "wampflask-callbacks-post")
         self._due = threading.Event()
         self._looked = time.monotonic()
         self._must_look = False
-        self._has_stopped = False
+        self.has_stopped = False
         threading.Thread(target=self._run, name="wampflask-callbacks", daemon=True).start()
         _reactor.on_stop(self.stop)
 
@@ -123,7 +127,9 @@ class Deliverer:
 
     def stop(self) -> None:
         """Take no more, and let another worker have what is leased."""
-        self._has_stopped = True
+        if self.has_stopped:
+            return
+        self.has_stopped = True
         self._due.set()
         self._keeping.drain(1)
         self._posting.drain(1)
@@ -133,9 +139,10 @@ class Deliverer:
             connection.execute(update(CALLBACKS).where(CALLBACKS.c.holder == self._name).values(leased=0.0))
 
     def _run(self) -> None:
-        while not self._has_stopped:
+        while not self.has_stopped:
             app = self._app()
-            if app is None:
+            if app is None or self._is_over():
+                self.stop()
                 return
             try:
                 self._turn(app)
@@ -172,7 +179,7 @@ class Deliverer:
     def _deliver(self, number: str) -> None:
         try:
             for _ in range(BATCH):
-                if self._has_stopped or not self._deliver_next(number):
+                if self.has_stopped or not self._deliver_next(number):
                     break
         except Exception:  # a boundary, as above
             app = self._app()

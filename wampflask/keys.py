@@ -30,7 +30,7 @@ FILE = "keys.json"
 PURPOSE = "wampflask.key"
 """What the secret of keys is derived for: see :meth:`wampflask.plugin.tickets.Tickets.derive`."""
 
-_NAME = re.compile(r"[0-9a-z_]{1,64}")
+_NAME = re.compile(r"[0-9a-z_]{1,60}")
 _NOBODY = "-"
 
 
@@ -86,7 +86,7 @@ class Keys:
         """
         known = tuple(roles)
         if not _NAME.fullmatch(name):
-            raise ConfigError(f"{name!r} cannot be a key's name: use up to 64 of lower-case letters, digits and _.")
+            raise ConfigError(f"{name!r} cannot be a key's name: use up to 60 of lower-case letters, digits and _.")
         if role not in known:
             raise ConfigError(f"There is no role {role!r}; the roles are {', '.join(known)}.")
         made = Key(name, role, tuple(uris.check_own(uri) for uri in below), secrets.token_hex(16), time.time(), expires)
