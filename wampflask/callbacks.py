@@ -188,7 +188,7 @@ class Callbacks:
         return [Callback(**{name: getattr(row, name) for name in Callback.__slots__}) for row in rows]
 
     def _tell(self) -> None:
-        """Have the other workers look; those that do not hear it look every :data:`LOOK` seconds."""
+        """Have the other workers look; those that do not hear it look by themselves a little later."""
         with contextlib.suppress(WampError):
             self._client.publish_later(Publication(CHANGED, []))
 

@@ -131,7 +131,7 @@ class Outgoing:
         self._context = context or ssl.create_default_context()
 
     def check(self, url: str) -> None:
-        """See that ``url`` can be one of ours, and that it may be reached now.
+        """See that ``url`` can be posted to, and that it may be reached now.
 
         :raises Forbidden: saying why not.
         :raises Unreachable: its host has no address.

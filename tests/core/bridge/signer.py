@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import base64
-import datetime
+import datetime as dt
 import hashlib
 import hmac
 import itertools
@@ -23,7 +23,7 @@ def signed(key: str, secret: str, body: bytes, *, late: float = 0, **instead: st
     :param late: seconds by which its timestamp is older than now.
     :param instead: parameters that are sent in place of the signed ones.
     """
-    sent = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=late)
+    sent = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=late)
     query = {
         "key": key,
         "timestamp": sent.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),

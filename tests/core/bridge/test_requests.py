@@ -90,7 +90,7 @@ def key_for(app: Flask, name: str = "shell", below: tuple[str, ...] = ("shop",),
 
 
 @pytest.fixture
-def script(app: Flask, realm: MemoryRealm) -> Script:  # noqa: ARG001 - the realm is there meanwhile
+def script(app: Flask, realm: MemoryRealm) -> Script:
     return Script(app, key_for(app))
 
 
