@@ -262,14 +262,12 @@ def _parts(url: str) -> SplitResult:
 
     :raises Forbidden: it cannot.
     """
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        usable = False
-    plain = url.isascii() and url.isprintable() and " " not in url and "\\" not in url and len(url) <= URL_MAX
-    if not usable or not plain or parts.username is not None or parts.fragment:
-        raise Forbidden(
-            f"{url[:80]!r} is not a URL to post to: use https://host/path, of ASCII characters, without a user."
-        )
-    return parts
+    if url.isascii() and url.isprintable() and " " not in url and "\\" not in url and len(url) <= URL_MAX:
+        with contextlib.suppress(ValueError):
+            parts = urlsplit(url)
+            is_plain = parts.scheme in ("http", "https") and parts.username is None and not parts.fragment
+            if is_plain and parts.hostname and parts.port != 0:
+                return parts
+    raise Forbidden(
+        f"{url[:80]!r} is not a URL to post to: use https://host/path, of ASCII characters, without a user."
+    )

@@ -29,7 +29,7 @@ BLOCKS = FENCE.findall((ROOT / "docs" / "bridge.md").read_text(encoding="utf-8")
 def block(language: str, with_text: str) -> str:
     """The one code block of the page with this text."""
     [found] = [code for kind, code in BLOCKS if kind == language and with_text in code]
-    return found
+    return str(found)
 
 
 class Shell:

@@ -17,11 +17,10 @@ from typing import Any
 _numbers = itertools.count(1)
 
 
-def signed(key: str, secret: str, body: bytes, *, late: float = 0, **instead: str) -> dict[str, str]:
+def signed(key: str, secret: str, body: bytes, *, late: float = 0) -> dict[str, str]:
     """The query parameters of a request.
 
     :param late: seconds by which its timestamp is older than now.
-    :param instead: parameters that are sent in place of the signed ones.
     """
     sent = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=late)
     query = {
@@ -35,7 +34,7 @@ def signed(key: str, secret: str, body: bytes, *, late: float = 0, **instead: st
         mac.update(query[name].encode("utf8"))
     mac.update(body)
     query["signature"] = base64.urlsafe_b64encode(mac.digest()).decode()
-    return {**query, **instead}
+    return query
 
 
 def body_of(**said: Any) -> bytes:

@@ -61,7 +61,14 @@ class Site:
         return f"http://127.0.0.1:{self.port}/bridge"
 
     def start(self) -> None:
-        command = [BIN / "gunicorn", "--no-control-socket", "--bind", f"127.0.0.1:{self.port}", "--workers", "2"]
+        command: list[str | Path] = [
+            BIN / "gunicorn",
+            "--no-control-socket",
+            "--bind",
+            f"127.0.0.1:{self.port}",
+            "--workers",
+            "2",
+        ]
         threads = ["--worker-class", "gthread", "--threads", "8", "app_bridge:app"]
         self.program = Program([*command, *threads], self.folder, self.env)
         with Probe(self.node) as probe:

@@ -48,7 +48,7 @@ class KeyView(ForAdmins, BaseView):  # type: ignore[misc]
             below = (form.uris.data or "").split()
             try:
                 made = issuer.keys.create(
-                    form.name.data, form.role.data, below, roles=issuer.tickets.roles, expires=expires
+                    form.name.data or "", form.role.data, below, roles=issuer.tickets.roles, expires=expires
                 )
             except WampError as error:
                 flash(str(error), "error")
