@@ -268,6 +268,4 @@ def _parts(url: str) -> SplitResult:
             is_plain = parts.scheme in ("http", "https") and parts.username is None and not parts.fragment
             if is_plain and parts.hostname and parts.port != 0:
                 return parts
-    raise Forbidden(
-        f"{url[:80]!r} is not a URL to post to: use https://host/path, of ASCII characters, without a user."
-    )
+    raise Forbidden(f"{url[:80]!r} is not a URL to post to: use https://host/path, in ASCII, without a user.")
