@@ -148,4 +148,4 @@ class Requests:
 def _insert(connection: Connection, table: Table, **values: Any) -> bool:
     """Insert a row unless its key is there; return whether it was not. Two that do so at once wait for each other."""
     statement = _INSERT[connection.dialect.name](table).values(**values).on_conflict_do_nothing()
-    return bool(connection.execute(statement).rowcount)
+    return connection.execute(statement.returning(table.c.key)).first() is not None
