@@ -79,11 +79,12 @@ def _received(source: socket.socket) -> bytes:
     return data
 
 
-def make_certificate(file: Path) -> Path:
-    """For 127.0.0.1, signed by itself; with its key in one file."""
+def make_certificate(file: Path, *hosts: str) -> Path:
+    """For 127.0.0.1 and ``hosts``, signed by itself; with its key in one file."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
     now = dt.datetime.now(dt.UTC)
+    names = [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), *map(x509.DNSName, hosts)]
     made = (
         x509.CertificateBuilder()
         .subject_name(name)
@@ -92,7 +93,7 @@ def make_certificate(file: Path) -> Path:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - dt.timedelta(minutes=1))
         .not_valid_after(now + dt.timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )

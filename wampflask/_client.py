@@ -120,6 +120,7 @@ class Client:
         self._unsafe: int | None = None
         self._since = time.time()
         self._parts: list[Part] = []
+        self._own: list[Declaration] = []
 
     def _prepare(self) -> None:
         """Make what belongs to this process; a client that was inherited by a fork begins anew."""
@@ -339,7 +340,7 @@ class Client:
         return Status(state, link.since, link.session_id, link.attempts, link.reason, link.pending, counters)
 
     def _declare_all(self) -> None:
-        for declaration in self.declarations:
+        for declaration in (*self.declarations, *self._own):
             self.declare(declaration)
 
     def declare(self, declaration: Declaration) -> None:
@@ -349,6 +350,16 @@ class Client:
                 self._announced += 1
                 self._ready.clear()
             _reactor.submit(self._declare, declaration)
+
+    def declare_own(self, declaration: Declaration) -> None:
+        """Declare something for this app alone: others of the same :class:`WAMP` do not have it."""
+        self._own = [*self._own, declaration]
+        self.declare(declaration)
+
+    def forget_own(self, declaration: Declaration) -> None:
+        """Take back what :meth:`declare_own` declared."""
+        self._own = [item for item in self._own if item is not declaration]
+        self.forget([declaration])
 
     def _declare(self, declaration: Declaration) -> None:
         self.link.declare(declaration)
@@ -422,24 +433,35 @@ class Client:
         if self.link.state is State.STOPPED:
             raise NotConnected("This process is ending; its session is closed.")
 
-    def call(self, procedure: str, args: Sequence[Any], kwargs: Mapping[str, Any], timeout: float | None) -> Any:
-        """See :meth:`WAMP.call`."""
+    def call(
+        self,
+        procedure: str,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        timeout: float | None,
+        caller: Caller | None = None,
+    ) -> Any:
+        """See :meth:`WAMP.call`.
+
+        :param caller: for whom the call is made: the callee learns of them in place of this worker.
+        """
         self._use("wamp.call()")
         seconds = self.config.call_timeout if timeout is None else timeout
         with self._in_flight, self._pool.calling(procedure):
             self.counters["called"] += 1
             late = f"{procedure} had not answered"
-            return _reactor.wait(self.link.call, procedure, args, kwargs, timeout=seconds, late=late)
+            return _reactor.wait(self.link.call, procedure, args, kwargs, caller, timeout=seconds, late=late)
 
-    def publish(self, publication: Publication) -> None:
-        """See :meth:`WAMP.publish`."""
+    def publish(self, publication: Publication) -> int:
+        """Do what :meth:`WAMP.publish` does, and return the publication's id."""
         self._use("wamp.publish()")
         given = publication.options.timeout
         seconds = self.config.publish_timeout if given is None else given
         with self._in_flight:
             self.counters["published"] += 1
             late = f"{publication.topic} was not acknowledged"
-            _reactor.wait(self.link.publish, publication, timeout=seconds, late=late)
+            sent = _reactor.wait(self.link.publish, publication, timeout=seconds, late=late)
+        return int(sent.id)
 
     def check_size(self, publication: Publication) -> None:
         """Refuse what is to be queued and could never be sent. Any thread.
@@ -576,7 +598,7 @@ class Client:
     def declared(self) -> Sequence[Declaration]:
         """Return what is to be registered and subscribed."""
         serving = Serving.parse(self.config.serve)
-        return [item for item in self.declarations if item.uri in serving] if self._serves else []
+        return [item for item in (*self.declarations, *self._own) if item.uri in serving] if self._serves else []
 
     def on_failed(self) -> None:
         """Handle a failed attempt to connect."""
@@ -638,7 +660,10 @@ class Client:
         """Pass an event to its handler; return whether it will run."""
         self.counters["events"] += 1
         try:
-            self._dispatcher.deliver(subscription, event)
+            if subscription.direct is not None:
+                subscription.direct(event)
+            else:
+                self._dispatcher.deliver(subscription, event)
         except QueueFull as error:
             self.on_dropped(1, str(error), subscription.uri)
             return False

@@ -9,7 +9,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal
 
 from . import uris
-from ._incoming import Invocation
+from ._incoming import Incoming, Invocation
 from .errors import AlreadyDeclared, ConfigError
 from .patterns import Pattern
 from .roles import Roles
@@ -50,7 +50,11 @@ class Procedure:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Subscription:
-    """A declared subscription."""
+    """A declared subscription.
+
+    :param direct: takes the event in the reactor's thread in place of ``handler``: for the library's own, which do not
+        block.
+    """
 
     uri: str
     handler: Handler
@@ -58,6 +62,7 @@ class Subscription:
     single: bool = False
     limit_calls: int | None = None
     pattern: Pattern | None = None
+    direct: Callable[[Incoming], None] | None = None
 
     @property
     def turn(self) -> str:

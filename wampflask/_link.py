@@ -20,6 +20,7 @@ from twisted.python.failure import Failure
 from ._declarations import Declaration
 from ._registrations import Handlers, Registrar
 from ._session import Session, transport, why_closed
+from .caller import Caller
 from .config import Config
 from .errors import NotConnected, WampTimeout, as_sentence
 from .publication import Publication
@@ -207,12 +208,16 @@ class Link:
             raise NotConnected(f"No session with the router: {as_sentence(self.reason or 'still connecting')}")
         return self._session
 
-    def call(self, procedure: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Deferred[Any]:
+    def call(
+        self, procedure: str, args: Sequence[Any], kwargs: Mapping[str, Any], caller: Caller | None = None
+    ) -> Deferred[Any]:
         """Call a procedure; cancelling the Deferred cancels the call.
+
+        :param caller: whom the callee is to take for the caller.
 
         :raises NotConnected: when there is no session.
         """
-        calling = self._require().call_procedure(procedure, args, kwargs)
+        calling = self._require().call_procedure(procedure, args, kwargs, caller)
         self._write_now()
         return calling
 

@@ -25,7 +25,7 @@ from autobahn.wamp.exception import (
     SerializationError,
     TransportLost,
 )
-from autobahn.wamp.types import CloseDetails, ComponentConfig, RegisterOptions, SubscribeOptions
+from autobahn.wamp.types import CallOptions, CloseDetails, ComponentConfig, RegisterOptions, SubscribeOptions
 from autobahn.wamp.types import PublishOptions as _PublishOptions
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint, wrapClientTLS
@@ -51,6 +51,9 @@ from .plugin.guard import Refused, StrictSerializer
 from .publication import Publication
 
 _KEEPALIVE = {"autoPingInterval": 10, "autoPingTimeout": 5, "autoPingSize": 12, "openHandshakeTimeout": 5}
+
+NO_SESSION = 0
+"""Of somebody without a session, for whom a worker calls."""
 
 OnInvocation = Callable[[Invocation], None]
 OnEvent = Callable[[Incoming], None]
@@ -88,9 +91,15 @@ class Session(ApplicationSession):
 
     # -- what we do
 
-    def call_procedure(self, procedure: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Deferred[Any]:
-        """Call; cancelling the Deferred cancels the call."""
-        return _deferred(self.call, procedure, *args, options=None, **kwargs).addErrback(_raise_ours)
+    def call_procedure(
+        self, procedure: str, args: Sequence[Any], kwargs: Mapping[str, Any], caller: Caller | None = None
+    ) -> Deferred[Any]:
+        """Call; cancelling the Deferred cancels the call.
+
+        :param caller: whom the callee is to take for the caller; the router believes workers.
+        """
+        options = None if caller is None else CallOptions(forward_for=[_as_sender(caller)])
+        return _deferred(self.call, procedure, *args, options=options, **kwargs).addErrback(_raise_ours)
 
     def publish_event(self, publication: Publication) -> Deferred[Any]:
         """Publish; the Deferred fires at the router's acknowledgement."""
@@ -112,7 +121,7 @@ class Session(ApplicationSession):
 
         def endpoint(msg: message.Invocation) -> Deferred[Any]:
             uri = msg.procedure or procedure.uri
-            caller = Caller(msg.caller, msg.caller_authid, msg.caller_authrole, uri)
+            caller = Caller(msg.caller or None, msg.caller_authid, msg.caller_authrole, uri)
             done: Deferred[Any] = Deferred()
             answer, refuse = partial(self._soon, done.callback), partial(self._soon, done.errback)
             on_invocation(Invocation(msg.args or (), msg.kwargs or {}, caller, answer, refuse))
@@ -323,6 +332,10 @@ class _WebSocket(_Answering, WampWebSocketClientProtocol):  # type: ignore[misc]
         if len(payload) > limit:
             raise PayloadExceededError(f"{len(payload)} bytes are more than WAMP_MESSAGE_MAX={limit}.")
         super().sendMessage(payload, *args, **kwargs)  # type: ignore[no-untyped-call]
+
+
+def _as_sender(caller: Caller) -> dict[str, Any]:
+    return {"session": caller.session or NO_SESSION, "authid": caller.authid, "authrole": caller.role}
 
 
 def _publish_options(options: PublishOptions, acknowledge: bool) -> _PublishOptions:

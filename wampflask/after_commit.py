@@ -44,7 +44,9 @@ class AfterCommit:
         client.expect_change()
         when_committed(self._session, lambda: client.changed(thing, topic, args, names))
 
-    def _when_committed(self, send: Callable[[Publication], None], queued: Publication, subject: object = None) -> None:
+    def _when_committed(
+        self, send: Callable[[Publication], object], queued: Publication, subject: object = None
+    ) -> None:
         from .transactions import when_committed  # SQLAlchemy is there only where this is used
 
         current_client().check_size(queued)

@@ -7,7 +7,9 @@ import json
 import os
 import ssl
 import sys
+import time
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -301,12 +303,14 @@ def key() -> None:
 @click.argument("name")
 @click.option("--role", required=True, help="What the program may do: one of the app's roles.")
 @click.option("--uri", "below", multiple=True, help="It may use this URI and those below it alone. [repeatable]")
+@click.option("--days", type=click.FloatRange(min=0, min_open=True), help="It expires then; by default, it lasts.")
 @with_appcontext
-def create_key_command(name: str, role: str, below: tuple[str, ...]) -> None:
+def create_key_command(name: str, role: str, below: tuple[str, ...], days: float | None) -> None:
     """Make a key, and show it once."""
     issuer = issuer_of()
+    expires = None if days is None else time.time() + days * 86_400
     try:
-        made = issuer.keys.create(name, role, below, roles=issuer.tickets.roles)
+        made = issuer.keys.create(name, role, below, roles=issuer.tickets.roles, expires=expires)
     except WampError as error:
         raise click.ClickException(str(error)) from None
     click.echo(made)
@@ -317,7 +321,8 @@ def create_key_command(name: str, role: str, below: tuple[str, ...]) -> None:
 def list_keys_command() -> None:
     """Names, roles and URIs; the keys themselves are not kept."""
     for found in issuer_of().keys.all():
-        click.echo(f"{found.name:<24} {found.role:<12} {' '.join(found.uris) or 'all that its role may'}")
+        ends = f"  expires {datetime.fromtimestamp(found.expires, UTC):%Y-%m-%d %H:%M} UTC" if found.expires else ""
+        click.echo(f"{found.name:<24} {found.role:<12} {' '.join(found.uris) or 'all that its role may'}{ends}")
 
 
 @key.command("revoke")

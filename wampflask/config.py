@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo
 
 from . import uris
 from .errors import ConfigError, InvalidURI
+from .outgoing import Allowed
 from .serving import Serving
 from .ticket_key import ensure_key
 
@@ -47,6 +48,8 @@ class Config:
     :param serve: which declarations this process serves (:mod:`wampflask.serving`); empty for all.
     :param ca: file of the certificates to trust at a ``wss:`` address, in PEM format; empty for the system's.
     :param interface: the address that the router listens on, for browsers and agents.
+    :param bridge_allow: what the bridge's callbacks may reach inside the network: networks and hosts, with commas.
+    :param bridge_window: seconds that the clocks of the bridge's clients may be off.
     :param database: where the library keeps its own few tables, as SQLAlchemy reads it (:mod:`wampflask.store`).
     :param cron_zone: the time zone of ``@wamp.cron(hour=…)``.
     :param ticket_secret: what tickets are signed with; the router's plugin reads the same from the instance folder.
@@ -57,6 +60,8 @@ class Config:
     ticket_secret: str = field(repr=False)
     database: str = field(default="", repr=False)
     ca: str = ""
+    bridge_allow: str = ""
+    bridge_window: float = _number(300, 10, 3600)
     interface: str = "127.0.0.1"
     port: int = _number(8081, 1, 65535)
     public_url: str = ""
@@ -107,6 +112,7 @@ class Config:
             ticket_secret=_read_secret(given.get("WAMP_TICKET_SECRET"), instance),
             database=_read_database(given.get("WAMP_DATABASE"), values.get("SQLALCHEMY_DATABASE_URI"), instance),
             ca=_read_ca(given.get("WAMP_CA", "")),
+            bridge_allow=_read_allowed(given.get("WAMP_BRIDGE_ALLOW", "")),
             interface=_read_interface(given.get("WAMP_INTERFACE") or "127.0.0.1"),
             public_url=_read_public_url(given.get("WAMP_PUBLIC_URL", "")),
             client_url=_read_client_url(given.get("WAMP_CLIENT_URL", "")),
@@ -173,6 +179,14 @@ def _read_ca(file: Any) -> str:
     except (OSError, ValueError) as error:  # a file without a certificate is an SSLError, which is an OSError
         raise ConfigError(f"WAMP_CA={file!r} is not a file of certificates in PEM format: {error}") from None
     return str(file)
+
+
+def _read_allowed(named: Any) -> str:
+    try:
+        Allowed.parse(str(named))
+    except ValueError as error:
+        raise ConfigError(f"WAMP_BRIDGE_ALLOW={named!r}: {error}") from None
+    return str(named)
 
 
 def _read_database(given: Any, of_app: Any, instance: Path) -> str:

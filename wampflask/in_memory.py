@@ -203,7 +203,14 @@ class MemoryRealm(Client):
     def declare(self, declaration: Declaration) -> None:
         """Keep a declaration; no router needs it."""
 
-    def call(self, procedure: str, args: Sequence[Any], kwargs: Mapping[str, Any], timeout: float | None) -> Any:  # noqa: ARG002 - the client's signature
+    def call(
+        self,
+        procedure: str,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        timeout: float | None,  # noqa: ARG002 - the client's signature
+        caller: Caller | None = None,
+    ) -> Any:
         """Call a procedure of the app or of :meth:`answer`."""
         self._require()
         if procedure == STAMP:
@@ -212,21 +219,23 @@ class MemoryRealm(Client):
             return self.people.get(args[0], []) + self._here(args[0])
         if procedure == WHEREABOUTS:
             return [topic for topic, people in self.people.items() if args[0] in [authid for authid, *_ in people]]
-        return self._invoke(procedure, args, kwargs, Caller(SESSION, "backend", "backend", procedure))
+        return self._invoke(procedure, args, kwargs, caller or Caller(SESSION, "backend", "backend", procedure))
 
-    def publish(self, publication: Publication) -> None:
+    def publish(self, publication: Publication) -> int:
         """Keep the event and deliver it to the app's own handlers."""
         self._require()
         event = Event(publication.topic, publication.args, publication.kwargs, publication.options)
         self.published.append(event)
         self.hear(event, Caller(SESSION, BACKEND, BACKEND, publication.topic))
+        return self._number()
 
     def hear(self, event: Event, caller: Caller, exclude: MemoryPage | None = None) -> None:
         """Deliver an event to those whom its options let hear it."""
         if is_for(event.options, SESSION, BACKEND, BACKEND):
             for item in self.declared():
                 if isinstance(item, Subscription) and _matches(item.match, item.uri, event.topic):
-                    self._dispatcher.run_subscription(item, Incoming(event.args, event.kwargs, caller))
+                    incoming = Incoming(event.args, event.kwargs, caller)
+                    item.direct(incoming) if item.direct else self._dispatcher.run_subscription(item, incoming)
         for page in tuple(self._pages):
             wanted = page is not exclude and page.hears(event.topic)
             if wanted and is_for(event.options, page.session, page.authid, page.role):

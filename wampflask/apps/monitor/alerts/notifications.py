@@ -16,9 +16,12 @@ from flask import current_app
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
+from wampflask import WampError
+from wampflask.apps.chat import service as rooms
+from wampflask.apps.chat.contract import SAY
 from wampflask.apps.db import now
 from wampflask.apps.errors import Invalid
-from wampflask.apps.extensions import db
+from wampflask.apps.extensions import db, wamp
 from wampflask.apps.network import public_link
 from wampflask.reading import reading
 
@@ -28,6 +31,11 @@ RETRIES = (30, 120, 600)
 """Seconds until a notification that failed is retried."""
 KEPT = timedelta(days=90)
 """How long resolved alerts are kept, with their notifications."""
+
+ROOM = "room://"
+"""How the address of a channel begins that writes into a chat room of this site."""
+ROOM_TEXT_MAX = 2000
+"""Characters of a message there."""
 
 _NOWHERE = logging.NullHandler()
 
@@ -170,16 +178,27 @@ def words(notice: Notice) -> Message:
     return Message(title, "\n".join(lines), "success" if notice.resolved else "failure")
 
 
+def _room_of(address: str) -> str | None:
+    """Return the chat room that a channel writes to; None for one of apprise's addresses."""
+    return address.removeprefix(ROOM) if address.startswith(ROOM) else None
+
+
 def check_address(text: str | None) -> str:
     """Return a channel's address, trimmed.
 
     :raises Invalid: apprise cannot read it. The message does not repeat it, since it may hold a password.
+    :raises NotFound: there is no such room.
     """
     address = (text or "").strip()
+    room = _room_of(address)
+    if room is not None:
+        rooms.find_room(db.session(), room)
+        return address
     if _target(address) is None:
         raise Invalid(
             "Notifications cannot be sent to this address. Enter one address of apprise, for example "
-            "json://host.example/path or mailto://user:password@mail.example?to=me@example.org."
+            "json://host.example/path or mailto://user:password@mail.example?to=me@example.org; or room://name for a "
+            "chat room of this site."
         )
     return address
 
@@ -192,6 +211,9 @@ def send_test(channel: str, address: str) -> str:
 
 def deliver(address: str, message: Message) -> str:
     """Send one message; return what went wrong, or ""."""
+    room = _room_of(address)
+    if room is not None:
+        return _write(room, message)
     target = _target(address)
     if target is None:
         return "apprise cannot read this address"
@@ -199,6 +221,17 @@ def deliver(address: str, message: Message) -> str:
     with closing(result):
         complaints = [entry.message for entry in result.logs()]  # without the address's secrets, unlike its debug log
         return "" if result else next(iter(complaints), "The service did not accept the message.")
+
+
+def _write(room: str, message: Message) -> str:
+    """Write a message into a chat room, as the site; return what went wrong, or ""."""
+    lines = message.body.splitlines()
+    text = message.body if lines[:1] == [message.title] else f"{message.title}\n{message.body}"
+    try:
+        wamp.call(SAY, room, text[:ROOM_TEXT_MAX])
+    except WampError as error:
+        return str(error)
+    return ""
 
 
 def _target(address: str) -> Any:
