@@ -391,13 +391,24 @@ class Client:
         if self.link.state is State.STOPPED:
             raise NotConnected("This process is ending; its session is closed.")
 
-    def call(self, procedure: str, args: Sequence[Any], kwargs: Mapping[str, Any], timeout: float | None) -> Any:
+    def call(
+        self,
+        procedure: str,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        timeout: float | None,
+        on_progress: Callable[..., object] | None = None,
+    ) -> Any:
         """See :meth:`WAMP.call`."""
         self._use("wamp.call()")
         seconds = self.config.call_timeout if timeout is None else timeout
         with self._in_flight, self._pool.calling(procedure):
             self.counters["called"] += 1
             late = f"{procedure} had not answered"
+            if on_progress is not None:
+                return _reactor.wait_through(
+                    self.link.call, procedure, args, kwargs, on_part=on_progress, timeout=seconds, late=late
+                )
             return _reactor.wait(self.link.call, procedure, args, kwargs, timeout=seconds, late=late)
 
     def publish(self, publication: Publication) -> None:

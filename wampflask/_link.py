@@ -19,7 +19,7 @@ from twisted.python.failure import Failure
 
 from ._declarations import Declaration
 from ._registrations import Handlers, Registrar
-from ._session import Session, transport, why_closed
+from ._session import OnProgress, Session, transport, why_closed
 from .config import Config
 from .errors import NotConnected, WampTimeout, as_sentence
 from .publication import Publication
@@ -207,12 +207,19 @@ class Link:
             raise NotConnected(f"No session with the router: {as_sentence(self.reason or 'still connecting')}")
         return self._session
 
-    def call(self, procedure: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Deferred[Any]:
+    def call(
+        self,
+        procedure: str,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        on_progress: OnProgress | None = None,
+    ) -> Deferred[Any]:
         """Call a procedure; cancelling the Deferred cancels the call.
 
+        :param on_progress: called with each progressive result.
         :raises NotConnected: when there is no session.
         """
-        calling = self._require().call_procedure(procedure, args, kwargs)
+        calling = self._require().call_procedure(procedure, args, kwargs, on_progress)
         self._write_now()
         return calling
 

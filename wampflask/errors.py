@@ -10,6 +10,7 @@
     ├── CallFailed            the callee answered with an error of its own
     ├── QueueFull             a configured bound is reached
     ├── LockTaken             another session holds the lock
+    ├── Cancelled             what runs here is not wanted any more
     ├── AlreadyDeclared       the same procedure was declared twice
     ├── WrongThread           a blocking function was called in the reactor's thread
     ├── UnsafeProcess         this process cannot run a reactor (forked late, gevent)
@@ -27,6 +28,7 @@ from typing import Any
 __all__ = [
     "AlreadyDeclared",
     "CallFailed",
+    "Cancelled",
     "ConfigError",
     "InvalidPayload",
     "InvalidURI",
@@ -112,6 +114,12 @@ class QueueFull(WampError):
     """A bound from the configuration is reached; the message names the key. Nothing was sent."""
 
     uri = "wampflask.error.busy"
+
+
+class Cancelled(WampError):
+    """The call or the task that runs here is not wanted any more; :func:`wampflask.progress` raises it. Let it pass."""
+
+    uri = "wamp.error.canceled"
 
 
 class LockTaken(WampError):

@@ -350,10 +350,10 @@ class WAMP(LiveDeclarations):
         :raises WrongThread: in the reactor's thread.
         """
         uris.check(procedure)
-        timeout = _options.check(options, CallOptions).timeout
+        given = _options.check(options, CallOptions)
         _options.warn_of_options("call", kwargs, CallOptions, 2)
         clean_args, clean_kwargs = payload.clean(args, kwargs)
-        return current_client().call(procedure, clean_args, clean_kwargs, timeout)
+        return current_client().call(procedure, clean_args, clean_kwargs, given.timeout, given.on_progress)
 
     def to(
         self,
