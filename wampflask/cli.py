@@ -28,6 +28,7 @@ from .router import node as nodes
 from .router.lint import lint
 from .router.render import PLUGIN_PATH, Node, Realm
 from .router.wire import Refused, Wire, WireError
+from .tasks_cli import tasks_command, worker_command
 from .ticket_key import KEY_FILE, ensure_key
 from .tickets import explain_refusal, issuer_of
 
@@ -74,6 +75,10 @@ def _relative(path: Path, folder: Path) -> str:
 @click.group("wamp")
 def wamp() -> None:
     """The router and what the app may do with it."""
+
+
+wamp.add_command(worker_command)
+wamp.add_command(tasks_command)
 
 
 @wamp.group("router")

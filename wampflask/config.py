@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from . import uris
 from .errors import ConfigError, InvalidURI
@@ -45,6 +45,7 @@ class Config:
     :param ca: file of the certificates to trust at a ``wss:`` address, in PEM format; empty for the system's.
     :param interface: the address that the router listens on, for browsers and agents.
     :param database: where the library keeps its own few tables, as SQLAlchemy reads it (:mod:`wampflask.store`).
+    :param queue: what carries tasks to their workers: ``sqlite:///<path>`` or ``redis://…`` (:mod:`wampflask.tasks`).
     :param ticket_secret: what tickets are signed with; the router's plugin reads the same from the instance folder.
     """
 
@@ -52,6 +53,7 @@ class Config:
     realm: str
     ticket_secret: str = field(repr=False)
     database: str = field(default="", repr=False)
+    queue: str = field(default="", repr=False)
     ca: str = ""
     interface: str = "127.0.0.1"
     port: int = _number(8081, 1, 65535)
@@ -72,6 +74,8 @@ class Config:
     handler_queue: int = _number(1_000, 0, 1_000_000)
     live_threads: int = _number(2, 1, 64)
     stop_timeout: float = _number(1.2, 0, 60)
+    task_lease: float = _number(10, 1, 3600)
+    task_keep: float = _number(604_800, 60, 315_360_000)
     rate_limit: float = _number(50, 0, 1_000_000)
     rate_burst: float = _number(500, 1, 1_000_000)
     rate_limit_bytes: float = _number(262_144, 0, 1_000_000_000)
@@ -99,6 +103,7 @@ class Config:
             realm=_read_realm(given.get("WAMP_REALM", "wampflask")),
             ticket_secret=_read_secret(given.get("WAMP_TICKET_SECRET"), instance),
             database=_read_database(given.get("WAMP_DATABASE"), values.get("SQLALCHEMY_DATABASE_URI"), instance),
+            queue=_read_queue(given.get("WAMP_QUEUE"), instance),
             ca=_read_ca(given.get("WAMP_CA", "")),
             interface=_read_interface(given.get("WAMP_INTERFACE") or "127.0.0.1"),
             public_url=_read_public_url(given.get("WAMP_PUBLIC_URL", "")),
@@ -174,6 +179,21 @@ def _read_database(given: Any, of_app: Any, instance: Path) -> str:
         raise ConfigError(f"WAMP_DATABASE={url!r} is not a database's address, such as postgresql+psycopg://host/name.")
     if url.startswith("sqlite") and (url.endswith("://") or ":memory:" in url):
         raise ConfigError(f"WAMP_DATABASE={url!r} is in memory, where other workers cannot see it: name a file.")
+    return url
+
+
+def _read_queue(given: Any, instance: Path) -> str:
+    """Return the given URL, or that of a file in the instance folder. It is not shown: it may hold a password."""
+    url = str(given or f"sqlite:///{quote(str(instance / 'tasks.db'))}")
+    try:
+        parts = urlsplit(url)
+        usable = parts.path.strip("/") if parts.scheme == "sqlite" else parts.hostname and (parts.port or True)
+    except ValueError:  # a port that is no number
+        usable = False
+    if not usable or parts.scheme not in ("sqlite", "redis", "rediss"):
+        raise ConfigError("WAMP_QUEUE is not the address of a queue: use sqlite:////path/to/file or redis://host:port.")
+    if parts.scheme != "sqlite" and find_spec("redis") is None:
+        raise ConfigError("WAMP_QUEUE names Redis, whose client is not installed: pip install redis.")
     return url
 
 

@@ -23,6 +23,7 @@ from . import (
     origins,
     payload,
     revocations,
+    task_pages,
     ticket_endpoint,
     uris,
 )
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
 
     from .binding import Binding
     from .caller import Caller
+    from .tasks import Queue
 
 H = TypeVar("H", bound=Handler)
 U = TypeVar("U", bound=logins.UserLoader)
@@ -133,6 +135,7 @@ class WAMP(LiveDeclarations):
         http_errors.init_app(app)
         assets.init_app(app, client_url=config.client_url)
         commands.init_app(app)
+        task_pages.init_app(app)
         _show_logs()
         app.jinja_env.globals["fragment"] = self.render_fragment
         app.jinja_env.globals["live_table"] = live_table
@@ -426,6 +429,15 @@ class WAMP(LiveDeclarations):
         bound.watch()
         self._permit_asking_again()
         return bound
+
+    def queue(self, name: str) -> Queue:
+        """Return the queue of this name, for tasks that ``flask wamp worker`` runs: see :mod:`wampflask.tasks`.
+
+        :raises ConfigError: for a name that is not lower-case letters, digits and ``_``.
+        """
+        from .tasks import Queues  # Huey and SQLAlchemy are there only where this is used
+
+        return Queues.declare(self, self._declarations, name)
 
     # -- the connection
 
