@@ -122,7 +122,7 @@ def test_what_cannot_run_is_refused_when_it_is_appended(queue: Queue, realm: Mem
         queue.append("sub", 1)
     with pytest.raises(TypeError, match="right"):
         queue.append("add", 1)
-    with pytest.raises(InvalidPayload, match="datetime|set is not JSON"):
+    with pytest.raises(InvalidPayload, match="set is not JSON"):
         queue.append("add", 1, {2})
     with pytest.raises(InvalidPayload, match="Save a file and pass its name"):
         queue.append("add", 1, "x" * 1_000_001)
