@@ -14,7 +14,7 @@ from ._current import current_client
 if TYPE_CHECKING:
     from markupsafe import Markup
 
-blueprint = Blueprint("wamp_tasks", __name__, template_folder="templates")
+blueprint = Blueprint("wamp_tasks", __name__, template_folder="page_templates")
 
 
 def init_app(app: Flask) -> None:

@@ -60,6 +60,7 @@ class TaskStatus:
     :param changed: when its state or progress changed last, in seconds since 1970.
     :param error: the id of its error in the log; empty when there is none.
     :param cancelling: it runs, and was asked to stop.
+    :param args: what its function is called with, as ``kwargs``; pages do not see them.
     """
 
     id: str
@@ -74,6 +75,8 @@ class TaskStatus:
     changed: float
     error: str
     cancelling: bool
+    args: list[Any]
+    kwargs: dict[str, Any]
 
     @property
     def ended(self) -> bool:
@@ -137,11 +140,9 @@ class TaskRows:
         return self._statuses((TASKS.c.queue == queue) & TASKS.c.state.in_(list(states)), limit)
 
     def _statuses(self, which: ColumnElement[bool], limit: int) -> list[TaskStatus]:
-        columns = [TASKS.c[name] for name in TaskStatus.__slots__ if name != "words"]
-        words = func.coalesce(func.nullif(TASKS.c.reason, ""), TASKS.c.words).label("words")
-        query = select(*columns, words).where(which).order_by(TASKS.c.appended.desc(), TASKS.c.id).limit(limit)
+        query = select(TASKS).where(which).order_by(TASKS.c.appended.desc(), TASKS.c.id).limit(limit)
         with self._store.transaction() as connection:
-            return [TaskStatus(**row) for row in connection.execute(query).mappings()]
+            return [_status(row) for row in connection.execute(query)]
 
     def counts(self, queue: str) -> Counts:
         """Return how many tasks of a queue are in each state."""
@@ -243,6 +244,26 @@ class TaskRows:
         which = (TASKS.c.state.in_(ENDED), TASKS.c.changed < time.time() - seconds)
         with self._store.transaction() as connection:
             return connection.execute(TASKS.delete().where(*which)).rowcount
+
+
+def _status(row: Any) -> TaskStatus:
+    args, kwargs = json.loads(row.data)
+    return TaskStatus(
+        id=row.id,
+        queue=row.queue,
+        name=row.name,
+        state=row.state,
+        fraction=row.fraction,
+        words=row.reason or row.words,
+        attempt=row.attempt,
+        retries=row.retries,
+        appended=row.appended,
+        changed=row.changed,
+        error=row.error,
+        cancelling=row.cancelling,
+        args=args,
+        kwargs=kwargs,
+    )
 
 
 def _own(task: Begun, worker: str) -> tuple[ColumnElement[bool], ...]:
