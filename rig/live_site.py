@@ -50,7 +50,7 @@ class LiveSite:
         command = [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{self.port}", *how.split()]
         command += ["--no-control-socket", "wsgi:app"]
         with self.log_file.open("wb") as log:
-            self._web = subprocess.Popen(command, cwd=ROOT, env=self._env(), stdout=log, stderr=log)
+            self._web = subprocess.Popen(command, cwd=ROOT, env=self.env(), stdout=log, stderr=log)
         assert wait_until(self.is_ready, 30), self.log_file.read_text()
         return self
 
@@ -71,11 +71,12 @@ class LiveSite:
 
     def _run(self, *arguments: str) -> str:
         command = [sys.executable, *arguments]
-        done = subprocess.run(command, cwd=ROOT, env=self._env(), capture_output=True, text=True, check=False)
+        done = subprocess.run(command, cwd=ROOT, env=self.env(), capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    def _env(self) -> dict[str, str]:
+    def env(self) -> dict[str, str]:
+        """The environment of every program of this site."""
         ours = {"INSTANCE": str(self.folder), "WAMP_PORT": str(self.node.port), "WAMPFLASK_PUBLIC_URL": self.public_url}
         return {**os.environ, **ours}
 

@@ -161,7 +161,7 @@ def test_a_film_that_is_too_long_is_refused(samples: Path, monkeypatch: pytest.M
 
 def test_cancelling_ends_ffmpeg(tmp_path: Path) -> None:
     source = tmp_path / "long.avi"
-    how = ["-f", "lavfi", "-i", "testsrc=size=640x480:rate=25:duration=60", "-c:v", "mpeg4"]
+    how = ["-f", "lavfi", "-i", "testsrc=size=640x480:rate=25:duration=20", "-c:v", "mpeg4"]
     subprocess.run(["ffmpeg", "-v", "error", *how, source], check=True, stdin=subprocess.DEVNULL, timeout=60)
     running: list[psutil.Process] = []
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from flask import Flask, render_template_string
 
-from wampflask import WAMP, progress
+from wampflask import WAMP, CallOptions, Cancelled, Permission, progress
 from wampflask.tasks import Task
 
 FOLDER = Path(os.environ["TASKS_FOLDER"])
@@ -17,6 +17,7 @@ PAGE = """<!doctype html><html lang="en"><head><title>tasks</title>
 <body><main>{{ task_progress(task) }}</main></body></html>"""
 
 wamp = WAMP()
+wamp.permit(Permission("page.work.{session}", register=("visitor", "user", "admin")))
 video = wamp.queue("video")
 
 
@@ -28,6 +29,24 @@ def note(line: str) -> None:
 @wamp.register("shop.double", allow="everyone")
 def double(value: int) -> int:
     return 2 * value
+
+
+@wamp.register("shop.count", allow="everyone")
+def count(to: int) -> str:
+    for number in range(to):
+        progress(number / to, f"step {number}")
+    return "done"
+
+
+@wamp.register("shop.endless", allow="everyone")
+def work_until_cancelled() -> None:
+    try:
+        while True:
+            progress(0.5)
+            time.sleep(0.02)
+    except Cancelled:
+        note("endless was cancelled")
+        raise
 
 
 @video.task("encode", retries=1)
@@ -59,6 +78,12 @@ def create_app() -> Flask:
     def status(task: str) -> dict[str, object]:
         found = Task(task, "video", "").status
         return {"state": found.state, "fraction": found.fraction, "words": found.words, "attempt": found.attempt}
+
+    @app.get("/ask/<int:session>")
+    def ask(session: int) -> dict[str, object]:
+        heard: list[object] = []
+        result = wamp.call(f"page.work.{session}", 3, options=CallOptions(on_progress=heard.append))
+        return {"heard": heard, "result": result}
 
     @app.get("/result/<task>")
     def result(task: str) -> dict[str, object]:
