@@ -185,9 +185,9 @@ def _read_database(given: Any, of_app: Any, instance: Path) -> str:
 def _read_queue(given: Any, instance: Path) -> str:
     """Return the given URL, or that of a file in the instance folder. It is not shown: it may hold a password."""
     url = str(given or f"sqlite:///{quote(str(instance / 'tasks.db'))}")
+    parts = urlsplit(url)
     try:
-        parts = urlsplit(url)
-        usable = parts.path.strip("/") if parts.scheme == "sqlite" else parts.hostname and (parts.port or True)
+        usable = parts.path.strip("/") if parts.scheme == "sqlite" else parts.hostname and parts.port != 0
     except ValueError:  # a port that is no number
         usable = False
     if not usable or parts.scheme not in ("sqlite", "redis", "rediss"):

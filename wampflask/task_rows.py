@@ -119,14 +119,13 @@ class TaskRows:
 
     # -- by whom it was appended, or who watches
 
-    def add(self, task: str, queue: str, name: str, data: str, *, retries: int, delay: float) -> None:
+    def add(self, task: str, queue: str, name: str, data: str, *, retries: int) -> None:
         """Add a task that waits.
 
         :param data: its arguments, as JSON.
-        :param delay: seconds until it may be begun.
         """
         now = time.time()
-        row = {"id": task, "queue": queue, "name": name, "data": data, "retries": retries, "due": now + delay}
+        row = {"id": task, "queue": queue, "name": name, "data": data, "retries": retries, "due": now}
         with self._store.transaction() as connection:
             connection.execute(insert(TASKS).values(**row, state="waiting", appended=now, changed=now))
 

@@ -87,9 +87,8 @@ class Task:
     queue: str
     name: str
 
-    @property
     def status(self) -> TaskStatus:
-        """How it is now.
+        """Return how it is now.
 
         :raises LookupError: it is not there: its transaction has not committed, or it ended long ago.
         """
@@ -111,7 +110,7 @@ class Task:
         _reactor.refuse_reactor_thread("task.result()")
         deadline = None if timeout is None else time.monotonic() + timeout
         pause = 0.02
-        while not (status := self.status).ended:
+        while not (status := self.status()).ended:
             if deadline is not None and time.monotonic() >= deadline:
                 raise WampTimeout(f"After {timeout:g} s the task {self.name} is still {status.state}.")
             time.sleep(pause)
@@ -180,9 +179,11 @@ class Queue:
         :raises TypeError: its function does not take these arguments.
         :raises InvalidPayload: a value is not JSON, or all together are larger than 1 MB.
         """
-        return self.prepare(name, args, kwargs)[1]()
+        task, append = self.prepare(name, args, kwargs)
+        append()
+        return task
 
-    def prepare(self, name: str, args: Iterable[Any], kwargs: Mapping[str, Any]) -> tuple[Task, Callable[[], Task]]:
+    def prepare(self, name: str, args: Iterable[Any], kwargs: Mapping[str, Any]) -> tuple[Task, Callable[[], None]]:
         """Check what is to be appended; return the task, and what appends it."""
         kind = self.kinds.get(name)
         if kind is None:
@@ -193,10 +194,9 @@ class Queue:
         task = Task(secrets.token_hex(16), self.name, name)
         client = current_client()
 
-        def append() -> Task:
-            rows_of(client).add(task.id, self.name, name, data, retries=kind.retries, delay=0)
+        def append() -> None:
+            rows_of(client).add(task.id, self.name, name, data, retries=kind.retries)
             carrier_of(client).put(self.name, task.id)
-            return task
 
         return task, append
 

@@ -41,7 +41,7 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.fail("These tests need ffmpeg: apt-get install ffmpeg.")
     folder = tmp_path_factory.mktemp("samples")
     for name, how in SAMPLES.items():
-        command = ["ffmpeg", "-v", "error", *how, folder / name]
+        command: list[str | Path] = ["ffmpeg", "-v", "error", *how, folder / name]
         subprocess.run(command, check=True, stdin=subprocess.DEVNULL, timeout=60)
     return folder
 
@@ -76,7 +76,16 @@ def test_what_is_in_a_free_codec_is_only_copied(samples: Path, tmp_path: Path) -
     film = ffmpeg.look_into(samples / "film.mkv")
     assert (film.video, film.sound) == ("vp8", "")
     ffmpeg.convert(samples / "film.mkv", film, tmp_path / "made", 10**9, lambda _: None)
-    command = ["ffprobe", "-v", "error", "-show_entries", "stream=codec_name", "-of", "csv=p=0", tmp_path / "made"]
+    command: list[str | Path] = [
+        "ffprobe",
+        "-v",
+        "error",
+        "-show_entries",
+        "stream=codec_name",
+        "-of",
+        "csv=p=0",
+        tmp_path / "made",
+    ]
     assert subprocess.check_output(command, timeout=60).split() == [b"vp8"]
 
 

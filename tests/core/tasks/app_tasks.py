@@ -76,7 +76,7 @@ def create_app() -> Flask:
 
     @app.get("/status/<task>")
     def status(task: str) -> dict[str, object]:
-        found = Task(task, "video", "").status
+        found = Task(task, "video", "").status()
         return {"state": found.state, "fraction": found.fraction, "words": found.words, "attempt": found.attempt}
 
     @app.get("/ask/<int:session>")

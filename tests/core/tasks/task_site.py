@@ -55,7 +55,16 @@ class Site:
 
     @contextlib.contextmanager
     def work(self, *options: str) -> Iterator[Program]:
-        command = [BIN / "flask", "--app", "app_tasks:app", "wamp", "worker", "--grace", "1", *options]
+        command: list[str | Path] = [
+            BIN / "flask",
+            "--app",
+            "app_tasks:app",
+            "wamp",
+            "worker",
+            "--grace",
+            "1",
+            *options,
+        ]
         with Program(command, self.folder, self.env) as program:
             eventually(lambda: "Running the tasks" in program.said(), program.said)
             yield program

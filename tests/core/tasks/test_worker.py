@@ -106,7 +106,7 @@ def test_a_worker_needs_no_router(site: Site) -> None:
 
 def test_the_commands_say_what_is_wrong(site: Site) -> None:
     def flask(*words: str) -> subprocess.CompletedProcess[str]:
-        command = [BIN / "flask", "--app", "app_tasks:app", "wamp", *words]
+        command: list[str | Path] = [BIN / "flask", "--app", "app_tasks:app", "wamp", *words]
         env = {**site.env, "PATH": "/usr/bin:/bin", "PYTHONPATH": str(HERE.parents[2])}
         return subprocess.run(
             command, cwd=site.folder, env=env, capture_output=True, text=True, timeout=60, check=False
