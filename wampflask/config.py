@@ -188,7 +188,7 @@ def _read_queue(given: Any, instance: Path) -> str:
     parts = urlsplit(url)
     try:
         usable = parts.path.strip("/") if parts.scheme == "sqlite" else parts.hostname and parts.port != 0
-    except ValueError:  # a port that is no number
+    except ValueError:  # a port that isn't a number
         usable = False
     if not usable or parts.scheme not in ("sqlite", "redis", "rediss"):
         raise ConfigError("WAMP_QUEUE is not the address of a queue: use sqlite:////path/to/file or redis://host:port.")

@@ -26,7 +26,7 @@ def init_app(app: Flask) -> None:
 def task_progress(task: Any, *, cancel: bool = True) -> Markup:
     """Return the bar and the words of a task, kept true, for the page that is being rendered.
 
-    :param task: a task, or its id, which the page then has: whoever sees the page may cancel the task.
+    :param task: a task, or its id, which the page then has: everyone who sees the page may cancel the task.
     :param cancel: with a button for that.
     """
     from .tasks import Queues  # SQLAlchemy is there only where this is used

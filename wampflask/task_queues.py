@@ -57,7 +57,7 @@ class TaskQueues:
         return not self._carrier(queue).storage.queue_size()
 
     def consumer(self, queue: str, threads: int, run: Callable[[str], None]) -> Running:
-        """Begin to take ids out, and call ``run`` with each in one of so many threads."""
+        """Begin to take ids out, and call ``run`` with each, in threads."""
         self._run = run
         return Running(self._carrier(queue), threads)
 
@@ -103,7 +103,7 @@ class Running:
         self._consumer.stop_flag.set()
 
     def join(self, timeout: float) -> None:
-        """Wait for the threads, at most so many seconds each."""
+        """Wait for the threads, at most ``timeout`` seconds each."""
         for thread in self._threads:
             thread.join(timeout)
 

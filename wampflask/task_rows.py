@@ -231,7 +231,7 @@ class TaskRows:
         return [(Begun(row.id, row.queue, row.name, [], {}, row.attempt, row.retries), row.worker) for row in rows]
 
     def overdue(self, queue: str, seconds: float, limit: int) -> list[str]:
-        """Return the tasks that could have been begun so many seconds ago."""
+        """Return the tasks that could have been begun ``seconds`` ago."""
         query = select(TASKS.c.id).where(
             TASKS.c.queue == queue, TASKS.c.state == "waiting", TASKS.c.due < time.time() - seconds
         )
@@ -239,7 +239,7 @@ class TaskRows:
             return list(connection.scalars(query.order_by(TASKS.c.due).limit(limit)))
 
     def prune(self, seconds: float) -> int:
-        """Delete the tasks that ended so many seconds ago; return how many."""
+        """Delete the tasks that ended ``seconds`` ago or earlier; return how many."""
         which = (TASKS.c.state.in_(ENDED), TASKS.c.changed < time.time() - seconds)
         with self._store.transaction() as connection:
             return connection.execute(TASKS.delete().where(*which)).rowcount

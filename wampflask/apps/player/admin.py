@@ -94,7 +94,7 @@ def _allow_upload(endpoint: str | None, _values: dict[str, Any] | None) -> None:
 
 
 def _add(name: str, source: IO[bytes]) -> str:
-    """Add an uploaded file, or have it converted first; return what is to be said about that.
+    """Add an uploaded file, or have it converted first; return the message for the page.
 
     :raises SiteError: it cannot be added.
     """

@@ -101,7 +101,7 @@ def look_into(file: Path) -> Film:
 
 
 def _codec(found: Any, kind: str) -> str:
-    """Return the codec of the first stream of a kind; a cover picture is no film."""
+    """Return the codec of the first stream of a kind; a cover picture doesn't count as a film."""
     for stream in found.get("streams", ()):
         if stream.get("codec_type") == kind and not stream.get("disposition", {}).get("attached_pic"):
             return str(stream.get("codec_name", ""))
