@@ -439,6 +439,13 @@ class WAMP(LiveDeclarations):
 
         return Queues.declare(self, self._declarations, name)
 
+    @property
+    def queues(self) -> list[Queue]:
+        """The queues that were declared so far."""
+        from .tasks import Queues
+
+        return Queues.declared(self._declarations)
+
     # -- the connection
 
     def connect(self, timeout: float | None = None) -> None:

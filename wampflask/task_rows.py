@@ -15,6 +15,7 @@ from typing import Any, Literal
 from sqlalchemy import Boolean, Column, Float, Index, Integer, String, Table, Text, func, insert, select, update
 from sqlalchemy.sql import ColumnElement
 
+from .reading import reading
 from .store import Store, metadata
 
 State = Literal["waiting", "running", "done", "failed", "cancelled"]
@@ -140,18 +141,18 @@ class TaskRows:
 
     def _statuses(self, which: ColumnElement[bool], limit: int) -> list[TaskStatus]:
         query = select(TASKS).where(which).order_by(TASKS.c.appended.desc(), TASKS.c.id).limit(limit)
-        with self._store.transaction() as connection:
+        with reading(), self._store.transaction() as connection:
             return [_status(row) for row in connection.execute(query)]
 
     def counts(self, queue: str) -> Counts:
         """Return how many tasks of a queue are in each state."""
         query = select(TASKS.c.state, func.count()).where(TASKS.c.queue == queue).group_by(TASKS.c.state)
-        with self._store.transaction() as connection:
+        with reading(), self._store.transaction() as connection:
             return Counts(**{row[0]: row[1] for row in connection.execute(query)})
 
     def result(self, task: str) -> Any:
         """Return what a task that is done has returned."""
-        with self._store.transaction() as connection:
+        with reading(), self._store.transaction() as connection:
             return json.loads(connection.scalar(select(TASKS.c.result).where(TASKS.c.id == task)) or "null")
 
     def cancel(self, task: str) -> bool:
@@ -195,7 +196,7 @@ class TaskRows:
     def wanted(self, worker: str) -> dict[tuple[str, int], bool]:
         """Return which tasks this worker still has, by id and attempt, each with whether it was asked to stop."""
         query = select(TASKS.c.id, TASKS.c.attempt, TASKS.c.cancelling)
-        with self._store.transaction() as connection:
+        with reading(), self._store.transaction() as connection:
             found = connection.execute(query.where(TASKS.c.worker == worker, TASKS.c.state == "running"))
             return {(row.id, row.attempt): row.cancelling for row in found}
 
@@ -226,7 +227,7 @@ class TaskRows:
     def lost(self, queues: Sequence[str], lease: float) -> list[tuple[Begun, str]]:
         """Return the tasks whose worker has not said for ``lease`` seconds that it is alive, each with that worker."""
         which = (TASKS.c.queue.in_(queues), TASKS.c.state == "running", TASKS.c.alive < time.time() - lease)
-        with self._store.transaction() as connection:
+        with reading(), self._store.transaction() as connection:
             rows = connection.execute(select(TASKS).where(*which)).all()
         return [(Begun(row.id, row.queue, row.name, [], {}, row.attempt, row.retries), row.worker) for row in rows]
 
@@ -235,8 +236,15 @@ class TaskRows:
         query = select(TASKS.c.id).where(
             TASKS.c.queue == queue, TASKS.c.state == "waiting", TASKS.c.due < time.time() - seconds
         )
-        with self._store.transaction() as connection:
+        with reading(), self._store.transaction() as connection:
             return list(connection.scalars(query.order_by(TASKS.c.due).limit(limit)))
+
+    def postpone(self, tasks: Sequence[str]) -> None:
+        """Note that tasks that wait were put into their queue just now."""
+        if tasks:
+            with self._store.transaction() as connection:
+                which = (TASKS.c.id.in_(tasks), TASKS.c.state == "waiting")
+                connection.execute(update(TASKS).where(*which).values(due=time.time()))
 
     def prune(self, seconds: float) -> int:
         """Delete the tasks that ended ``seconds`` ago or earlier; return how many."""

@@ -274,6 +274,11 @@ class Queues:
         named = _declared[declarations].named
         return named[name] if name in named else named.setdefault(name, Queue(name))
 
+    @staticmethod
+    def declared(declarations: Declarations) -> list[Queue]:
+        """Return the queues that were declared so far."""
+        return list(_declared[declarations].named.values()) if declarations in _declared else []
+
     def find(self, names: Iterable[str]) -> list[Queue]:
         """Return the queues of these names, or all.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Condition, Event, Lock, Thread
@@ -32,6 +32,8 @@ LOOK = 0.5
 """Seconds between two looks for tasks that were cancelled or taken away, while any run."""
 OVERDUE = 5.0
 """Seconds after which a task that waits in vain, in front of an empty queue, is put into it again."""
+LONG_OVERDUE = 600.0
+"""Seconds after which that is done while others wait, too: perhaps it only waits its turn, and comes twice then."""
 STUBBORN = 10.0
 """Seconds beyond its time after which a task that never asks is given up."""
 UNKNOWN_DELAY = 10.0
@@ -100,6 +102,8 @@ class TaskWorker:
         self._news = Condition(Lock())
         self._runs: dict[str, Run] = {}
         self._ended = Event()
+        self._closed = False
+        self._beginning = 0
         self._taking: list[Running] = []
         self._keeper = Thread(target=self._keep, name=f"wampflask-tasks-{self.name[:8]}", daemon=True)
 
@@ -116,6 +120,8 @@ class TaskWorker:
         :param grace: seconds that they have to finish; then ``wampflask.progress()`` raises in them, and they have
             half of that again, but a second at most.
         """
+        with self._news:
+            self._closed = True
         for taking in self._taking:
             taking.stop()
         if not self._wait(grace):
@@ -134,7 +140,9 @@ class TaskWorker:
         """Wait until nothing runs; return whether that was reached."""
         deadline = time.monotonic() + seconds
         with self._news:
-            return self._news.wait_for(lambda: not self._runs, max(0.0, deadline - time.monotonic()))
+            return self._news.wait_for(
+                lambda: not self._runs and not self._beginning, max(0.0, deadline - time.monotonic())
+            )
 
     def _stop_all(self, why: str) -> None:
         with self._news:
@@ -154,16 +162,9 @@ class TaskWorker:
 
     def run(self, task: str) -> None:
         """Run a task, if it waits; in a thread of its queue."""
-        begun = self._rows.begin(task, self.name)
-        if begun is None:
+        run = self._begin(task)
+        if run is None:
             return
-        kind = self._declared.named[begun.queue].kinds.get(begun.name)
-        if kind is None:
-            self._postpone(begun)
-            return
-        run = Run(begun, kind, self._news)
-        with self._news:
-            self._runs[task] = run
         try:
             self._announce(task)
             self._finish(run, *self._call(run))
@@ -171,6 +172,33 @@ class TaskWorker:
             with self._news:
                 self._runs.pop(task, None)
                 self._news.notify_all()
+
+    def _begin(self, task: str) -> Run | None:
+        """Begin a task, if it waits, and this worker takes any."""
+        with self._news:
+            self._beginning += 1
+        try:
+            if self._closed:
+                self._return(task)
+                return None
+            begun = self._rows.begin(task, self.name)
+            kind = None if begun is None else self._declared.named[begun.queue].kinds.get(begun.name)
+            if begun is not None and kind is None:
+                self._postpone(begun)
+            if begun is None or kind is None:
+                return None
+            run = self._runs[task] = Run(begun, kind, self._news)
+            return run
+        finally:
+            with self._news:
+                self._beginning -= 1
+                self._news.notify_all()
+
+    def _return(self, task: str) -> None:
+        """Put in again what this worker takes no more."""
+        found = self._rows.status(task)
+        if found is not None:
+            self._carrier.put(found.queue, task)
 
     def _call(self, run: Run) -> tuple[str, BaseException | None]:
         """Return what the function returned, as JSON, or what it raised."""
@@ -317,7 +345,8 @@ class TaskWorker:
         for task, worker in self._rows.lost(self.queues, self._lease):
             self._take_over(task, worker)
         for name in self.queues:
-            self._carry_again(name, self._rows.overdue(name, OVERDUE, AT_ONCE))
+            with suppress(Exception):  # the queue cannot be reached; this is tried again
+                self._carry_again(name)
 
     def _take_over(self, task: Begun, worker: str) -> None:
         """Let a task be tried again whose worker was lost, if it may be."""
@@ -332,13 +361,13 @@ class TaskWorker:
         if is_ours:
             self._announce(task.id)
 
-    def _carry_again(self, queue: str, tasks: Sequence[str]) -> None:
-        """Put in again what waits in front of an empty queue: its id was lost on the way."""
-        with suppress(Exception):  # the queue cannot be reached; this is tried again
-            if not tasks or not self._carrier.is_empty(queue):
-                return
-            for task in tasks:
-                self._carrier.put(queue, task)
+    def _carry_again(self, queue: str) -> None:
+        """Put in again what waits in front of an empty queue, or for very long: its id may be lost."""
+        patience = OVERDUE if self._carrier.is_empty(queue) else LONG_OVERDUE
+        tasks = self._rows.overdue(queue, patience, AT_ONCE)
+        self._rows.postpone(tasks)
+        for task in tasks:
+            self._carrier.put(queue, task)
 
 
 def _names(task: Begun) -> tuple[str, str]:

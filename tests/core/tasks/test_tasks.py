@@ -374,6 +374,44 @@ def test_an_id_that_the_queue_lost_is_put_in_again(
     worker.stop(1)
 
 
+def test_an_id_that_was_lost_among_many_is_put_in_again(
+    queue: Queue, realm: MemoryRealm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue.task("work")(print)
+    lost, waiting = queue.append("work"), queue.append("work")
+    worker = TaskWorker(realm.app)
+    storage = worker._carrier._carrier("video").storage
+    storage.dequeue()
+    monkeypatch.setattr("wampflask.worker.LONG_OVERDUE", -1)
+    worker._mend()
+    assert storage.queue_size() == 3
+    monkeypatch.setattr("wampflask.worker.LONG_OVERDUE", 600)
+    worker._mend()  # those that were put in are not put in again
+    assert storage.queue_size() == 3
+    assert worker.run_waiting() == 2
+    assert lost.status().state == waiting.status().state == "done"
+
+
+def test_what_comes_while_a_worker_ends_is_left_to_others(queue: Queue, realm: MemoryRealm) -> None:
+    queue.task("work")(lambda: "done")
+    worker, other = TaskWorker(realm.app), TaskWorker(realm.app)
+    worker.start()
+    worker.stop(0)
+    task = queue.append("work")
+    worker._carrier._carrier("video").storage.dequeue()  # by a thread that ends, too late
+    worker.run(task.id)
+    assert task.status().state == "waiting"
+    assert not worker._carrier.is_empty("video")
+    other.start()
+    assert task.result(timeout=4) == "done"
+    other.stop(1)
+
+
+def test_all_queues_are_known(wamp: WAMP, queue: Queue) -> None:
+    assert wamp.queues == [queue]
+    assert WAMP().queues == []
+
+
 def test_two_workers_run_each_task_once(queue: Queue, realm: MemoryRealm) -> None:
     ran: list[int] = []
     queue.task("work")(ran.append)
