@@ -270,8 +270,12 @@ class TaskWorker:
         self._carrier.put(task.queue, task.id, UNKNOWN_DELAY)
 
     def _announce(self, task: str) -> None:
-        with self._app.app_context():
-            self._declared.announce(task)
+        """Let pages know that a task has changed; it goes on, whatever becomes of that."""
+        try:
+            with self._app.app_context():
+                self._declared.announce(task)
+        except Exception:  # a boundary: such as a process in which no reactor can run
+            self._app.logger.exception("Pages do not learn that the task %s… has changed", task[:8])
 
     # -- what is done beside the tasks, in a thread of its own
 

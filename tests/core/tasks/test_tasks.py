@@ -14,6 +14,7 @@ import pytest
 from flask import Flask, render_template_string
 from sqlalchemy import update
 
+from tests.core.live.shop import Item, db, make_app
 from wampflask import (
     WAMP,
     AlreadyDeclared,
@@ -27,7 +28,7 @@ from wampflask import (
 )
 from wampflask.task_rows import TASKS
 from wampflask.tasks import Queue, Task
-from wampflask.testing import MemoryRealm, in_memory
+from wampflask.testing import MemoryRealm, in_memory, run_tasks
 from wampflask.worker import TaskWorker
 
 
@@ -48,6 +49,7 @@ def realm(wamp: WAMP, queue: Queue, tmp_path: Path) -> Iterator[MemoryRealm]:
     wamp.init_app(app)
     with in_memory(app) as realm, app.app_context():
         yield realm
+        realm.store.close()
 
 
 @pytest.fixture
@@ -518,3 +520,51 @@ def test_the_bar_on_a_page(queue: Queue, realm: MemoryRealm, worker: TaskWorker)
     assert "<progress" not in page()
     assert client.post(action, headers={"Referer": "http://elsewhere.example/"}).text == "Cancelled."
     assert client.get(action).status_code == 405
+
+
+def test_what_is_appended_in_a_transaction_is_begun_after_its_commit(wamp: WAMP, queue: Queue, tmp_path: Path) -> None:
+    found: list[int | None] = []
+
+    @queue.task("look")
+    def look(item: int) -> None:
+        row = db.session.get(Item, item)
+        found.append(row and row.left)
+
+    app = make_app(tmp_path, wamp, {"wampflask/task.html": "{{ status.state }}"})
+    with in_memory(app), app.app_context():
+        db.session.get_one(Item, 1).left = 7
+        task = wamp.after_commit(db.session).append(queue, "look", 1)
+        assert run_tasks(app) == 0
+        with pytest.raises(LookupError, match="not committed yet"):
+            task.status()
+        db.session.commit()
+        assert run_tasks(app) == 1
+        assert task.status().state == "done"
+        db.session.get_one(Item, 1).left = 8
+        wamp.after_commit(db.session).append(queue, "look", 1)
+        db.session.rollback()
+        assert run_tasks(app) == 0
+        with pytest.raises(ConfigError, match="no task 'other'"):  # before the commit
+            wamp.after_commit(db.session).append(queue, "other")
+        db.session.remove()
+        db.engine.dispose()
+    assert found == [7]
+
+
+@pytest.mark.parametrize(
+    "address", ["tasks.db", "sqlite://", "redis:", "redis://host:port", "amqp://host", "sqlite:///"]
+)
+def test_wrong_addresses_of_a_queue_are_refused_at_the_start(address: str, tmp_path: Path) -> None:
+    app = Flask("unit", instance_path=str(tmp_path))
+    app.config["WAMP_QUEUE"] = address
+    with pytest.raises(ConfigError, match="WAMP_QUEUE is not the address of a queue"):
+        WAMP(app)
+
+
+def test_redis_without_its_client_is_refused_at_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wampflask.config.find_spec", lambda _name: None)
+    app = Flask("unit", instance_path=str(tmp_path))
+    app.config["WAMP_QUEUE"] = "redis://:secret@127.0.0.1/0"
+    with pytest.raises(ConfigError, match="pip install redis") as refused:
+        WAMP(app)
+    assert "secret" not in str(refused.value)
