@@ -19,6 +19,8 @@ from huey.serializer import SignedSerializer
 
 FIRST_LOOK, LAST_LOOK = 0.05, 0.25
 """Seconds between two looks into an empty SQLite queue: first, and at most."""
+AWAY_MAX = 5.0
+"""Seconds between two looks, at most, while a Redis is away; otherwise it says itself when there is something."""
 
 log = logging.getLogger(__name__)
 
@@ -86,8 +88,9 @@ class Running:
     """Threads that take ids out of one queue."""
 
     def __init__(self, carrier: Any, threads: int) -> None:
+        last = AWAY_MAX if carrier.storage.blocking else LAST_LOOK
         self._consumer = Consumer(
-            carrier, workers=threads, periodic=False, initial_delay=FIRST_LOOK, max_delay=LAST_LOOK
+            carrier, workers=threads, periodic=False, initial_delay=FIRST_LOOK, backoff=2, max_delay=last
         )
         self._threads = [self._consumer.scheduler, *(thread for _, thread in self._consumer.worker_threads)]
         for thread in self._threads:  # not Consumer.start(), which would take this process's signals
