@@ -20,7 +20,7 @@ from flask import Flask
 from . import payload
 from ._current import KEY
 from ._declarations import place
-from .errors import CallFailed, Cancelled
+from .errors import INTERNAL, CallFailed, Cancelled
 from .progress import current_reporter
 from .task_queues import Running
 from .task_rows import Begun
@@ -56,6 +56,11 @@ class Run:
     unwritten: bool = False
     stop: str = ""
     """Why it is to stop: ``cancelled``, ``late``, ``lost`` or ``ending``."""
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """What it is known by: a task may run here again while a lost attempt at it has not noticed yet."""
+        return self.task.id, self.task.attempt
 
     def check(self) -> None:
         if not self.stop and self.kind.timeout is not None and time.monotonic() > self.begun + self.kind.timeout:
@@ -100,7 +105,7 @@ class TaskWorker:
         self._carrier = carrier_of(self._client)
         self._lease: float = self._client.config.task_lease
         self._news = Condition(Lock())
-        self._runs: dict[str, Run] = {}
+        self._runs: dict[tuple[str, int], Run] = {}
         self._ended = Event()
         self._closed = False
         self._beginning = 0
@@ -170,7 +175,7 @@ class TaskWorker:
             self._finish(run, *self._call(run))
         finally:
             with self._news:
-                self._runs.pop(task, None)
+                self._runs.pop(run.key, None)
                 self._news.notify_all()
 
     def _begin(self, task: str) -> Run | None:
@@ -187,7 +192,8 @@ class TaskWorker:
                 self._postpone(begun)
             if begun is None or kind is None:
                 return None
-            run = self._runs[task] = Run(begun, kind, self._news)
+            run = Run(begun, kind, self._news)
+            self._runs[run.key] = run
             return run
         finally:
             with self._news:
@@ -224,7 +230,7 @@ class TaskWorker:
         elif run.stop == "ending":
             self._put_back(run)
             return
-        elif isinstance(error, CallFailed):
+        elif isinstance(error, CallFailed) and error.uri != INTERNAL:
             words = ", ".join(map(str, error.args)) or str(error.uri)
             is_ours = self._rows.end(task, self.name, "failed", reason=words)
         elif run.stop == "late":
@@ -316,7 +322,7 @@ class TaskWorker:
             for run in news:
                 run.unwritten = False
             progress = [(run.task, run.fraction, run.words) for run in news]
-            running = list(self._runs) if alive else []
+            running = [task for task, _ in self._runs] if alive else []
         if progress or running:
             self._rows.note(self.name, progress, running)
         for task, _, _ in progress:
@@ -327,8 +333,8 @@ class TaskWorker:
             runs = tuple(self._runs.values())
         wanted = self._rows.wanted(self.name)
         for run in runs:
-            cancelling = wanted.get((run.task.id, run.task.attempt))
-            if cancelling is None and run.task.id in self._runs:
+            cancelling = wanted.get(run.key)
+            if cancelling is None and run.key in self._runs:
                 run.stop = "lost"
             elif cancelling and not run.stop:
                 run.stop = "cancelled"

@@ -177,6 +177,16 @@ def test_a_task_may_fail_with_words_of_its_own(queue: Queue, work: Callable[[], 
         task.result()
 
 
+def test_what_fails_in_a_procedure_that_a_task_calls_is_tried_again(
+    wamp: WAMP, queue: Queue, realm: MemoryRealm, work: Callable[[], int]
+) -> None:
+    wamp.register("shop.broken")(lambda: 1 / 0)
+    queue.task("try", retries=1)(lambda: wamp.call("shop.broken"))
+    task = queue.append("try")
+    work()
+    assert (task.status().state, task.status().retries) == ("waiting", 0)
+
+
 def test_errors_are_tried_again_later_and_later(
     queue: Queue, realm: MemoryRealm, work: Callable[[], int], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -350,7 +360,7 @@ def test_what_a_worker_lost_counts_for_nothing(queue: Queue, realm: MemoryRealm)
     def work() -> str:
         if not ran:
             ran.append(1)
-            begun = slow._runs[task.id].task
+            begun = slow._runs[task.id, 1].task
             other = TaskWorker(realm.app)
             other._take_over(begun, slow.name)
             other.run(task.id)
