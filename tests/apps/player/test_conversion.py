@@ -172,10 +172,11 @@ def test_cancelling_ends_ffmpeg(tmp_path: Path) -> None:
     source = tmp_path / "long.avi"
     how = ["-f", "lavfi", "-i", "testsrc=size=640x480:rate=25:duration=20", "-c:v", "mpeg4"]
     subprocess.run(["ffmpeg", "-v", "error", *how, source], check=True, stdin=subprocess.DEVNULL, timeout=60)
+    before = set(psutil.Process(os.getpid()).children(recursive=True))  # of other tests
     running: list[psutil.Process] = []
 
     def stop(_: float) -> None:
-        running[:] = psutil.Process(os.getpid()).children(recursive=True)
+        running[:] = set(psutil.Process(os.getpid()).children(recursive=True)) - before
         assert [process.nice() for process in running if process.name() == "ffmpeg"] in ([], [15])
         raise Cancelled("enough")
 
