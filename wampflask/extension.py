@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
@@ -442,6 +443,8 @@ class WAMP(LiveDeclarations):
     @property
     def queues(self) -> list[Queue]:
         """The queues that were declared so far."""
+        if f"{__package__}.tasks" not in sys.modules:
+            return []  # where there is none, Huey need not be installed
         from .tasks import Queues
 
         return Queues.declared(self._declarations)
