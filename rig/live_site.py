@@ -80,7 +80,7 @@ class LiveSite:
         command = [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", *how.split()]
         command += ["--no-control-socket", "wsgi:app"]
         with self.log_file.open("ab") as log:
-            return subprocess.Popen(command, cwd=ROOT, env={**self._env(), **env}, stdout=log, stderr=log)
+            return subprocess.Popen(command, cwd=ROOT, env={**self.env(), **env}, stdout=log, stderr=log)
 
     def stop(self) -> None:
         """End everything that start() began."""
@@ -91,9 +91,10 @@ class LiveSite:
 
     def run(self, code: str) -> None:
         """Run Python code in a process of its own that is not one of the site's."""
-        subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=self._env(), check=True)
+        subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=self.env(), check=True)
 
-    def _env(self) -> dict[str, str]:
+    def env(self) -> dict[str, str]:
+        """The environment of every program of this site."""
         ours = {"INSTANCE": str(self.folder), "WAMP_PORT": str(self.node.port), "WAMPFLASK_PUBLIC_URL": self.public_url}
         return {**os.environ, **ours}
 

@@ -4,6 +4,7 @@ from .caller import Caller, caller, user_authid
 from .errors import (
     AlreadyDeclared,
     CallFailed,
+    Cancelled,
     ConfigError,
     InvalidPayload,
     InvalidURI,
@@ -23,6 +24,7 @@ from .identity import Identity
 from .live_calls import numbered
 from .options import CallOptions, CallResult, OptionAsPayload, PublishOptions
 from .permissions import Permission
+from .progress import progress
 from .proofs import prove
 from .status import State, Status
 
@@ -33,6 +35,7 @@ __all__ = [
     "CallOptions",
     "CallResult",
     "Caller",
+    "Cancelled",
     "ConfigError",
     "Identity",
     "InvalidPayload",
@@ -54,6 +57,7 @@ __all__ = [
     "WrongThread",
     "caller",
     "numbered",
+    "progress",
     "prove",
     "user_authid",
 ]

@@ -439,6 +439,7 @@ class Client:
         args: Sequence[Any],
         kwargs: Mapping[str, Any],
         timeout: float | None,
+        on_progress: Callable[..., object] | None = None,
         caller: Caller | None = None,
     ) -> Any:
         """See :meth:`WAMP.call`.
@@ -450,7 +451,11 @@ class Client:
         with self._in_flight, self._pool.calling(procedure):
             self.counters["called"] += 1
             late = f"{procedure} had not answered"
-            return _reactor.wait(self.link.call, procedure, args, kwargs, caller, timeout=seconds, late=late)
+            if on_progress is not None:
+                return _reactor.wait_through(
+                    self.link.call, procedure, args, kwargs, on_part=on_progress, timeout=seconds, late=late
+                )
+            return _reactor.wait(self.link.call, procedure, args, kwargs, None, caller, timeout=seconds, late=late)
 
     def publish(self, publication: Publication) -> int:
         """Do what :meth:`WAMP.publish` does, and return the publication's id."""

@@ -19,7 +19,7 @@ from twisted.python.failure import Failure
 
 from ._declarations import Declaration
 from ._registrations import Handlers, Registrar
-from ._session import Session, transport, why_closed
+from ._session import OnProgress, Session, transport, why_closed
 from .caller import Caller
 from .config import Config
 from .errors import NotConnected, WampTimeout, as_sentence
@@ -209,15 +209,20 @@ class Link:
         return self._session
 
     def call(
-        self, procedure: str, args: Sequence[Any], kwargs: Mapping[str, Any], caller: Caller | None = None
+        self,
+        procedure: str,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        on_progress: OnProgress | None = None,
+        caller: Caller | None = None,
     ) -> Deferred[Any]:
         """Call a procedure; cancelling the Deferred cancels the call.
 
+        :param on_progress: called with each progressive result.
         :param caller: whom the callee is to take for the caller.
-
         :raises NotConnected: when there is no session.
         """
-        calling = self._require().call_procedure(procedure, args, kwargs, caller)
+        calling = self._require().call_procedure(procedure, args, kwargs, on_progress, caller)
         self._write_now()
         return calling
 

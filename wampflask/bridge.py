@@ -199,7 +199,7 @@ def _call(asked: _Asked) -> _Answer:
     _check_may(asked.key, "call", procedure, {})
     clean_args, clean_kwargs = payload.clean(args, kwargs)
     caller = Caller(None, asked.key.authid, asked.key.role, procedure)
-    result = current_client().call(procedure, clean_args, clean_kwargs, None, caller)
+    result = current_client().call(procedure, clean_args, clean_kwargs, None, caller=caller)
     if not isinstance(result, CallResult):
         return _Answer(200, {"args": [result]})
     said = {"args": result.args, "kwargs": result.kwargs}

@@ -32,6 +32,7 @@ from .router.lint import lint
 from .router.render import PLUGIN_PATH, Node, Realm
 from .router.wire import Refused, Wire, WireError
 from .serve_cli import serve_command
+from .tasks_cli import tasks_command, worker_command
 from .ticket_key import KEY_FILE, ensure_key
 from .tickets import explain_refusal, issuer_of
 
@@ -81,6 +82,8 @@ def wamp() -> None:
 
 
 wamp.add_command(jobs)
+wamp.add_command(worker_command)
+wamp.add_command(tasks_command)
 
 
 @wamp.group("router")

@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 from zoneinfo import ZoneInfo
 
 from . import uris
@@ -52,6 +52,7 @@ class Config:
     :param bridge_window: seconds that the clocks of the bridge's clients may be off.
     :param database: where the library keeps its own few tables, as SQLAlchemy reads it (:mod:`wampflask.store`).
     :param cron_zone: the time zone of ``@wamp.cron(hour=…)``.
+    :param queue: what carries tasks to their workers: ``sqlite:///<path>`` or ``redis://…`` (:mod:`wampflask.tasks`).
     :param ticket_secret: what tickets are signed with; the router's plugin reads the same from the instance folder.
     """
 
@@ -59,6 +60,7 @@ class Config:
     realm: str
     ticket_secret: str = field(repr=False)
     database: str = field(default="", repr=False)
+    queue: str = field(default="", repr=False)
     ca: str = ""
     bridge_allow: str = ""
     bridge_window: float = _number(300, 10, 3600)
@@ -84,6 +86,8 @@ class Config:
     cron_threads: int = _number(4, 0, 64)
     cron_zone: str = "UTC"
     stop_timeout: float = _number(1.2, 0, 60)
+    task_lease: float = _number(10, 1, 3600)
+    task_keep: float = _number(604_800, 60, 315_360_000)
     rate_limit: float = _number(50, 0, 1_000_000)
     rate_burst: float = _number(500, 1, 1_000_000)
     rate_limit_bytes: float = _number(262_144, 0, 1_000_000_000)
@@ -111,6 +115,7 @@ class Config:
             realm=_read_realm(given.get("WAMP_REALM", "wampflask")),
             ticket_secret=_read_secret(given.get("WAMP_TICKET_SECRET"), instance),
             database=_read_database(given.get("WAMP_DATABASE"), values.get("SQLALCHEMY_DATABASE_URI"), instance),
+            queue=_read_queue(given.get("WAMP_QUEUE"), instance),
             ca=_read_ca(given.get("WAMP_CA", "")),
             bridge_allow=_read_allowed(given.get("WAMP_BRIDGE_ALLOW", "")),
             interface=_read_interface(given.get("WAMP_INTERFACE") or "127.0.0.1"),
@@ -197,6 +202,21 @@ def _read_database(given: Any, of_app: Any, instance: Path) -> str:
         raise ConfigError(f"WAMP_DATABASE={url!r} is not a database's address, such as postgresql+psycopg://host/name.")
     if url.startswith("sqlite") and (url.endswith("://") or ":memory:" in url):
         raise ConfigError(f"WAMP_DATABASE={url!r} is in memory, where other workers cannot see it: name a file.")
+    return url
+
+
+def _read_queue(given: Any, instance: Path) -> str:
+    """Return the given URL, or that of a file in the instance folder. It is not shown: it may hold a password."""
+    url = str(given or f"sqlite:///{quote(str(instance / 'tasks.db'))}")
+    parts = urlsplit(url)
+    try:
+        usable = parts.path.strip("/") if parts.scheme == "sqlite" else parts.hostname and parts.port != 0
+    except ValueError:  # a port that isn't a number
+        usable = False
+    if not usable or parts.scheme not in ("sqlite", "redis", "rediss"):
+        raise ConfigError("WAMP_QUEUE is not the address of a queue: use sqlite:////path/to/file or redis://host:port.")
+    if parts.scheme != "sqlite" and find_spec("redis") is None:
+        raise ConfigError("WAMP_QUEUE names Redis, whose client is not installed: pip install redis.")
     return url
 
 

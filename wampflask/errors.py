@@ -10,6 +10,7 @@
     ├── CallFailed            the callee answered with an error of its own
     ├── QueueFull             a configured bound is reached
     ├── LockTaken             another session holds the lock
+    ├── Cancelled             what runs here is not wanted any more
     ├── AlreadyDeclared       the same procedure was declared twice
     ├── WrongThread           a blocking function was called in the reactor's thread
     ├── UnsafeProcess         this process cannot run a reactor (forked late, gevent)
@@ -27,6 +28,7 @@ from typing import Any
 __all__ = [
     "AlreadyDeclared",
     "CallFailed",
+    "Cancelled",
     "ConfigError",
     "InvalidPayload",
     "InvalidURI",
@@ -118,6 +120,12 @@ class RateLimited(WampError):
     """The caller has called this procedure as often as it may for now; the message says how long to wait."""
 
     uri = "wampflask.error.rate_limit"
+
+
+class Cancelled(WampError):
+    """The call or the task that runs here is not wanted any more; :func:`wampflask.progress` raises it. Let it pass."""
+
+    uri = "wamp.error.canceled"
 
 
 class LockTaken(WampError):

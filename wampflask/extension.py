@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import cached_property, partial
@@ -26,6 +27,7 @@ from . import (
     payload,
     revocations,
     signals,
+    task_pages,
     ticket_endpoint,
     uris,
 )
@@ -70,6 +72,7 @@ if TYPE_CHECKING:
     from .binding import Binding
     from .caller import Caller
     from .settings import Settings
+    from .tasks import Queue
 
 H = TypeVar("H", bound=Handler)
 U = TypeVar("U", bound=logins.UserLoader)
@@ -150,6 +153,7 @@ class WAMP(LiveDeclarations, JobDeclarations):
         http_errors.init_app(app)
         assets.init_app(app, client_url=config.client_url)
         commands.init_app(app)
+        task_pages.init_app(app)
         _show_logs()
         app.jinja_env.globals["fragment"] = self.render_fragment
         app.jinja_env.globals["live_table"] = live_table
@@ -449,10 +453,10 @@ class WAMP(LiveDeclarations, JobDeclarations):
         :raises WrongThread: in the reactor's thread.
         """
         uris.check(procedure)
-        timeout = _options.check(options, CallOptions).timeout
+        given = _options.check(options, CallOptions)
         _options.warn_of_options("call", kwargs, CallOptions, 2)
         clean_args, clean_kwargs = payload.clean(args, kwargs)
-        return current_client().call(procedure, clean_args, clean_kwargs, timeout)
+        return current_client().call(procedure, clean_args, clean_kwargs, given.timeout, given.on_progress)
 
     def to(
         self,
@@ -525,6 +529,24 @@ class WAMP(LiveDeclarations, JobDeclarations):
         bound.watch()
         self._permit_asking_again()
         return bound
+
+    def queue(self, name: str) -> Queue:
+        """Return the queue of this name, for tasks that ``flask wamp worker`` runs: see :mod:`wampflask.tasks`.
+
+        :raises ConfigError: for a name that is not lower-case letters, digits and ``_``.
+        """
+        from .tasks import Queues  # Huey and SQLAlchemy are there only where this is used
+
+        return Queues.declare(self, self._declarations, name)
+
+    @property
+    def queues(self) -> list[Queue]:
+        """The queues that were declared so far."""
+        if f"{__package__}.tasks" not in sys.modules:
+            return []  # where there is none, Huey need not be installed
+        from .tasks import Queues
+
+        return Queues.declared(self._declarations)
 
     # -- the connection
 

@@ -209,6 +209,7 @@ class MemoryRealm(Client):
         args: Sequence[Any],
         kwargs: Mapping[str, Any],
         timeout: float | None,  # noqa: ARG002 - the client's signature
+        on_progress: Callable[..., object] | None = None,
         caller: Caller | None = None,
     ) -> Any:
         """Call a procedure of the app or of :meth:`answer`."""
@@ -219,7 +220,8 @@ class MemoryRealm(Client):
             return self.people.get(args[0], []) + self._here(args[0])
         if procedure == WHEREABOUTS:
             return [topic for topic, people in self.people.items() if args[0] in [authid for authid, *_ in people]]
-        return self._invoke(procedure, args, kwargs, caller or Caller(SESSION, "backend", "backend", procedure))
+        who = caller or Caller(SESSION, "backend", "backend", procedure)
+        return self._invoke(procedure, args, kwargs, who, on_progress)
 
     def publish(self, publication: Publication) -> int:
         """Keep the event and deliver it to the app's own handlers."""
@@ -313,13 +315,21 @@ class MemoryRealm(Client):
         if not self.connected:
             raise NotConnected("This realm in memory was disconnected.")
 
-    def _invoke(self, procedure: str, args: Sequence[Any], kwargs: Mapping[str, Any], caller: Caller) -> Any:
+    def _invoke(
+        self,
+        procedure: str,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        caller: Caller,
+        on_progress: Callable[..., object] | None = None,
+    ) -> Any:
         answering = [item for page in self._pages for item in page.procedures]
         for item in [*self.declared(), *self._others, *answering]:
             if isinstance(item, Procedure) and _matches(item.match, item.uri, procedure):
                 if item.direct is not None:
                     return self._ask_directly(item.direct, Incoming(args, kwargs, caller))
-                return self._dispatcher.run_procedure(item, Incoming(args, kwargs, caller))
+                report = None if on_progress is None else _spread(on_progress)
+                return self._dispatcher.run_procedure(item, Invocation(args, kwargs, caller, _keep, _keep, report))
         raise NoSuchProcedure(f"no callee registered for procedure <{procedure}>")
 
     def _ask_directly(self, direct: Direct, call: Incoming) -> Any:
@@ -378,6 +388,17 @@ class MemoryPage(Page):
         self.procedures = []
         with self._realm.noticing(self, self._topics):
             self._topics = []
+
+
+def _keep(_answer: object) -> None:
+    """Do nothing: the caller has it already."""
+
+
+def _spread(on_progress: Callable[..., object]) -> Callable[[Sequence[Any]], None]:
+    def report(values: Sequence[Any]) -> None:
+        on_progress(*values)
+
+    return report
 
 
 def is_for(options: PublishOptions, session: int, authid: str, role: str) -> bool:

@@ -41,6 +41,10 @@ class LiveDeclarations:
     def _declare(self, declaration: Procedure | Subscription) -> None:
         raise NotImplementedError
 
+    def declare_procedure(self, procedure: Procedure) -> None:
+        """Declare a procedure of the library's own."""
+        self._declare(procedure)
+
     def value(
         self,
         uri: str,

@@ -23,6 +23,7 @@ from wampflask.apps import create_app
 from wampflask.apps.accounts import service as accounts
 from wampflask.apps.extensions import db
 from wampflask.in_memory import MemoryRealm, in_memory
+from wampflask.store import metadata as library_tables
 
 OTHER_DATABASE = os.environ.get("TEST_DATABASE_URL", "")
 CHEAP = {"argon2__time_cost": 1, "argon2__memory_cost": 64, "argon2__parallelism": 1}
@@ -77,6 +78,7 @@ def populate(app: Flask) -> None:
     with app.app_context():
         if OTHER_DATABASE:
             downgrade(revision="base")
+            library_tables.drop_all(db.engine)
         upgrade()
         accounts.ensure_roles(db.session())
         for (email, password), roles in ((ADMIN, ["admin"]), (USER, [])):
