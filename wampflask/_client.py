@@ -10,6 +10,7 @@ import os
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from threading import Event, Lock
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from weakref import ref
 
 from flask import Flask
 
-from . import _reactor, payload, signals
+from . import _control, _reactor, payload, signals
 from ._declarations import Declaration, Declarations, Procedure, Subscription
 from ._dispatch import Dispatcher
 from ._incoming import Incoming, Invocation
@@ -51,6 +52,20 @@ _GONE = "wamp.error.no_such_session"
 
 REPORT_INTERVAL = 1.0
 """Seconds in which dropped messages are gathered into one signal and one line of log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """Everybody who has a role."""
+
+    name: str
+
+
+def _killing(whose: str | int | Role) -> tuple[str, str | int]:
+    """Return the router's procedure that ends these sessions, and its argument."""
+    if isinstance(whose, Role):
+        return "wamp.session.kill_by_authrole", whose.name
+    return ("wamp.session.kill" if isinstance(whose, int) else "wamp.session.kill_by_authid"), whose
 
 
 class InFlight:
@@ -108,6 +123,7 @@ class Client:
         self._process: int | None = None
         self._unsafe: int | None = None
         self._since = time.time()
+        self._own: list[Declaration] = []
 
     def _prepare(self) -> None:
         """Make what belongs to this process; a client that was inherited by a fork begins anew."""
@@ -124,6 +140,8 @@ class Client:
         self._on_join: list[Callable[[], None]] = []
         self._has_testament = False
         self._has_warned = False
+        self.control = _control.procedure()
+        self._own = [self.control]
 
     @property
     def app(self) -> Flask:
@@ -305,10 +323,12 @@ class Client:
         counters["waiting_handlers"] = self._pool.waiting
         counters["running_handlers"] = self._pool.running
         state = State.JOINED if link.state is State.READY and not self._ready.is_set() else link.state
-        return Status(state, link.since, link.session_id, link.attempts, link.reason, link.pending, counters)
+        return Status(
+            state, link.since, link.session_id, link.attempts, link.reason, link.pending, counters, link.drained
+        )
 
     def _declare_all(self) -> None:
-        for declaration in self.declarations:
+        for declaration in self.declared():
             self.declare(declaration)
 
     def declare(self, declaration: Declaration) -> None:
@@ -327,6 +347,25 @@ class Client:
         """Take back at the router what is declared no more."""
         if self._process == os.getpid():
             _reactor.submit(self._forget, declarations)
+
+    def add_own(self, declarations: Sequence[Declaration]) -> None:
+        """Declare something for this process alone, besides what the app declares. Any thread."""
+        self._own.extend(declarations)
+        for declaration in declarations:
+            self.declare(declaration)
+
+    def remove_own(self, declarations: Sequence[Declaration]) -> None:
+        """Take back what :meth:`add_own` declared. Any thread."""
+        self._own = [item for item in self._own if item not in declarations]
+        self.forget(declarations)
+
+    def drain(self) -> None:
+        """Leave the app's procedures to other workers; finish what runs, and serve pages as before. Reactor thread."""
+        self.link.drain()
+
+    def resume(self) -> None:
+        """Provide the app's procedures again. Reactor thread."""
+        self.link.resume()
 
     def _forget(self, declarations: Sequence[Declaration]) -> None:
         for declaration in declarations:
@@ -400,6 +439,21 @@ class Client:
             late = f"{procedure} had not answered"
             return _reactor.wait(self.link.call, procedure, args, kwargs, timeout=seconds, late=late)
 
+    def call_each(self, procedures: Sequence[str], args: Sequence[Any], timeout: float) -> dict[str, Any]:
+        """Call procedures at the same time, and return for each what it answered, or its error.
+
+        :param timeout: seconds, for all of them together.
+        :raises NotConnected: there is no session.
+        :raises QueueFull: ``WAMP_IN_FLIGHT_MAX`` others wait already.
+        """
+        self._use("wamp.meta")
+        with self._in_flight:
+            late = "the answers had not been gathered"
+            found: dict[str, Any] = _reactor.wait(
+                self.link.call_each, procedures, args, timeout, timeout=timeout + 1, late=late
+            )
+        return found
+
     def publish(self, publication: Publication) -> None:
         """See :meth:`WAMP.publish`."""
         self._use("wamp.publish()")
@@ -468,6 +522,15 @@ class Client:
         """
         self.engine.ask(thing, topic, args, asker)
 
+    def later(self, seconds: float, function: Callable[[], None]) -> None:
+        """Run a function in the reactor's thread after some seconds. Any thread."""
+        _reactor.submit(self._reactor.callLater, seconds, function)
+
+    def send(self, publication: Publication) -> None:
+        """Publish at once, unacknowledged; do nothing without a session. Reactor thread."""
+        if self.link.session_id is not None:
+            self.link.publish_unacknowledged(publication)
+
     def run_for(self, caller: Caller, function: Callable[[], Callable[[], None]], failed: Callable[[], None]) -> None:
         """Run something for a caller in a handler's thread and context; what it returns is run in the reactor's.
 
@@ -515,18 +578,18 @@ class Client:
         """
         return self.call(CLAIMS, [session], {}, None) or {}
 
-    def end_sessions(self, whose: str | int, reason: str, message: str = "") -> None:
+    def end_sessions(self, whose: str | int | Role, reason: str, message: str = "") -> None:
         """End sessions: now or, while this worker has no session itself, after the next join.
 
-        :param whose: an authid, for all of its sessions; or the id of one.
+        :param whose: an authid, for all of its sessions; or the id of one; or a role.
         :param reason: a URI.
         :param message: for people to read.
         """
 
         def kill() -> None:
-            procedure = "wamp.session.kill" if isinstance(whose, int) else "wamp.session.kill_by_authid"
+            procedure, who = _killing(whose)
             try:
-                self.call(procedure, [whose], {"reason": reason, "message": message or None}, None)
+                self.call(procedure, [who], {"reason": reason, "message": message or None}, None)
             except CallFailed as error:
                 if error.uri != _GONE:
                     raise
@@ -544,7 +607,7 @@ class Client:
 
     def declared(self) -> Sequence[Declaration]:
         """Return what is to be registered and subscribed."""
-        return list(self.declarations) if self._serves else []
+        return [*self._own, *self.declarations] if self._serves else []
 
     def on_failed(self) -> None:
         """Handle a failed attempt to connect."""
@@ -605,6 +668,9 @@ class Client:
     def on_event(self, subscription: Subscription, event: Incoming) -> bool:
         """Pass an event to its handler; return whether it will run."""
         self.counters["events"] += 1
+        if subscription.direct is not None:
+            subscription.direct(event)
+            return True
         try:
             self._dispatcher.deliver(subscription, event)
         except QueueFull as error:

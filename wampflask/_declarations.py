@@ -9,7 +9,7 @@ from threading import Lock
 from typing import Any, Literal
 
 from . import uris
-from ._incoming import Invocation
+from ._incoming import Incoming, Invocation
 from .errors import AlreadyDeclared, ConfigError
 from .patterns import Pattern
 from .roles import Roles
@@ -33,6 +33,7 @@ class Procedure:
 
     :param pattern: whose named components the handler is given.
     :param direct: answers in the reactor's thread in place of ``handler``: for the library's own, which do not block.
+    :param stays: it is answered by a drained worker, too.
     """
 
     uri: str
@@ -43,11 +44,15 @@ class Procedure:
     login_required: bool = False
     direct: Direct | None = None
     pattern: Pattern | None = None
+    stays: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Subscription:
-    """A declared subscription."""
+    """A declared subscription.
+
+    :param direct: takes events in the reactor's thread in place of ``handler``, as :class:`Procedure`'s.
+    """
 
     uri: str
     handler: Handler
@@ -55,6 +60,7 @@ class Subscription:
     single: bool = False
     limit_calls: int | None = None
     pattern: Pattern | None = None
+    direct: Callable[[Incoming], None] | None = None
 
     @property
     def turn(self) -> str:

@@ -6,7 +6,6 @@ What a handler raises leaves as itself only where it is meant for the caller (:c
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from inspect import signature
@@ -19,6 +18,7 @@ from ._declarations import Declaration, Declarations, Procedure, Subscription, a
 from ._incoming import Incoming, Invocation
 from ._pool import Pool
 from .caller import AskClaims, Caller, ask_claims, current_caller
+from .error_log import log_error
 from .errors import INTERNAL, CallFailed, InvalidPayload, NotAuthorized, WampError
 from .logins import has_logins, user_context
 from .options import CallResult
@@ -151,9 +151,7 @@ class Dispatcher:
 
     def internal(self, uri: str, handler: Callable[..., Any], error: Exception) -> CallFailed:
         """Log an error that nobody expected; what its caller gets."""
-        number = secrets.token_hex(4)
-        self._app.logger.error("Error %s in the handler of %s, %s", number, uri, place(handler), exc_info=error)
-        return CallFailed(INTERNAL, number)
+        return CallFailed(INTERNAL, log_error(self._app, f"in the handler of {uri}, {place(handler)}", error))
 
 
 def _clean_result(result: Any) -> Any:
