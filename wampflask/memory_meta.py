@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -47,8 +48,8 @@ def sessions(realm: Realm, text: str = "", **query: Any) -> dict[str, Any]:
     found = [row for row in rows if text in f"{row['session']} {row['authid']} {row['role']}"]
     for key, name in (("role", "role"), ("authid", "authid"), ("number", "session")):
         found = [row for row in found if not query.get(key) or row[name] == query[key]]
-    if uri := query.get("uri"):
-        found = [row for row in found if uri in (*row["topics"], *row["procedures"])]
+    if observed := query.get("observed"):
+        found = [row for row in found if observed in map(_number, (*row["topics"], *row["procedures"]))]
     return {**_page(found, len(rows), query), "roles": roles}
 
 
@@ -99,8 +100,12 @@ def _callee(session: int, authid: str, role: str) -> dict[str, Any]:
     return {"session": session, "authid": authid, "role": role}
 
 
+def _number(uri: str) -> int:
+    return zlib.crc32(uri.encode())
+
+
 def _observed(uri: str, match: str) -> dict[str, Any]:
-    return {"number": hash((uri, match)) % 2**53, "uri": uri, "match": match, "since": time.time()}
+    return {"number": _number(uri), "uri": uri, "match": match, "since": time.time()}
 
 
 def _observations(rows: list[dict[str, Any]], text: str, query: Mapping[str, Any]) -> dict[str, Any]:

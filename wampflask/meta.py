@@ -206,7 +206,7 @@ class Meta:
         *,
         role: str = "",
         authid: str = "",
-        uri: str = "",
+        observed: int = 0,
         sort: str = "since",
         offset: int = 0,
         limit: int | None = 100,
@@ -214,12 +214,12 @@ class Meta:
         """Return sessions.
 
         :param text: a part of the id, authid, role or address.
-        :param uri: only those that have subscribed or registered exactly this.
+        :param observed: only those that have subscribed the topic, or registered the procedure, of this number.
         :param sort: ``since`` (newest first), ``authid``, ``role``, ``address``, or ``waiting``, ``refused``,
             ``topics``, ``procedures`` (most first).
         :param limit: 1,000 at most, or None for all: in several calls, between which sessions may come and go.
         """
-        query = {"text": text, "role": role, "authid": authid, "uri": uri, "sort": sort}
+        query = {"text": text, "role": role, "authid": authid, "observed": observed, "sort": sort}
         return self._pages(SESSIONS, query, offset, limit, _session)
 
     def session(self, number: int) -> SessionInfo | None:

@@ -112,7 +112,9 @@ def test_a_session_with_all_that_it_has(wamp: WAMP, page: Callable[..., Wire]) -
     assert found.roles["backend"] == 2
     assert found.total == sum(found.roles.values())
     assert "trusted" not in found.roles
-    assert [item.session for item in wamp.meta.sessions(uri="meta.news.tea")] == [visitor.session]
+    for observed in (wamp.meta.topics("meta.news.tea"), wamp.meta.procedures("meta.mine.")):
+        assert [item.session for item in wamp.meta.sessions(observed=observed.rows[0].number)] == [visitor.session]
+    assert not wamp.meta.sessions(observed=1).rows
 
 
 def test_filter_sort_and_pages(wamp: WAMP, page: Callable[..., Wire]) -> None:

@@ -59,7 +59,7 @@ class Meta:
         role: str = "",
         authid: str = "",
         number: int = 0,
-        uri: str = "",
+        observed: int = 0,
         sort: str = "since",
         offset: int = 0,
         limit: int = 100,
@@ -69,7 +69,7 @@ class Meta:
         ``roles`` has how many sessions each role has.
 
         :param text: a part of the id, authid, role or address.
-        :param uri: only those that have subscribed or registered exactly this.
+        :param observed: only those that have subscribed the topic, or registered the procedure, of this number.
         :param sort: ``since`` (newest first), ``authid``, ``role``, ``address``, or ``waiting``, ``refused``,
             ``topics``, ``procedures`` (most first).
         """
@@ -84,8 +84,8 @@ class Meta:
             wanted = [one for one in wanted if one._authrole == role]  # noqa: SLF001 - same
         if authid:
             wanted = [one for one in wanted if one._authid == authid]  # noqa: SLF001 - same
-        if uri:
-            using = self._using(uri)
+        if observed:
+            using = self._using(observed)
             wanted = [one for one in wanted if one in using]
         if text:
             part = text.lower()
@@ -142,15 +142,15 @@ class Meta:
         found: Collection[Any] = self._router()._dealer._session_to_registrations.get(one, ())  # noqa: SLF001 - same
         return found
 
-    def _using(self, uri: str) -> set[Any]:
+    def _using(self, number: int) -> Collection[Any]:
         router = self._router()
         maps = (router._broker._subscription_map, router._dealer._registration_map)  # noqa: SLF001 - same
-        return {one for known in maps for item in _all_of(known) if item.uri == uri for one in item.observers}
+        return next((known[number].observers for known in map(_by_number, maps) if number in known), ())
 
 
-def _all_of(observations: Any) -> Iterable[Any]:
+def _by_number(observations: Any) -> Mapping[int, Any]:
     found: Mapping[int, Any] = observations._observation_id_to_observation  # noqa: SLF001 - same
-    return found.values()
+    return found
 
 
 def _observed(
@@ -158,7 +158,7 @@ def _observed(
 ) -> Answer:
     known = [
         item
-        for item in _all_of(observations)
+        for item in _by_number(observations).values()
         if item.observers and (internal or item.uri.split(".")[0] not in INTERNAL)
     ]
     found = sorted((item for item in known if text.lower() in item.uri), key=lambda item: (item.uri, item.match))

@@ -10,7 +10,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -140,11 +139,9 @@ class Leader:
 
     def _take_over(self) -> None:
         """Ask the router which agents are connected, and which hosts are watched."""
-        for session in wamp.call("wamp.session.list", [contract.ROLE]):
-            with suppress(WampError):  # it may be gone by now
-                host = contract.host_of(str(wamp.call("wamp.session.get", session).get("authid")))
-                if host:
-                    self.presence.joined(session, host)
+        for agent in wamp.meta.sessions(role=contract.ROLE, limit=None):
+            if host := contract.host_of(agent.authid):
+                self.presence.joined(agent.session, host)
         with reading():
             hosts = list(db.session.scalars(select(Host.host)))
         db.session.rollback()
