@@ -329,8 +329,11 @@ class Meta:
         :param uri: a topic, and a procedure, of the app's: permit it to those who may see everything.
         :raises InvalidURI: for a topic that is not the app's, or a pattern that covers more than the app's.
         :raises QueueFull: this process follows enough topics already.
+        :raises NotConnected: the router has not confirmed it in time.
         """
-        return Tail.start(self._client, topic, uri, match)
+        tail = Tail.start(self._client, topic, uri, match)
+        self._client.connect(self._client.config.connect_timeout)  # until the router has confirmed it
+        return tail
 
     # -- asking
 

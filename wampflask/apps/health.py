@@ -36,7 +36,7 @@ def healthz() -> Response:
     :``wamp``: ``ready`` when a call went through the router to this worker and back; ``silent`` when it did not within
         :data:`PATIENCE`; or the connection's state.
     """
-    state = {"database": _database(), "wamp": _way_through_the_router()}
+    state = {"database": database_state(), "wamp": _way_through_the_router()}
     healthy = state == {"database": "ok", "wamp": "ready"}
     return no_store(make_response(jsonify(state), 200 if healthy else 503))
 
@@ -50,7 +50,8 @@ def _way_through_the_router() -> str:
     return "ready" if found.ok else "silent"
 
 
-def _database() -> str:
+def database_state() -> str:
+    """Return ``ok``, or what is wrong with the database: see :func:`healthz`."""
     try:
         with writing():
             db.session.execute(text("SELECT version_num FROM alembic_version")).scalar_one()
