@@ -262,11 +262,17 @@ class MemoryRealm(Client):
         if is_for(event.options, SESSION, BACKEND, BACKEND):
             for item in self.declared():
                 if isinstance(item, Subscription) and _matches(item.match, item.uri, event.topic):
-                    self._dispatcher.run_subscription(item, Incoming(event.args, event.kwargs, caller))
+                    self._hear_own(item, Incoming(event.args, event.kwargs, caller))
         for page in tuple(self._pages):
             wanted = page is not exclude and page.hears(event.topic)
             if wanted and is_for(event.options, page.session, page.authid, page.role):
                 page.heard.append(event)
+
+    def _hear_own(self, subscription: Subscription, event: Incoming) -> None:
+        if subscription.direct is not None:
+            subscription.direct(event)
+        else:
+            self._dispatcher.run_subscription(subscription, event)
 
     def publish_later(self, publication: Publication) -> None:
         """Publish at once; an outage drops it."""

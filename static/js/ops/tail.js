@@ -13,8 +13,9 @@ import { exactly } from "../times.js";
 const KEPT = 500;
 const ASK_EVERY = 60_000; // milliseconds; it ends after three minutes without
 const NOBODY = "wamp.error.no_such_procedure";
-const KEY = /(^|\.)([0-9a-f]{4})[0-9a-f]{12,}(?=\.|$)/g; // words that have to be known
+const KEY = /(?<![0-9a-zA-Z])([0-9a-f]{4})[0-9a-f]{16,}(?![0-9a-zA-Z])/g; // have to be known
 
+const shown = (text) => text.replace(KEY, "$1…");
 const span = (className, text, tag = "span") =>
   Object.assign(document.createElement(tag), { className, textContent: text });
 
@@ -23,9 +24,9 @@ function row({ id, at, topic, by, text }) {
   item.dataset.id = id;
   item.append(
     span("soft small number", exactly(new Date(at * 1000))),
-    span("ops__uri", topic.replace(KEY, "$1$2…").replaceAll(".", ".\u200b"), "code"),
+    span("ops__uri", shown(topic).replaceAll(".", ".\u200b"), "code"),
     ...(by ? [span("ops__tag", by)] : []),
-    span("ops__payload", text, "code"),
+    span("ops__payload", shown(text), "code"),
   );
   return item;
 }

@@ -14,7 +14,7 @@ TAIL = "ops.tail.<!key>"
 
 PERMISSIONS = (Permission(TAIL, call=ADMINS, subscribe=ADMINS),)
 
-_KEY = re.compile(r"[0-9a-f]{16,}")
+_KEY = re.compile(r"(?<![0-9a-zA-Z])([0-9a-f]{4})[0-9a-f]{16,}(?![0-9a-zA-Z])")
 
 
 def new_key() -> str:
@@ -27,6 +27,6 @@ def tail_uri(key: str) -> str:
     return f"ops.tail.{key}"
 
 
-def without_keys(uri: str) -> str:
-    """Return a URI to be shown: words that have to be known, such as a player's, are the right to use it."""
-    return ".".join(f"{part[:4]}…" if _KEY.fullmatch(part) else part for part in uri.split("."))
+def without_keys(text: str) -> str:
+    """Return a text to be shown: a word that has to be known, such as a player's, is the right to use what it names."""
+    return _KEY.sub(r"\1…", text)

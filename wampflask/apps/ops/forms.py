@@ -57,7 +57,7 @@ class WorkerForm(FlaskForm):  # type: ignore[misc]
 class TryForm(FlaskForm):  # type: ignore[misc]
     """A publication or call by hand."""
 
-    verb = RadioField("Do", choices=[("call", "Call"), ("publish", "Publish")], default="call")
+    verb = RadioField("Do", choices={"call": "Call", "publish": "Publish"}, default="call")
     uri = StringField("URI", validators=[InputRequired("Enter a URI, such as polls.question.results.")])
     args = TextAreaField("Arguments (a JSON array)", default="[]", validators=[Length(max=JSON_MAX)])
     kwargs = TextAreaField("Keywords (a JSON object)", default="{}", validators=[Length(max=JSON_MAX)])
@@ -84,7 +84,7 @@ class TailForm(FlaskForm):  # type: ignore[misc]
     topic = StringField("Topic", validators=[InputRequired("Enter a topic, such as polls.question.update.1.")])
     match = RadioField(
         "Which",
-        choices=[("exact", "This topic"), ("prefix", "All that begin so"), ("wildcard", "Any word between two dots")],
+        choices={"exact": "This topic", "prefix": "All that begin so", "wildcard": "Any word between two dots"},
         default="exact",
     )
 

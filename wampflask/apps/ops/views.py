@@ -135,7 +135,7 @@ def tail(key: str) -> ResponseReturnValue:
 
 
 def _text(name: str) -> str:
-    return request.args.get(name, "").strip()[:TEXT_MAX]
+    return "".join(filter(str.isprintable, request.args.get(name, ""))).strip()[:TEXT_MAX]
 
 
 def _uris() -> dict[str, object]:
