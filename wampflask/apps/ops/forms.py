@@ -23,7 +23,7 @@ class EndForm(FlaskForm):  # type: ignore[misc]
     session = IntegerField(validators=[Optional(), NumberRange(1, 2**53)])
     authid = StringField(validators=[Length(max=120)])
     role = StringField(validators=[Length(max=32)])
-    reason = StringField("Reason (their page gets it)", validators=[Length(max=REASON_MAX)])
+    reason = StringField(validators=[Length(max=REASON_MAX)])
     confirm = HiddenField()
 
 

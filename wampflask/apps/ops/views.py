@@ -13,7 +13,7 @@ from wampflask.apps.access import for_admins
 from wampflask.apps.extensions import wamp
 
 from . import contract, live
-from .forms import BlockForm, EndForm
+from .forms import BlockForm
 
 blueprint = Blueprint("ops", __name__, url_prefix="/ops")
 
@@ -78,7 +78,6 @@ def session(number: int) -> str:
         "ops/session.html",
         one=found,
         email=live.emails([found]).get(found.authid),
-        end_form=EndForm(formdata=None),
         block_form=BlockForm(formdata=None, authid=found.authid),
     )
 
