@@ -326,7 +326,7 @@ class Meta:
         """Follow a topic from this process, and publish what comes to ``uri``: see :class:`wampflask.tail.Tail`.
 
         :param topic: one of the app's, or a pattern for ``match`` prefix or wildcard.
-        :param uri: a topic, and a procedure, of the app's: permit it to those who may see everything.
+        :param uri: a topic, and a procedure, of the app's: permit it to people who may see everything.
         :raises InvalidURI: for a topic that is not the app's, or a pattern that covers more than the app's.
         :raises QueueFull: this process follows enough topics already.
         :raises NotConnected: the router has not confirmed it in time.

@@ -55,7 +55,7 @@ def block() -> ResponseReturnValue:
     form = BlockForm()
     if not form.validate_on_submit():
         return blocks_page(form), 422
-    authid, minutes = form.authid.data.strip(), form.minutes.data
+    authid, minutes = (form.authid.data or "").strip(), form.minutes.data or 0
     if authid == current_actor().authid:
         form.authid.errors = ["That is you: you could not lift the block here."]
         return blocks_page(form), 422
@@ -129,7 +129,7 @@ def try_it() -> ResponseReturnValue:
         return render_template("ops/try.html", form=form)
     if not form.validate():
         return render_template("ops/try.html", form=form), 422
-    verb, uri = form.verb.data, form.uri.data.strip()
+    verb, uri = form.verb.data, (form.uri.data or "").strip()
     _log(f"did {verb} {uri} by hand")
     act = _call if verb == "call" else _publish
     try:
@@ -163,7 +163,7 @@ def tails() -> ResponseReturnValue:
     if not form.validate():
         return render_template("ops/tails.html", form=form), 422
     key = contract.new_key()
-    wamp.meta.tail(form.topic.data.strip(), contract.tail_uri(key), match=form.match.data)
+    wamp.meta.tail((form.topic.data or "").strip(), contract.tail_uri(key), match=form.match.data)
     _log(f"follows {form.topic.data!r} ({form.match.data})")
     return redirect(url_for("ops.tail", key=key))
 
