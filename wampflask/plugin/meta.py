@@ -11,9 +11,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from ipaddress import ip_address
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .rate_limit import RateLimit
+if TYPE_CHECKING:
+    from .rate_limit import RateLimit  # Flask reads the names below, and is to load no Twisted for it
 
 SESSIONS = "wampflask.meta.sessions"
 PROCEDURES = "wampflask.meta.procedures"
