@@ -7,6 +7,7 @@ among them: what is returned here is named field by field, and nothing of a clie
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from ipaddress import ip_address
@@ -26,6 +27,7 @@ URIS = 10
 """URIs of a session in a list of sessions; all of them where one session is asked for."""
 INTERNAL = ("wamp", "wampflask")
 """Roots of the router's and the library's own URIs."""
+_ADDRESS = "_wampflask_address"
 HIDDEN = "trusted"
 """The role of Crossbar's own sessions."""
 
@@ -75,9 +77,7 @@ class Meta:
             ``topics``, ``procedures`` (most first).
         """
         everybody = [one for one in self._router()._session_id_to_session.values() if one._authrole != HIDDEN]  # noqa: SLF001 - Crossbar offers no other
-        roles: dict[str, int] = {}
-        for one in everybody:
-            roles[str(one._authrole)] = roles.get(str(one._authrole), 0) + 1  # noqa: SLF001 - same
+        roles = dict(Counter(str(one._authrole) for one in everybody))  # noqa: SLF001 - same
         wanted: Iterable[Any] = everybody
         if number:
             wanted = [one for one in wanted if one._session_id == number]  # noqa: SLF001 - same
@@ -209,10 +209,16 @@ def _waiting(one: Any) -> int:
 
 
 def _address(one: Any) -> str:
-    """Return where a session comes from: empty for a worker's socket.
+    """Return where a session comes from: empty for a worker's socket. It is read once for each."""
+    found: str | None = vars(one).get(_ADDRESS)
+    if found is None:
+        found = _read_address(one)
+        setattr(one, _ADDRESS, found)
+    return found
 
-    Behind a front server on this machine that is what the front server says; nobody else is believed.
-    """
+
+def _read_address(one: Any) -> str:
+    """Behind a front server on this machine it is what the front server says; nobody else is believed."""
     peer = str(getattr(one._transport, "peer", "") or "")  # noqa: SLF001 - same
     if not peer.startswith("tcp"):
         return ""
