@@ -26,7 +26,7 @@ from .router import node as nodes
 from .router.lint import lint
 from .router.render import PLUGIN_PATH, Node, Realm
 from .router.wire import Wire, WireError
-from .status_command import join, status_command
+from .status_cli import join, status_command
 from .ticket_key import KEY_FILE, ensure_key
 from .tickets import issuer_of
 
