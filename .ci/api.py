@@ -30,6 +30,8 @@ PARTS = {
     "wampflask.binding": ("Binding",),
     "wampflask.live_table": ("live_table",),
     "wampflask.locks": ("Lock",),
+    "wampflask.meta": (),
+    "wampflask.tail": ("Tail",),
     "wampflask.signals": ("connected", "ready", "lost", "dropped"),
     "wampflask.testing": (),
 }

@@ -10,6 +10,7 @@ import os
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from threading import Event, Lock
 from typing import TYPE_CHECKING, Any, Protocol
@@ -17,7 +18,7 @@ from weakref import ref
 
 from flask import Flask
 
-from . import _reactor, payload, signals
+from . import _control, _reactor, payload, signals
 from ._declarations import Declaration, Declarations, Procedure, Subscription
 from ._dispatch import Dispatcher
 from ._incoming import Incoming, Invocation
@@ -52,6 +53,20 @@ _GONE = "wamp.error.no_such_session"
 
 REPORT_INTERVAL = 1.0
 """Seconds in which dropped messages are gathered into one signal and one line of log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """Everybody who has a role."""
+
+    name: str
+
+
+def _killing(whose: str | int | Role) -> tuple[str, str | int]:
+    """Return the router's procedure that ends these sessions, and its argument."""
+    if isinstance(whose, Role):
+        return "wamp.session.kill_by_authrole", whose.name
+    return ("wamp.session.kill" if isinstance(whose, int) else "wamp.session.kill_by_authid"), whose
 
 
 class InFlight:
@@ -137,6 +152,8 @@ class Client:
         self._on_join: list[Callable[[], None]] = []
         self._has_testament = False
         self._has_warned = False
+        self.control, inherited = _control.procedure(), getattr(self, "control", None)
+        self._own = [self.control, *(item for item in self._own if item is not inherited)]
 
     @property
     def app(self) -> Flask:
@@ -337,29 +354,33 @@ class Client:
         counters["waiting_handlers"] = self._pool.waiting
         counters["running_handlers"] = self._pool.running
         state = State.JOINED if link.state is State.READY and not self._ready.is_set() else link.state
-        return Status(state, link.since, link.session_id, link.attempts, link.reason, link.pending, counters)
+        return Status(
+            state, link.since, link.session_id, link.attempts, link.reason, link.pending, counters, link.drained
+        )
 
     def _declare_all(self) -> None:
-        for declaration in (*self.declarations, *self._own):
+        for declaration in self.declared():
             self.declare(declaration)
 
     def declare(self, declaration: Declaration) -> None:
         """Make a declaration known that was made after the start."""
-        if self._process == os.getpid() and self._serves and declaration.uri in Serving.parse(self.config.serve):
+        is_served = declaration in self._own or declaration.uri in Serving.parse(self.config.serve)
+        if self._process == os.getpid() and self._serves and is_served:
             with self._lock:
                 self._announced += 1
                 self._ready.clear()
             _reactor.submit(self._declare, declaration)
 
-    def declare_own(self, declaration: Declaration) -> None:
-        """Declare something for this app alone: others of the same :class:`WAMP` do not have it."""
-        self._own = [*self._own, declaration]
-        self.declare(declaration)
+    def declare_own(self, *declarations: Declaration) -> None:
+        """Declare something for this app in this process alone, besides what its :class:`WAMP` declares. Any thread."""
+        self._own = [*self._own, *declarations]
+        for declaration in declarations:
+            self.declare(declaration)
 
-    def forget_own(self, declaration: Declaration) -> None:
-        """Take back what :meth:`declare_own` declared."""
-        self._own = [item for item in self._own if item is not declaration]
-        self.forget([declaration])
+    def forget_own(self, *declarations: Declaration) -> None:
+        """Take back what :meth:`declare_own` declared. Any thread."""
+        self._own = [item for item in self._own if item not in declarations]
+        self.forget(declarations)
 
     def _declare(self, declaration: Declaration) -> None:
         self.link.declare(declaration)
@@ -369,6 +390,14 @@ class Client:
         """Take back at the router what is declared no more."""
         if self._process == os.getpid():
             _reactor.submit(self._forget, declarations)
+
+    def drain(self) -> None:
+        """Leave the app's procedures to other workers; finish what runs, and serve pages as before. Reactor thread."""
+        self.link.drain()
+
+    def resume(self) -> None:
+        """Provide the app's procedures again. Reactor thread."""
+        self.link.resume()
 
     def _forget(self, declarations: Sequence[Declaration]) -> None:
         for declaration in declarations:
@@ -457,6 +486,21 @@ class Client:
                 )
             return _reactor.wait(self.link.call, procedure, args, kwargs, None, caller, timeout=seconds, late=late)
 
+    def call_each(self, procedures: Sequence[str], args: Sequence[Any], timeout: float) -> dict[str, Any]:
+        """Call procedures at the same time, and return for each what it answered, or its error.
+
+        :param timeout: seconds, for all of them together.
+        :raises NotConnected: there is no session.
+        :raises QueueFull: ``WAMP_IN_FLIGHT_MAX`` others wait already.
+        """
+        self._use("wamp.meta")
+        with self._in_flight:
+            late = "the answers had not been gathered"
+            found: dict[str, Any] = _reactor.wait(
+                self.link.call_each, procedures, args, timeout, timeout=timeout + 1, late=late
+            )
+        return found
+
     def publish(self, publication: Publication) -> int:
         """Do what :meth:`WAMP.publish` does, and return the publication's id."""
         self._use("wamp.publish()")
@@ -526,6 +570,15 @@ class Client:
         """
         self.engine.ask(thing, topic, args, asker)
 
+    def later(self, seconds: float, function: Callable[[], None]) -> None:
+        """Run a function in the reactor's thread after some seconds. Any thread."""
+        _reactor.submit(self._reactor.callLater, seconds, function)
+
+    def send(self, publication: Publication) -> None:
+        """Publish at once, unacknowledged; do nothing without a session. Reactor thread."""
+        if self.link.session_id is not None:
+            self.link.publish_unacknowledged(publication)
+
     def run_for(self, caller: Caller, function: Callable[[], Callable[[], None]], failed: Callable[[], None]) -> None:
         """Run something for a caller in a handler's thread and context; what it returns is run in the reactor's.
 
@@ -573,18 +626,18 @@ class Client:
         """
         return self.call(CLAIMS, [session], {}, None) or {}
 
-    def end_sessions(self, whose: str | int, reason: str, message: str = "") -> None:
+    def end_sessions(self, whose: str | int | Role, reason: str, message: str = "") -> None:
         """End sessions: now or, while this worker has no session itself, after the next join.
 
-        :param whose: an authid, for all of its sessions; or the id of one.
+        :param whose: an authid, for all of its sessions; or the id of one; or a role.
         :param reason: a URI.
         :param message: for people to read.
         """
 
         def kill() -> None:
-            procedure = "wamp.session.kill" if isinstance(whose, int) else "wamp.session.kill_by_authid"
+            procedure, who = _killing(whose)
             try:
-                self.call(procedure, [whose], {"reason": reason, "message": message or None}, None)
+                self.call(procedure, [who], {"reason": reason, "message": message or None}, None)
             except CallFailed as error:
                 if error.uri != _GONE:
                     raise
@@ -603,7 +656,8 @@ class Client:
     def declared(self) -> Sequence[Declaration]:
         """Return what is to be registered and subscribed."""
         serving = Serving.parse(self.config.serve)
-        return [item for item in (*self.declarations, *self._own) if item.uri in serving] if self._serves else []
+        served = [item for item in self.declarations if item.uri in serving]
+        return [*self._own, *served] if self._serves else []
 
     def on_failed(self) -> None:
         """Handle a failed attempt to connect."""
@@ -664,11 +718,11 @@ class Client:
     def on_event(self, subscription: Subscription, event: Incoming) -> bool:
         """Pass an event to its handler; return whether it will run."""
         self.counters["events"] += 1
+        if subscription.direct is not None:
+            subscription.direct(event)
+            return True
         try:
-            if subscription.direct is not None:
-                subscription.direct(event)
-            else:
-                self._dispatcher.deliver(subscription, event)
+            self._dispatcher.deliver(subscription, event)
         except QueueFull as error:
             self.on_dropped(1, str(error), subscription.uri)
             return False

@@ -36,6 +36,7 @@ class Procedure:
 
     :param pattern: whose named components the handler is given.
     :param direct: answers in the reactor's thread in place of ``handler``: for the library's own, which do not block.
+    :param stays: it is answered by a drained worker, too.
     """
 
     uri: str
@@ -46,14 +47,14 @@ class Procedure:
     login_required: bool = False
     direct: Direct | None = None
     pattern: Pattern | None = None
+    stays: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Subscription:
     """A declared subscription.
 
-    :param direct: takes the event in the reactor's thread in place of ``handler``: for the library's own, which do not
-        block.
+    :param direct: takes events in the reactor's thread in place of ``handler``, as :class:`Procedure`'s.
     """
 
     uri: str

@@ -6,7 +6,6 @@ What a handler raises leaves as itself only where it is meant for the caller (:c
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from inspect import signature
@@ -19,6 +18,7 @@ from ._declarations import Declaration, Declarations, Job, Procedure, Subscripti
 from ._incoming import Incoming, Invocation
 from ._pool import Pool
 from .caller import AskClaims, Caller, ask_claims, current_caller
+from .error_log import log_error
 from .errors import INTERNAL, CallFailed, Cancelled, InvalidPayload, NotAuthorized, WampError
 from .logins import has_logins, user_context
 from .options import CallResult
@@ -154,7 +154,7 @@ class Dispatcher:
 
     def internal(self, uri: str, handler: Callable[..., Any], error: Exception) -> CallFailed:
         """Log an error that nobody expected; what its caller gets."""
-        return CallFailed(INTERNAL, _log(self._app, uri, handler, error))
+        return CallFailed(INTERNAL, log_error(self._app, f"in the handler of {uri}, {place(handler)}", error))
 
 
 def run_job(app: Flask, job: Job) -> str:
@@ -163,15 +163,8 @@ def run_job(app: Flask, job: Job) -> str:
         with app.app_context():
             job.handler()
     except (Exception, SystemExit) as error:
-        return _log(app, f"the job {job.name}", job.handler, error)
+        return log_error(app, f"in the job {job.name}, {place(job.handler)}", error)
     return ""
-
-
-def _log(app: Flask, what: str, handler: Callable[..., Any], error: BaseException) -> str:
-    """Log an error; its id."""
-    number = secrets.token_hex(4)
-    app.logger.error("Error %s in the handler of %s, %s", number, what, place(handler), exc_info=error)
-    return number
 
 
 class _Parts:

@@ -14,7 +14,7 @@ from time import time
 from typing import Any, Protocol
 
 from twisted.internet.abstract import FileDescriptor
-from twisted.internet.defer import CancelledError, Deferred, fail, succeed
+from twisted.internet.defer import CancelledError, Deferred, DeferredList, fail, succeed
 from twisted.python.failure import Failure
 
 from ._declarations import Declaration
@@ -196,6 +196,22 @@ class Link:
         self._registrar.forget(declaration)
         self._check_ready()
 
+    @property
+    def drained(self) -> bool:
+        """Whether :meth:`drain` has taken the procedures back."""
+        return self._registrar.drained
+
+    def drain(self) -> None:
+        """Leave procedures to other workers, until :meth:`resume`. What runs goes on, and so do subscriptions."""
+        self._registrar.drain()
+        self._check_ready()
+
+    def resume(self) -> None:
+        """Provide the procedures again."""
+        self._registrar.resume(self._owner.declared())
+        if self.state is State.READY and self.pending:
+            self._set_state(State.JOINED)
+
     def _check_ready(self) -> None:
         if self.state is State.JOINED and self._session is not None and not self.pending:
             self._set_state(State.READY)
@@ -225,6 +241,26 @@ class Link:
         calling = self._require().call_procedure(procedure, args, kwargs, on_progress, caller)
         self._write_now()
         return calling
+
+    def call_each(self, procedures: Sequence[str], args: Sequence[Any], timeout: float) -> Deferred[dict[str, Any]]:
+        """Call procedures at the same time; the result has for each what it answered, or the error.
+
+        :param timeout: seconds for each of them.
+        """
+
+        def late(_result: Any, seconds: float) -> Any:
+            raise WampTimeout(f"No answer within {seconds:g} s.")
+
+        def call(procedure: str) -> Deferred[Any]:
+            try:
+                calling = self.call(procedure, args, {})
+            except NotConnected as error:
+                calling = fail(error)
+            return calling.addTimeout(timeout, self._reactor, late).addErrback(lambda failure: failure.value)
+
+        return DeferredList([call(name) for name in procedures]).addCallback(
+            lambda found: {name: answer for name, (_, answer) in zip(procedures, found, strict=True)}
+        )
 
     def publish(self, publication: Publication) -> Deferred[Any]:
         """Publish; the Deferred fires at the router's acknowledgement.

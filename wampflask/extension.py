@@ -32,7 +32,7 @@ from . import (
     uris,
 )
 from . import options as _options
-from ._client import Client
+from ._client import Client, Role
 from ._current import KEY, current_client
 from ._declarations import (
     INVOKE_POLICIES,
@@ -49,12 +49,14 @@ from .after_commit import AfterCommit
 from .audience import Audience
 from .autoconnect import DEVELOPED, connect_when_served, is_loaded_by_command, is_loaded_by_server
 from .config import Config, environment
+from .error_log import log_error
 from .errors import ConfigError, InvalidURI, WampError
 from .identity import Identify
 from .job_declarations import JobDeclarations
 from .live_declarations import LiveDeclarations
 from .live_table import live_table
 from .locks import Lock
+from .meta import Meta
 from .options import DEFAULT_CALL, DEFAULT_PUBLISH, CallOptions, PublishOptions
 from .patterns import Pattern
 from .permissions import BACKEND, EVERYONE, Permission, shape_of
@@ -616,16 +618,26 @@ class WAMP(LiveDeclarations, JobDeclarations):
         self._end(audience.person(user, visitor), audience.REFRESH)
 
     def disconnect(
-        self, *, user: object = None, visitor: str | None = None, session: int | None = None, reason: str = ""
+        self,
+        *,
+        user: object = None,
+        visitor: str | None = None,
+        session: int | None = None,
+        authid: str | None = None,
+        role: str | None = None,
+        reason: str = "",
     ) -> None:
-        """End somebody's sessions, or one page's; they may join again. Never fails because the router is away.
+        """End somebody's sessions, one page's or a role's; they may join again. Never fails because the router is away.
 
         :param user: an id, or a Flask-Login user.
         :param visitor: an authid, such as ``caller.authid``.
         :param session: such as ``caller.session``.
+        :param authid: of anybody, such as ``agent:web1``.
+        :param role: everybody who has it, such as ``visitor``.
         :param reason: for people to read.
         """
-        whose = audience.person(user, visitor) if session is None else session
+        whose: str | int | Role
+        whose = session or (Role(role) if role else audience.person(user, visitor, authid))
         current_client().end_sessions(whose, audience.DISCONNECTED, reason)
 
     def block(
@@ -633,6 +645,7 @@ class WAMP(LiveDeclarations, JobDeclarations):
         *,
         user: object = None,
         visitor: str | None = None,
+        authid: str | None = None,
         until: datetime | float | None = None,
         reason: str = "",
     ) -> None:
@@ -643,19 +656,29 @@ class WAMP(LiveDeclarations, JobDeclarations):
 
         :param user: an id, or a Flask-Login user.
         :param visitor: an authid, such as ``caller.authid``.
+        :param authid: of anybody, such as ``agent:web1``.
         :param until: a moment with its time zone, or seconds from now; None until :meth:`unblock`.
         :param reason: for that person to read.
         :raises ValueError: for a moment without a time zone, or one that has passed.
         """
-        authid = audience.person(user, visitor)
+        whose = audience.person(user, visitor, authid)
         file = Path(current_app.instance_path) / revocations.BLOCKED_FILE
-        revocations.block(file, authid, Block(audience.moment(until), reason))
-        current_client().end_sessions(authid, TicketBlocked.uri, reason)
+        revocations.block(file, whose, Block(audience.moment(until), reason))
+        current_client().end_sessions(whose, TicketBlocked.uri, reason)
 
-    def unblock(self, *, user: object = None, visitor: str | None = None) -> None:
+    def unblock(self, *, user: object = None, visitor: str | None = None, authid: str | None = None) -> None:
         """Lift a block; do nothing where there is none."""
-        authid = audience.person(user, visitor)
-        revocations.block(Path(current_app.instance_path) / revocations.BLOCKED_FILE, authid, Block(LIFTED, ""))
+        whose = audience.person(user, visitor, authid)
+        revocations.block(Path(current_app.instance_path) / revocations.BLOCKED_FILE, whose, Block(LIFTED, ""))
+
+    @property
+    def meta(self) -> Meta:
+        """What is in the realm now: sessions, procedures, topics, workers. See :class:`wampflask.meta.Meta`."""
+        return Meta(current_client())
+
+    def log_error(self, what: str, error: BaseException) -> str:
+        """Log an unexpected error under a new id, which people may be shown; :meth:`Meta.errors` finds it."""
+        return log_error(current_client().app, what, error)
 
     def lock(self, name: str) -> Lock:
         """Return a lock over all processes of the realm; ``with`` raises :class:`LockTaken` if it is held.

@@ -22,8 +22,8 @@ from typing import Any
 
 from flask import Flask
 
-from . import audience
-from ._client import Client
+from . import audience, memory_meta
+from ._client import Client, Role
 from ._current import KEY
 from ._declarations import Declaration, Declarations, Direct, Procedure, Subscription
 from ._incoming import Incoming, Invocation
@@ -73,7 +73,7 @@ class MemoryRealm(Client):
         self._locks: set[str] = set()
         self.connected = True
         self.published: list[Event] = []
-        self.ended: list[tuple[str | int, str, str]] = []
+        self.ended: list[tuple[str | int | Role, str, str]] = []
         self.people: dict[str, list[list[Any]]] = {}
         self._rates = CallRates()
         self._numbers = count(1)
@@ -218,10 +218,50 @@ class MemoryRealm(Client):
             return [self._number(), [[] for _ in args[0]]]
         if procedure == ROSTER:
             return self.people.get(args[0], []) + self._here(args[0])
+        if procedure in memory_meta.PROCEDURES:
+            return memory_meta.PROCEDURES[procedure](self, *args, **kwargs)
         if procedure == WHEREABOUTS:
             return [topic for topic, people in self.people.items() if args[0] in [authid for authid, *_ in people]]
         who = caller or Caller(SESSION, "backend", "backend", procedure)
         return self._invoke(procedure, args, kwargs, who, on_progress)
+
+    def call_each(self, procedures: Sequence[str], args: Sequence[Any], timeout: float) -> dict[str, Any]:
+        """Call one after the other."""
+
+        def answer(procedure: str) -> Any:
+            try:
+                return self.call(procedure, args, {}, timeout)
+            except WampError as error:
+                return error
+
+        return {procedure: answer(procedure) for procedure in procedures}
+
+    def send(self, publication: Publication) -> None:
+        """Publish."""
+        self.publish(publication)
+
+    def later(self, seconds: float, function: Callable[[], None]) -> None:
+        """Do nothing: there is no time in memory."""
+
+    def drain(self) -> None:
+        """Do nothing: there is no other worker."""
+
+    resume = drain
+
+    @property
+    def pages(self) -> tuple[MemoryPage, ...]:
+        """The pages that are open."""
+        return tuple(self._pages)
+
+    @property
+    def provided(self) -> tuple[Procedure, ...]:
+        """The procedures of the app, and those of :meth:`answer`."""
+        return tuple(item for item in (*self.declared(), *self._others) if isinstance(item, Procedure))
+
+    @property
+    def topics(self) -> tuple[Subscription, ...]:
+        """The subscriptions of the app."""
+        return tuple(item for item in self.declared() if isinstance(item, Subscription))
 
     def publish(self, publication: Publication) -> int:
         """Keep the event and deliver it to the app's own handlers."""
@@ -236,12 +276,17 @@ class MemoryRealm(Client):
         if is_for(event.options, SESSION, BACKEND, BACKEND):
             for item in self.declared():
                 if isinstance(item, Subscription) and _matches(item.match, item.uri, event.topic):
-                    incoming = Incoming(event.args, event.kwargs, caller)
-                    item.direct(incoming) if item.direct else self._dispatcher.run_subscription(item, incoming)
+                    self._hear_own(item, Incoming(event.args, event.kwargs, caller))
         for page in tuple(self._pages):
             wanted = page is not exclude and page.hears(event.topic)
             if wanted and is_for(event.options, page.session, page.authid, page.role):
                 page.heard.append(event)
+
+    def _hear_own(self, subscription: Subscription, event: Incoming) -> None:
+        if subscription.direct is not None:
+            subscription.direct(event)
+        else:
+            self._dispatcher.run_subscription(subscription, event)
 
     def publish_later(self, publication: Publication) -> None:
         """Publish at once; an outage drops it."""
@@ -271,7 +316,7 @@ class MemoryRealm(Client):
         """Return the claims of a page; a :class:`Caller` that a test makes has its ``known_claims``."""
         return next((page.claims for page in self._pages if page.session == session), {})
 
-    def end_sessions(self, whose: str | int, reason: str, message: str = "") -> None:
+    def end_sessions(self, whose: str | int | Role, reason: str, message: str = "") -> None:
         """Keep whose sessions were to end, and why."""
         self.ended.append((whose, reason, message))
 
@@ -348,7 +393,7 @@ class MemoryPage(Page):
         self.claims = claims
         self.session, self.authid, self.role = session, visit.authid, visit.role
         self._realm = realm
-        self._topics: list[str] = []
+        self.topics: list[str] = []
         self.procedures: list[Procedure] = []
         extra = {"claims": claims}
         self.as_session = Session.of(
@@ -357,12 +402,12 @@ class MemoryPage(Page):
 
     def hears(self, topic: str) -> bool:
         """Return whether it has subscribed ``topic``."""
-        return any(_matches(match_of(mine), mine, topic) for mine in self._topics)
+        return any(_matches(match_of(mine), mine, topic) for mine in self.topics)
 
     def subscribe(self, topic: str) -> None:
         self._realm.decide(self, "subscribe", topic, {"match": match_of(topic)})
         with self._realm.noticing(self, (topic,)):
-            self._topics.append(topic)
+            self.topics.append(topic)
 
     def call(self, procedure: str, *args: Any, **kwargs: Any) -> Any:
         self._realm.decide(self, "call", procedure, {})
@@ -386,8 +431,8 @@ class MemoryPage(Page):
 
     def leave(self) -> None:
         self.procedures = []
-        with self._realm.noticing(self, self._topics):
-            self._topics = []
+        with self._realm.noticing(self, self.topics):
+            self.topics = []
 
 
 def _keep(_answer: object) -> None:

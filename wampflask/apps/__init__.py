@@ -36,6 +36,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
         incoming,
         monitor,
         network,
+        ops,
         pages,
         player,
         polls,
@@ -73,6 +74,6 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app.register_blueprint(health.blueprint)
     app.add_url_rule("/", "home", pages.home)
     app.add_url_rule("/favicon.ico", "favicon", pages.favicon)
-    for feature in (accounts, polls, demo, monitor, chat, player, tables, bridge, admin, commands):
+    for feature in (accounts, polls, demo, monitor, chat, player, tables, bridge, ops, admin, commands):
         feature.init_app(app)
     return app

@@ -57,7 +57,7 @@ def test_a_running_handler_finishes_and_then_the_worker_says_goodbye(
         eventually(lambda: probe.callees(f"{prefix}.slow") == 1, "its successor is there")
         kinds = [message[0] for who, message in first_session if who == "worker"]
         assert kinds.index(wire.UNREGISTER) < kinds.index(wire.YIELD) < kinds.index(wire.GOODBYE)
-        assert kinds.count(wire.UNREGISTER) == kinds.count(wire.REGISTER) == 3
+        assert kinds.count(wire.UNREGISTER) == kinds.count(wire.REGISTER) == 4, "three of the app, and its own"
         server.end()
         server.assert_quiet()
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,11 +74,9 @@ class Leader:
         """Listen, and ask the router which agents are connected, and which hosts are watched."""
         _listen()
         self.presence.begin()
-        for session in wamp.call("wamp.session.list", [contract.ROLE]):
-            with suppress(WampError):  # it may be gone by now
-                host = contract.host_of(str(wamp.call("wamp.session.get", session).get("authid")))
-                if host:
-                    self.presence.joined(session, host)
+        for agent in wamp.meta.sessions(role=contract.ROLE, limit=None):
+            if host := contract.host_of(agent.authid):
+                self.presence.joined(agent.session, host)
         with reading():
             hosts = list(db.session.scalars(select(Host.host)))
         db.session.rollback()

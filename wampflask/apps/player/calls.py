@@ -10,7 +10,7 @@ from typing import Any
 
 from flask import Flask, current_app
 
-from wampflask import CallFailed, CallOptions, NoSuchProcedure, WampError, WampTimeout
+from wampflask import CallOptions, NoSuchProcedure, WampError, WampTimeout
 from wampflask.apps import wire
 from wampflask.apps.errors import Invalid
 from wampflask.apps.extensions import wamp
@@ -19,7 +19,6 @@ from .contract import STATUS, player_of, procedure
 
 PATIENCE = CallOptions(timeout=3.0)  # seconds a browser has: a tab may sleep
 AT_ONCE = 100  # browsers that are asked at the same time: silent ones do not delay each other
-LOOK_UPS = 8  # questions to the router at the same time
 POSITION_MAX = 1e6  # seconds; eleven days
 TEXT_MAX = 200  # characters
 
@@ -85,18 +84,7 @@ def registered() -> dict[int, str]:
 
     :raises NotConnected: and the other errors of ``wamp.call``.
     """
-    numbers = wamp.call("wamp.registration.list")["exact"]
-    with ThreadPoolExecutor(LOOK_UPS) as pool:
-        app = _app()
-        return dict(found for found in pool.map(lambda number: _look_up(app, number), numbers) if found)
-
-
-def _look_up(app: Flask, number: int) -> tuple[int, str] | None:
-    with app.app_context():
-        try:
-            return number, str(wamp.call("wamp.registration.get", number)["uri"])
-        except (CallFailed, NoSuchProcedure):  # it has ended
-            return None
+    return {found.number: found.uri for found in wamp.meta.procedures(limit=None) if found.match == "exact"}
 
 
 def find_players() -> list[str]:
