@@ -11,6 +11,7 @@ import inspect
 import re
 import sys
 from collections.abc import Iterator
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
@@ -29,6 +30,8 @@ PARTS = {
     "wampflask.binding": ("Binding",),
     "wampflask.live_table": ("live_table",),
     "wampflask.locks": ("Lock",),
+    "wampflask.meta": (),
+    "wampflask.tail": ("Tail",),
     "wampflask.signals": ("connected", "ready", "lost", "dropped"),
     "wampflask.testing": (),
 }
@@ -118,7 +121,7 @@ def described(module: ModuleType, name: str) -> Iterator[str]:
         owner = next((base for base in thing.__mro__ if member in vars(base)), object)
         if member.startswith("_") or not owner.__module__.startswith("wampflask") or not inspect.getdoc(found):
             continue
-        if isinstance(found, property):
+        if isinstance(found, (property, cached_property)):
             yield f"#### {name}.{member}\n\n{markdown(inspect.getdoc(found))}"
         elif inspect.isroutine(found):
             yield (

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 
-from . import agent, fanout, live, monitor, verbs, votes
+from . import agent, fanout, live, monitor, sessions, verbs, votes
 
 
 def main() -> int:
     """Print a line a promise."""
     kept = True
-    for program in (verbs, fanout, live):
+    for program in (verbs, fanout, live, sessions):
         for ratio in program.measure():
             print(ratio, flush=True)
             kept = kept and ratio.kept

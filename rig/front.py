@@ -79,12 +79,12 @@ def _received(source: socket.socket) -> bytes:
     return data
 
 
-def make_certificate(file: Path) -> Path:
-    """For 127.0.0.1 and localhost, signed by itself; with its key in one file."""
+def make_certificate(file: Path, *hosts: str) -> Path:
+    """For 127.0.0.1, localhost and ``hosts``, signed by itself; with its key in one file."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    names = [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), x509.DNSName("localhost")]
     now = dt.datetime.now(dt.UTC)
+    names = [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), *map(x509.DNSName, ("localhost", *hosts))]
     made = (
         x509.CertificateBuilder()
         .subject_name(name)

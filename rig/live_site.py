@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
 from urllib.error import URLError
@@ -58,14 +62,9 @@ class LiveSite:
     def start(self) -> Self:
         """Prepare the instance, start everything, wait until the site says that it is ready."""
         self.node.start()
-        done = self._run("-m", "flask", "--app", "wsgi", *["site", "init", "--json", "--admin", "asker@example.org"])
-        admin = json.loads(done)["admin"]
+        admin = _init(self.env()) if databases.SERVER else self._copy()
         self.admin_email, self.admin_password = admin["email"], admin["password"]
-        how = "--worker-class wampflask.apps.worker.Worker --workers 2 --threads 8 --graceful-timeout 2"
-        command = [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{self.port}", *how.split()]
-        command += ["--no-control-socket", self._app]
-        with self.log_file.open("wb") as log:
-            self._web = subprocess.Popen(command, cwd=ROOT, env=self._env(), stdout=log, stderr=log)
+        self._web = self._gunicorn(self.port, workers=2)
         assert wait_until(self.is_ready, 30), self.log_file.read_text()
         return self
 
@@ -82,11 +81,36 @@ class LiveSite:
 
     def is_ready(self) -> bool:
         """Whether pages, database and router work together."""
+        return _is_healthy(self.url)
+
+    @contextmanager
+    def another_worker(self, **env: str) -> Iterator[str]:
+        """One more worker, on a port of its own; gives its address.
+
+        :param env: what its environment has besides.
+        """
+        port = free_port()
+        url = f"http://127.0.0.1:{port}"
+        process = self._gunicorn(port, workers=1, **env)
         try:
-            with urlopen(f"{self.url}/healthz", timeout=2) as answer:
-                return bool(answer.status == 200)
-        except (URLError, OSError):
-            return False
+            assert wait_until(lambda: _is_healthy(url), 30), self.log_file.read_text()
+            yield url
+        finally:
+            process.terminate()
+            process.wait(timeout=20)
+
+    def _copy(self) -> dict[str, str]:
+        prepared, admin = _prepared()
+        for file in ("wampflask.db", "secrets.json"):
+            shutil.copy(prepared / file, self.folder / file)
+        return admin
+
+    def _gunicorn(self, port: int, *, workers: int, **env: str) -> subprocess.Popen[bytes]:
+        how = f"--worker-class wampflask.apps.worker.Worker --workers {workers} --threads 8 --graceful-timeout 2"
+        command = [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", *how.split()]
+        command += ["--no-control-socket", self._app]
+        with self.log_file.open("ab") as log:
+            return subprocess.Popen(command, cwd=ROOT, env={**self.env(), **env}, stdout=log, stderr=log)
 
     def stop(self) -> None:
         """End everything that start() began."""
@@ -95,17 +119,41 @@ class LiveSite:
             self._web.wait(timeout=20)
         self.node.close()
 
-    def _run(self, *arguments: str) -> str:
-        command = [sys.executable, *arguments]
-        done = subprocess.run(command, cwd=ROOT, env=self._env(), capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+    def run(self, code: str) -> None:
+        """Run Python code in a process of its own that is not one of the site's."""
+        subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=self.env(), check=True)
 
-    def _env(self) -> dict[str, str]:
+    def env(self) -> dict[str, str]:
+        """The environment of every program of this site."""
         ours = {"INSTANCE": str(self.folder), "WAMP_PORT": str(self.node.port), "WAMPFLASK_PUBLIC_URL": self.public_url}
         if databases.SERVER:
             ours["WAMPFLASK_DATABASE_URL"] = self.database
         return {**os.environ, **ours, **self._more}
+
+
+@cache
+def _prepared() -> tuple[Path, dict[str, str]]:
+    """Return a folder with the database and secrets of a new site, to be copied, and its admin."""
+    folder = Path(tempfile.mkdtemp(prefix="wampflask-site-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder, _init({**os.environ, "INSTANCE": str(folder)})
+
+
+def _init(env: Mapping[str, str]) -> dict[str, str]:
+    """Make a new site, and return its admin's address and password."""
+    command = [sys.executable, "-m", "flask", "--app", "wsgi", "site", "init", "--json", "--admin", "asker@example.org"]
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    made: dict[str, str] = json.loads(done.stdout)["admin"]
+    return made
+
+
+def _is_healthy(url: str) -> bool:
+    try:
+        with urlopen(f"{url}/healthz", timeout=2) as answer:
+            return bool(answer.status == 200)
+    except (URLError, OSError):
+        return False
 
 
 @contextmanager

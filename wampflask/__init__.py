@@ -4,6 +4,7 @@ from .caller import Caller, caller, user_authid
 from .errors import (
     AlreadyDeclared,
     CallFailed,
+    Cancelled,
     ConfigError,
     InvalidPayload,
     InvalidURI,
@@ -12,6 +13,7 @@ from .errors import (
     NotAuthorized,
     NotConnected,
     QueueFull,
+    RateLimited,
     UnsafeProcess,
     WampError,
     WampTimeout,
@@ -22,6 +24,7 @@ from .identity import Identity
 from .live_calls import numbered
 from .options import CallOptions, CallResult, OptionAsPayload, PublishOptions
 from .permissions import Permission
+from .progress import progress
 from .proofs import prove
 from .status import State, Status
 
@@ -32,6 +35,7 @@ __all__ = [
     "CallOptions",
     "CallResult",
     "Caller",
+    "Cancelled",
     "ConfigError",
     "Identity",
     "InvalidPayload",
@@ -44,6 +48,7 @@ __all__ = [
     "Permission",
     "PublishOptions",
     "QueueFull",
+    "RateLimited",
     "State",
     "Status",
     "UnsafeProcess",
@@ -52,6 +57,7 @@ __all__ = [
     "WrongThread",
     "caller",
     "numbered",
+    "progress",
     "prove",
     "user_authid",
 ]

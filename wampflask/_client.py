@@ -10,14 +10,15 @@ import os
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from threading import Event, Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from weakref import ref
 
 from flask import Flask
 
-from . import _reactor, payload, signals
+from . import _control, _reactor, payload, signals
 from ._declarations import Declaration, Declarations, Procedure, Subscription
 from ._dispatch import Dispatcher
 from ._incoming import Incoming, Invocation
@@ -41,6 +42,7 @@ from .plugin.rules import CLAIMS, RULES
 from .plugin.tickets import Claim, Tickets
 from .plugin.worker_rules import HAND_OVER
 from .publication import Publication
+from .serving import Serving
 from .status import COUNTERS, State, Status
 from .tickets import issuer_of
 
@@ -51,6 +53,20 @@ _GONE = "wamp.error.no_such_session"
 
 REPORT_INTERVAL = 1.0
 """Seconds in which dropped messages are gathered into one signal and one line of log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """Everybody who has a role."""
+
+    name: str
+
+
+def _killing(whose: str | int | Role) -> tuple[str, str | int]:
+    """Return the router's procedure that ends these sessions, and its argument."""
+    if isinstance(whose, Role):
+        return "wamp.session.kill_by_authrole", whose.name
+    return ("wamp.session.kill" if isinstance(whose, int) else "wamp.session.kill_by_authid"), whose
 
 
 class InFlight:
@@ -73,6 +89,16 @@ class InFlight:
 
     def __exit__(self, *_: object) -> None:
         self._free.append(0)
+
+
+class Part(Protocol):
+    """What runs in a process while that serves, such as the scheduler of jobs."""
+
+    def start(self) -> None:
+        """Begin; do nothing in a process where it has begun."""
+
+    def stop(self, deadline: float) -> None:
+        """Finish until ``deadline``, a monotonic time."""
 
 
 class Client:
@@ -108,6 +134,8 @@ class Client:
         self._process: int | None = None
         self._unsafe: int | None = None
         self._since = time.time()
+        self._parts: list[Part] = []
+        self._own: list[Declaration] = []
 
     def _prepare(self) -> None:
         """Make what belongs to this process; a client that was inherited by a fork begins anew."""
@@ -124,6 +152,8 @@ class Client:
         self._on_join: list[Callable[[], None]] = []
         self._has_testament = False
         self._has_warned = False
+        self.control, inherited = _control.procedure(), getattr(self, "control", None)
+        self._own = [self.control, *(item for item in self._own if item is not inherited)]
 
     @property
     def app(self) -> Flask:
@@ -155,6 +185,7 @@ class Client:
             self._process = os.getpid()
         _reactor.on_stop(self.stop)
         _reactor.submit(self.link.start)
+        self._start_parts()
 
     def _start(self, reactor: Any) -> None:
         from ._engine import Engine
@@ -191,6 +222,17 @@ class Client:
     def _count(self, what: str) -> None:
         self.counters[what] += 1
 
+    def accompany(self, part: Part) -> None:
+        """Start ``part`` in each process that serves, now or later, and stop it with the process."""
+        self._parts.append(part)
+        if self._process == os.getpid():
+            self._start_parts()
+
+    def _start_parts(self) -> None:
+        with self._lock:
+            for part in self._parts if self._serves else ():
+                part.start()
+
     def begin(self, *, serve: bool) -> None:
         """Begin to connect, and to serve, in the background of what this process is there for.
 
@@ -213,6 +255,7 @@ class Client:
             self._declare_all()
             self.permissions_changed()
         self.start()
+        self._start_parts()
 
     def connect(self, timeout: float) -> None:
         """Serve from now on, and wait until every declaration is confirmed.
@@ -233,9 +276,15 @@ class Client:
         if self._process != os.getpid() or self.status.state in (State.STOPPING, State.STOPPED):
             return
         deadline = time.monotonic() + self.config.stop_timeout
+        self._send(signals.stopping)
+        self._signals.drain(self.config.stop_timeout)
         self._wait_until_sent(deadline, self._is_hopeless)
         try:
-            _reactor.wait(self.link.withdraw, timeout=1)
+            try:
+                _reactor.wait(self.link.withdraw, timeout=1)
+            finally:
+                for part in self._parts:
+                    part.stop(deadline)
             self._pool.drain(max(0.0, deadline - time.monotonic()))
             all_sent = self._wait_until_sent(deadline, self._is_hopeless)  # what the last handlers have changed, too
             self._pool.close()
@@ -305,19 +354,33 @@ class Client:
         counters["waiting_handlers"] = self._pool.waiting
         counters["running_handlers"] = self._pool.running
         state = State.JOINED if link.state is State.READY and not self._ready.is_set() else link.state
-        return Status(state, link.since, link.session_id, link.attempts, link.reason, link.pending, counters)
+        return Status(
+            state, link.since, link.session_id, link.attempts, link.reason, link.pending, counters, link.drained
+        )
 
     def _declare_all(self) -> None:
-        for declaration in self.declarations:
+        for declaration in self.declared():
             self.declare(declaration)
 
     def declare(self, declaration: Declaration) -> None:
         """Make a declaration known that was made after the start."""
-        if self._process == os.getpid() and self._serves:
+        is_served = declaration in self._own or declaration.uri in Serving.parse(self.config.serve)
+        if self._process == os.getpid() and self._serves and is_served:
             with self._lock:
                 self._announced += 1
                 self._ready.clear()
             _reactor.submit(self._declare, declaration)
+
+    def declare_own(self, *declarations: Declaration) -> None:
+        """Declare something for this app in this process alone, besides what its :class:`WAMP` declares. Any thread."""
+        self._own = [*self._own, *declarations]
+        for declaration in declarations:
+            self.declare(declaration)
+
+    def forget_own(self, *declarations: Declaration) -> None:
+        """Take back what :meth:`declare_own` declared. Any thread."""
+        self._own = [item for item in self._own if item not in declarations]
+        self.forget(declarations)
 
     def _declare(self, declaration: Declaration) -> None:
         self.link.declare(declaration)
@@ -327,6 +390,14 @@ class Client:
         """Take back at the router what is declared no more."""
         if self._process == os.getpid():
             _reactor.submit(self._forget, declarations)
+
+    def drain(self) -> None:
+        """Leave the app's procedures to other workers; finish what runs, and serve pages as before. Reactor thread."""
+        self.link.drain()
+
+    def resume(self) -> None:
+        """Provide the app's procedures again. Reactor thread."""
+        self.link.resume()
 
     def _forget(self, declarations: Sequence[Declaration]) -> None:
         for declaration in declarations:
@@ -391,24 +462,55 @@ class Client:
         if self.link.state is State.STOPPED:
             raise NotConnected("This process is ending; its session is closed.")
 
-    def call(self, procedure: str, args: Sequence[Any], kwargs: Mapping[str, Any], timeout: float | None) -> Any:
-        """See :meth:`WAMP.call`."""
+    def call(
+        self,
+        procedure: str,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        timeout: float | None,
+        on_progress: Callable[..., object] | None = None,
+        caller: Caller | None = None,
+    ) -> Any:
+        """See :meth:`WAMP.call`.
+
+        :param caller: for whom the call is made: the callee learns of them in place of this worker.
+        """
         self._use("wamp.call()")
         seconds = self.config.call_timeout if timeout is None else timeout
         with self._in_flight, self._pool.calling(procedure):
             self.counters["called"] += 1
             late = f"{procedure} had not answered"
-            return _reactor.wait(self.link.call, procedure, args, kwargs, timeout=seconds, late=late)
+            if on_progress is not None:
+                return _reactor.wait_through(
+                    self.link.call, procedure, args, kwargs, on_part=on_progress, timeout=seconds, late=late
+                )
+            return _reactor.wait(self.link.call, procedure, args, kwargs, None, caller, timeout=seconds, late=late)
 
-    def publish(self, publication: Publication) -> None:
-        """See :meth:`WAMP.publish`."""
+    def call_each(self, procedures: Sequence[str], args: Sequence[Any], timeout: float) -> dict[str, Any]:
+        """Call procedures at the same time, and return for each what it answered, or its error.
+
+        :param timeout: seconds, for all of them together.
+        :raises NotConnected: there is no session.
+        :raises QueueFull: ``WAMP_IN_FLIGHT_MAX`` others wait already.
+        """
+        self._use("wamp.meta")
+        with self._in_flight:
+            late = "the answers had not been gathered"
+            found: dict[str, Any] = _reactor.wait(
+                self.link.call_each, procedures, args, timeout, timeout=timeout + 1, late=late
+            )
+        return found
+
+    def publish(self, publication: Publication) -> int:
+        """Do what :meth:`WAMP.publish` does, and return the publication's id."""
         self._use("wamp.publish()")
         given = publication.options.timeout
         seconds = self.config.publish_timeout if given is None else given
         with self._in_flight:
             self.counters["published"] += 1
             late = f"{publication.topic} was not acknowledged"
-            _reactor.wait(self.link.publish, publication, timeout=seconds, late=late)
+            sent = _reactor.wait(self.link.publish, publication, timeout=seconds, late=late)
+        return int(sent.id)
 
     def check_size(self, publication: Publication) -> None:
         """Refuse what is to be queued and could never be sent. Any thread.
@@ -468,6 +570,15 @@ class Client:
         """
         self.engine.ask(thing, topic, args, asker)
 
+    def later(self, seconds: float, function: Callable[[], None]) -> None:
+        """Run a function in the reactor's thread after some seconds. Any thread."""
+        _reactor.submit(self._reactor.callLater, seconds, function)
+
+    def send(self, publication: Publication) -> None:
+        """Publish at once, unacknowledged; do nothing without a session. Reactor thread."""
+        if self.link.session_id is not None:
+            self.link.publish_unacknowledged(publication)
+
     def run_for(self, caller: Caller, function: Callable[[], Callable[[], None]], failed: Callable[[], None]) -> None:
         """Run something for a caller in a handler's thread and context; what it returns is run in the reactor's.
 
@@ -515,18 +626,18 @@ class Client:
         """
         return self.call(CLAIMS, [session], {}, None) or {}
 
-    def end_sessions(self, whose: str | int, reason: str, message: str = "") -> None:
+    def end_sessions(self, whose: str | int | Role, reason: str, message: str = "") -> None:
         """End sessions: now or, while this worker has no session itself, after the next join.
 
-        :param whose: an authid, for all of its sessions; or the id of one.
+        :param whose: an authid, for all of its sessions; or the id of one; or a role.
         :param reason: a URI.
         :param message: for people to read.
         """
 
         def kill() -> None:
-            procedure = "wamp.session.kill" if isinstance(whose, int) else "wamp.session.kill_by_authid"
+            procedure, who = _killing(whose)
             try:
-                self.call(procedure, [whose], {"reason": reason, "message": message or None}, None)
+                self.call(procedure, [who], {"reason": reason, "message": message or None}, None)
             except CallFailed as error:
                 if error.uri != _GONE:
                     raise
@@ -544,7 +655,9 @@ class Client:
 
     def declared(self) -> Sequence[Declaration]:
         """Return what is to be registered and subscribed."""
-        return list(self.declarations) if self._serves else []
+        serving = Serving.parse(self.config.serve)
+        served = [item for item in self.declarations if item.uri in serving]
+        return [*self._own, *served] if self._serves else []
 
     def on_failed(self) -> None:
         """Handle a failed attempt to connect."""
@@ -605,6 +718,9 @@ class Client:
     def on_event(self, subscription: Subscription, event: Incoming) -> bool:
         """Pass an event to its handler; return whether it will run."""
         self.counters["events"] += 1
+        if subscription.direct is not None:
+            subscription.direct(event)
+            return True
         try:
             self._dispatcher.deliver(subscription, event)
         except QueueFull as error:

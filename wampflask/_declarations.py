@@ -6,14 +6,17 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from . import uris
-from ._incoming import Invocation
+from ._incoming import Incoming, Invocation
 from .errors import AlreadyDeclared, ConfigError
 from .patterns import Pattern
 from .roles import Roles
 from .uris import Match
+
+if TYPE_CHECKING:
+    from .triggers import Trigger
 
 Invoke = Literal["single", "first", "last", "roundrobin", "random"]
 Handler = Callable[..., Any]
@@ -33,6 +36,7 @@ class Procedure:
 
     :param pattern: whose named components the handler is given.
     :param direct: answers in the reactor's thread in place of ``handler``: for the library's own, which do not block.
+    :param stays: it is answered by a drained worker, too.
     """
 
     uri: str
@@ -43,11 +47,15 @@ class Procedure:
     login_required: bool = False
     direct: Direct | None = None
     pattern: Pattern | None = None
+    stays: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Subscription:
-    """A declared subscription."""
+    """A declared subscription.
+
+    :param direct: takes events in the reactor's thread in place of ``handler``, as :class:`Procedure`'s.
+    """
 
     uri: str
     handler: Handler
@@ -55,6 +63,7 @@ class Subscription:
     single: bool = False
     limit_calls: int | None = None
     pattern: Pattern | None = None
+    direct: Callable[[Incoming], None] | None = None
 
     @property
     def turn(self) -> str:
@@ -67,25 +76,60 @@ class Subscription:
 Declaration = Procedure | Subscription
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Job:
+    """A declared job.
+
+    :param handler: takes no arguments.
+    :param trigger: when it is due, given the time zone of an app.
+    :param overlap: whether a run may begin while another one goes on.
+    :param grace: milliseconds that a run may be late.
+    """
+
+    name: str
+    handler: Handler
+    trigger: Callable[[str], Trigger]
+    overlap: bool
+    grace: int
+
+
 class Declarations:
-    """Declarations of one :class:`~wampflask.WAMP` object. Safe in any thread."""
+    """Declarations of one :class:`~wampflask.WAMP` object. Safe in any thread.
+
+    ``included`` are those of other ``WAMP`` objects that were taken over here; they are ``closed`` since.
+    """
 
     def __init__(self, roles: Roles = Roles()) -> None:  # noqa: B008 - it is frozen
         self.roles = roles
         self._lock = Lock()
         self._declarations: list[Declaration] = []
         self._places: dict[tuple[str, str], Procedure] = {}
+        self._jobs: dict[str, Job] = {}
         self.user_loader: Callable[[str], Any] | None = None
+        self.included: list[Declarations] = []
+        self.closed = False
 
     def add(self, declaration: Declaration) -> None:
         """Keep ``declaration``.
 
         :raises AlreadyDeclared: for a procedure that is there already, naming both places.
+        :raises ConfigError: another ``WAMP`` has taken over what was declared here.
         """
+        self.check_open()
         with self._lock:
             if isinstance(declaration, Procedure):
                 self._claim(declaration)
             self._declarations.append(declaration)
+
+    def check_open(self) -> None:
+        """See that something can be declared here.
+
+        :raises ConfigError: another ``WAMP`` has taken over what was declared here.
+        """
+        if self.closed:
+            raise ConfigError(
+                "This WAMP is included in another one: declare everything on it before include(), or there."
+            )
 
     def _claim(self, procedure: Procedure) -> None:
         first = self._places.setdefault((procedure.uri, procedure.match), procedure)
@@ -94,6 +138,36 @@ class Declarations:
                 f"The procedure {procedure.uri!r} is declared twice: in {place(first.handler)} and in "
                 f"{place(procedure.handler)}. Rename one, or declare it once and call the other from there."
             )
+
+    def add_job(self, job: Job) -> None:
+        """Keep ``job``.
+
+        :raises AlreadyDeclared: there is one of this name, naming both places.
+        """
+        self.check_open()
+        with self._lock:
+            first = self._jobs.setdefault(job.name, job)
+        if first is not job:
+            raise AlreadyDeclared(
+                f"The job {job.name!r} is declared twice: in {place(first.handler)} and in {place(job.handler)}. "
+                "Give one of them another name=."
+            )
+
+    @property
+    def jobs(self) -> dict[str, Job]:
+        """The jobs by their names."""
+        with self._lock:
+            return dict(self._jobs)
+
+    def job(self, name: str) -> Job:
+        """Return a job.
+
+        :raises ConfigError: there is none of this name.
+        """
+        found = self.jobs
+        if name not in found:
+            raise ConfigError(f"There is no job {name!r}; declared are: {', '.join(sorted(found)) or 'none'}.")
+        return found[name]
 
     def remove(self, uri: str) -> list[Declaration]:
         """Keep no longer what is declared as ``uri``; what that was."""

@@ -6,7 +6,6 @@ What a handler raises leaves as itself only where it is meant for the caller (:c
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from inspect import signature
@@ -15,14 +14,16 @@ from typing import Any, TypeVar
 from flask import Flask
 
 from . import payload
-from ._declarations import Declaration, Declarations, Procedure, Subscription, arrange, place
+from ._declarations import Declaration, Declarations, Job, Procedure, Subscription, arrange, place
 from ._incoming import Incoming, Invocation
 from ._pool import Pool
 from .caller import AskClaims, Caller, ask_claims, current_caller
-from .errors import INTERNAL, CallFailed, InvalidPayload, NotAuthorized, WampError
+from .error_log import log_error
+from .errors import INTERNAL, CallFailed, Cancelled, InvalidPayload, NotAuthorized, WampError
 from .logins import has_logins, user_context
 from .options import CallResult
 from .permissions import BACKEND
+from .progress import current_reporter
 
 Done = TypeVar("Done")
 
@@ -50,6 +51,8 @@ class Dispatcher:
         caller = invocation.caller
 
         def task() -> None:
+            if invocation.cancelled.is_set:
+                return
             try:
                 result = self.run_procedure(procedure, invocation)
             except WampError as error:
@@ -71,9 +74,9 @@ class Dispatcher:
         self._authorize(procedure, call.caller)
         args, kwargs = _arguments(procedure, call)
         try:
-            with self._handler_context(call.caller):
+            with self._handler_context(call.caller), _reporting(call):
                 return _clean_result(procedure.handler(*args, **kwargs))
-        except (CallFailed, NotAuthorized):
+        except (CallFailed, Cancelled, NotAuthorized):
             raise
         except Exception as error:
             raise self.internal(procedure.uri, procedure.handler, error) from error
@@ -151,9 +154,46 @@ class Dispatcher:
 
     def internal(self, uri: str, handler: Callable[..., Any], error: Exception) -> CallFailed:
         """Log an error that nobody expected; what its caller gets."""
-        number = secrets.token_hex(4)
-        self._app.logger.error("Error %s in the handler of %s, %s", number, uri, place(handler), exc_info=error)
-        return CallFailed(INTERNAL, number)
+        return CallFailed(INTERNAL, log_error(self._app, f"in the handler of {uri}, {place(handler)}", error))
+
+
+def run_job(app: Flask, job: Job) -> str:
+    """Run a job in this thread and in an app context; the id of its error in the log, or ""."""
+    try:
+        with app.app_context():
+            job.handler()
+    except (Exception, SystemExit) as error:
+        return log_error(app, f"in the job {job.name}, {place(job.handler)}", error)
+    return ""
+
+
+class _Parts:
+    """Sends what a handler reports to its caller."""
+
+    def __init__(self, invocation: Invocation) -> None:
+        self._invocation = invocation
+
+    def check(self) -> None:
+        if self._invocation.cancelled.is_set:
+            raise Cancelled(f"Nobody waits for {self._invocation.caller.uri} any more.")
+
+    def report(self, *values: Any) -> None:
+        if self._invocation.report is not None:
+            args, _ = payload.clean(values, {})
+            self._invocation.report(args)
+
+
+@contextmanager
+def _reporting(call: Incoming) -> Iterator[None]:
+    """Let :func:`wampflask.progress` reach the caller."""
+    if not isinstance(call, Invocation):
+        yield
+        return
+    token = current_reporter.set(_Parts(call))
+    try:
+        yield
+    finally:
+        current_reporter.reset(token)
 
 
 def _clean_result(result: Any) -> Any:

@@ -17,7 +17,6 @@ so that pages get no more events than of two. What nobody hears is not read.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -31,6 +30,7 @@ from twisted.python.failure import Failure
 
 from ._live_protocol import NO_ROLE, Asker, Readable, States
 from ._pool import Pool
+from .error_log import log_error
 from .errors import INTERNAL, CallFailed, NotConnected, QueueFull, WampError
 from .options import DEFAULT_PUBLISH, PublishOptions
 from .plugin.stamps import PROCEDURE as STAMP
@@ -330,9 +330,7 @@ class Engine:
     # -- when something is in the way
 
     def _internal(self, entry: Entry, error: Exception) -> CallFailed:
-        number = secrets.token_hex(4)
-        self._app.logger.error("Error %s in reading %s", number, entry.thing.label, exc_info=error)
-        return CallFailed(INTERNAL, number)
+        return CallFailed(INTERNAL, log_error(self._app, f"in reading {entry.thing.label}", error))
 
     def _failed_to_read(self, entry: Entry, marks: Marks, error: WampError) -> None:
         entry.rested = self._reactor.seconds() + min(FIRST_DELAY * 2**entry.failures, LAST_DELAY)

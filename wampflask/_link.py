@@ -14,12 +14,13 @@ from time import time
 from typing import Any, Protocol
 
 from twisted.internet.abstract import FileDescriptor
-from twisted.internet.defer import CancelledError, Deferred, fail, succeed
+from twisted.internet.defer import CancelledError, Deferred, DeferredList, fail, succeed
 from twisted.python.failure import Failure
 
 from ._declarations import Declaration
 from ._registrations import Handlers, Registrar
-from ._session import Session, transport, why_closed
+from ._session import OnProgress, Session, transport, why_closed
+from .caller import Caller
 from .config import Config
 from .errors import NotConnected, WampTimeout, as_sentence
 from .publication import Publication
@@ -195,6 +196,22 @@ class Link:
         self._registrar.forget(declaration)
         self._check_ready()
 
+    @property
+    def drained(self) -> bool:
+        """Whether :meth:`drain` has taken the procedures back."""
+        return self._registrar.drained
+
+    def drain(self) -> None:
+        """Leave procedures to other workers, until :meth:`resume`. What runs goes on, and so do subscriptions."""
+        self._registrar.drain()
+        self._check_ready()
+
+    def resume(self) -> None:
+        """Provide the procedures again."""
+        self._registrar.resume(self._owner.declared())
+        if self.state is State.READY and self.pending:
+            self._set_state(State.JOINED)
+
     def _check_ready(self) -> None:
         if self.state is State.JOINED and self._session is not None and not self.pending:
             self._set_state(State.READY)
@@ -207,14 +224,43 @@ class Link:
             raise NotConnected(f"No session with the router: {as_sentence(self.reason or 'still connecting')}")
         return self._session
 
-    def call(self, procedure: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Deferred[Any]:
+    def call(
+        self,
+        procedure: str,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        on_progress: OnProgress | None = None,
+        caller: Caller | None = None,
+    ) -> Deferred[Any]:
         """Call a procedure; cancelling the Deferred cancels the call.
 
+        :param on_progress: called with each progressive result.
+        :param caller: whom the callee is to take for the caller.
         :raises NotConnected: when there is no session.
         """
-        calling = self._require().call_procedure(procedure, args, kwargs)
+        calling = self._require().call_procedure(procedure, args, kwargs, on_progress, caller)
         self._write_now()
         return calling
+
+    def call_each(self, procedures: Sequence[str], args: Sequence[Any], timeout: float) -> Deferred[dict[str, Any]]:
+        """Call procedures at the same time; the result has for each what it answered, or the error.
+
+        :param timeout: seconds for each of them.
+        """
+
+        def late(_result: Any, seconds: float) -> Any:
+            raise WampTimeout(f"No answer within {seconds:g} s.")
+
+        def call(procedure: str) -> Deferred[Any]:
+            try:
+                calling = self.call(procedure, args, {})
+            except NotConnected as error:
+                calling = fail(error)
+            return calling.addTimeout(timeout, self._reactor, late).addErrback(lambda failure: failure.value)
+
+        return DeferredList([call(name) for name in procedures]).addCallback(
+            lambda found: {name: answer for name, (_, answer) in zip(procedures, found, strict=True)}
+        )
 
     def publish(self, publication: Publication) -> Deferred[Any]:
         """Publish; the Deferred fires at the router's acknowledgement.

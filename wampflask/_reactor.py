@@ -10,9 +10,10 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from .errors import UnsafeProcess, WampTimeout, WrongThread
+from .errors import QueueFull, UnsafeProcess, WampTimeout, WrongThread
 
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
@@ -189,27 +190,19 @@ def submit(function: Callable[..., Any], *args: Any) -> None:
     _this_process().reactor.callFromThread(function, *args)
 
 
-def wait(function: Callable[..., Any], *args: Any, timeout: float, late: str = "the reactor did not answer") -> Any:
-    """Run ``function`` in the reactor's thread and wait for its result, or its Deferred's. Any other thread.
+PARTS_MAX = 10_000
+"""Parts of a result that may wait for the thread that takes them."""
 
-    crochet has this too, but refuses from the moment the reactor begins to stop, which is when running handlers still
-    want their answers.
 
-    :param timeout: seconds; then a Deferred is cancelled.
-    :param late: what the error says did not happen in time.
-    :raises WampTimeout: after ``timeout``.
+def _begin(function: Callable[..., Any], args: tuple[Any, ...], finish: Callable[[Any], None]) -> Callable[[], None]:
+    """Run ``function`` in the reactor's thread; ``finish`` gets its result, its Deferred's, or a Failure, in there.
+
+    :returns: what cancels the Deferred, from any thread.
     """
     from twisted.internet.defer import Deferred
     from twisted.python.failure import Failure
 
-    answered = threading.Lock()
-    answered.acquire()
     pending: list[Deferred[Any]] = []
-    answers: list[Any] = []
-
-    def finish(answer: Any) -> None:
-        answers.append(answer)
-        answered.release()
 
     def run() -> None:
         try:
@@ -227,10 +220,78 @@ def wait(function: Callable[..., Any], *args: Any, timeout: float, late: str = "
             deferred.cancel()
 
     submit(run)
-    if not answered.acquire(timeout=timeout):
-        submit(cancel)
-        raise WampTimeout(f"After {timeout:g} s {late}.")
-    answer = answers[0]
+    return lambda: submit(cancel)
+
+
+def _open(answer: Any) -> Any:
+    """Return an answer, or raise what it is."""
+    from twisted.python.failure import Failure
+
     if isinstance(answer, Failure):
         answer.raiseException()
     return answer
+
+
+def wait(function: Callable[..., Any], *args: Any, timeout: float, late: str = "the reactor did not answer") -> Any:
+    """Run ``function`` in the reactor's thread and wait for its result, or its Deferred's. Any other thread.
+
+    crochet has this too, but refuses from the moment the reactor begins to stop, which is when running handlers still
+    want their answers.
+
+    :param timeout: seconds; then a Deferred is cancelled.
+    :param late: what the error says did not happen in time.
+    :raises WampTimeout: after ``timeout``.
+    """
+    answered = threading.Lock()
+    answered.acquire()
+    answers: list[Any] = []
+
+    def finish(answer: Any) -> None:
+        answers.append(answer)
+        answered.release()
+
+    cancel = _begin(function, args, finish)
+    if not answered.acquire(timeout=timeout):
+        cancel()
+        raise WampTimeout(f"After {timeout:g} s {late}.")
+    return _open(answers[0])
+
+
+def wait_through(
+    function: Callable[..., Any], *args: Any, on_part: Callable[..., object], timeout: float, late: str
+) -> Any:
+    """Do what :func:`wait` does, and take parts of the result beforehand, in this thread.
+
+    :param function: takes, after ``args``, what is to be called with the arguments and keywords of each part.
+    :param on_part: takes them; what it raises cancels the Deferred.
+    :param timeout: seconds since the last part.
+    :raises WampTimeout: after ``timeout``.
+    :raises QueueFull: parts come quicker than ``on_part`` takes them.
+    """
+    parts: SimpleQueue[tuple[Any, Any] | None] = SimpleQueue()
+    answers: list[Any] = []
+
+    def take(values: Any, named: Any) -> None:
+        if parts.qsize() < PARTS_MAX:
+            parts.put((values, named))
+
+    def finish(answer: Any) -> None:
+        answers.append(answer)
+        parts.put(None)
+
+    def next_part() -> tuple[Any, Any] | None:
+        if parts.qsize() >= PARTS_MAX:
+            raise QueueFull(f"{PARTS_MAX} progressive results wait for on_progress: make it quicker.")
+        try:
+            return parts.get(timeout=timeout)
+        except Empty:
+            raise WampTimeout(f"After {timeout:g} s {late}.") from None
+
+    cancel = _begin(function, (*args, take), finish)
+    try:
+        while (part := next_part()) is not None:
+            on_part(*part[0], **part[1])
+    except BaseException:
+        cancel()
+        raise
+    return _open(answers[0])

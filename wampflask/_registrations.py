@@ -50,6 +50,7 @@ class Registrar:
         self._turns: dict[Subscription, Any] = {}
         self._retries: set[Any] = set()
         self._received: dict[Subscription, int] = {}
+        self.drained = False
 
     @property
     def pending(self) -> tuple[str, ...]:
@@ -74,6 +75,8 @@ class Registrar:
         """Ask for one more. Without a session, do nothing: the next one asks for everything."""
         if self._session is None or declaration in self._requested or not self._is_wanted(declaration):
             return
+        if self._is_withheld(declaration):
+            return
         self._requested.add(declaration)
         self._unconfirmed.setdefault(declaration, "")
         self._request(self._session, declaration)
@@ -85,6 +88,29 @@ class Registrar:
         active = [item for item in self._registrations.values() if item.active]
         self._registrations.clear()
         return DeferredList([item.unregister().addErrback(lambda _: None) for item in active], consumeErrors=True)
+
+    def drain(self) -> None:
+        """Take back procedures and turns, so that other workers have them, and ask for none until :meth:`resume`."""
+        self.drained = True
+        withheld = {item for item in self._requested if self._is_withheld(item)}
+        self._requested -= withheld
+        for declaration in withheld:
+            self._unconfirmed.pop(declaration, None)
+            if isinstance(declaration, Procedure):
+                _give_back(self._registrations.pop(declaration, None))
+        for subscription in tuple(self._turns):
+            _give_back(self._turns.pop(subscription))
+            if self._session is not None:
+                self._take_turn_later(self._session, subscription)
+
+    def resume(self, declarations: Sequence[Declaration]) -> None:
+        """Ask again for what :meth:`drain` took back."""
+        self.drained = False
+        for declaration in declarations:
+            self.declare(declaration)
+
+    def _is_withheld(self, declaration: Declaration) -> bool:
+        return self.drained and isinstance(declaration, Procedure) and not declaration.stays
 
     def forget(self, declaration: Declaration) -> None:
         """Ask for one no more, and take back what the router has confirmed of it."""
@@ -111,7 +137,7 @@ class Registrar:
     # -- requests
 
     def _request(self, session: Session, declaration: Declaration) -> None:
-        if declaration in self._forgotten:
+        if declaration in self._forgotten or self._is_withheld(declaration):
             return
         if isinstance(declaration, Procedure):
             request = session.register_procedure(declaration, self._invocation_receiver(declaration))
@@ -122,6 +148,9 @@ class Registrar:
 
     def _confirmed(self, result: Any, session: Session, declaration: Declaration) -> None:
         if session is not self._session:
+            return
+        if self._is_withheld(declaration):
+            _give_back(result)
             return
         if isinstance(declaration, Procedure):
             self._registrations[declaration] = result
@@ -135,7 +164,7 @@ class Registrar:
         self._on_change()
 
     def _refused(self, failure: Failure, session: Session, declaration: Declaration) -> None:
-        if session is not self._session or declaration in self._forgotten:
+        if session is not self._session or declaration in self._forgotten or self._is_withheld(declaration):
             return
         error: Any = failure.value
         if isinstance(declaration, Procedure) and declaration.invoke == "single" and error.uri == _TAKEN:
@@ -195,12 +224,19 @@ class Registrar:
 
         The router frees it when its holder dies, and another takes it within :data:`RETRY`.
         """
+        if self.drained:
+            self._take_turn_later(session, subscription)
+            return
         session.register_exclusively(subscription.turn).addCallbacks(
-            lambda registration: self._has_turn(subscription, registration),
+            lambda registration: self._has_turn(session, subscription, registration),
             lambda _: self._take_turn_later(session, subscription),
         )
 
-    def _has_turn(self, subscription: Subscription, registration: Any) -> None:
+    def _has_turn(self, session: Session, subscription: Subscription, registration: Any) -> None:
+        if self.drained:
+            _give_back(registration)
+            self._take_turn_later(session, subscription)
+            return
         self._turns[subscription] = registration
         if subscription in self._forgotten:
             self.forget(subscription)

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from threading import Semaphore
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -25,14 +26,16 @@ from autobahn.wamp.exception import (
     SerializationError,
     TransportLost,
 )
+from autobahn.wamp.types import CallOptions as _CallOptions
 from autobahn.wamp.types import CloseDetails, ComponentConfig, RegisterOptions, SubscribeOptions
 from autobahn.wamp.types import PublishOptions as _PublishOptions
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint, wrapClientTLS
 from twisted.python.failure import Failure
 
+from . import payload
 from ._declarations import Procedure, Subscription
-from ._incoming import Incoming, Invocation
+from ._incoming import Flag, Incoming, Invocation
 from .caller import Caller
 from .config import Config
 from .errors import (
@@ -50,10 +53,19 @@ from .options import DEFAULT_PUBLISH, CallResult, PublishOptions
 from .plugin.guard import Refused, StrictSerializer
 from .publication import Publication
 
+_PARTS_MAX = 100
+"""Progressive results of all handlers that may wait to be sent; then a handler waits."""
+_PATIENCE = 5.0
+_NO_LIMIT = 1 << 30
+
 _KEEPALIVE = {"autoPingInterval": 10, "autoPingTimeout": 5, "autoPingSize": 12, "openHandshakeTimeout": 5}
+
+NO_SESSION = 0
+"""Of somebody without a session, for whom a worker calls."""
 
 OnInvocation = Callable[[Invocation], None]
 OnEvent = Callable[[Incoming], None]
+OnProgress = Callable[[Sequence[Any], Mapping[str, Any]], None]
 
 log = logging.getLogger(__name__)
 
@@ -77,6 +89,7 @@ class Session(ApplicationSession):
         self._listener = listener
         self._soon = soon
         self._running: dict[int, Deferred[Any]] = {}
+        self._unsent_parts = Semaphore(_PARTS_MAX)
         self.number = 0
 
     @property
@@ -88,9 +101,21 @@ class Session(ApplicationSession):
 
     # -- what we do
 
-    def call_procedure(self, procedure: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Deferred[Any]:
-        """Call; cancelling the Deferred cancels the call."""
-        return _deferred(self.call, procedure, *args, options=None, **kwargs).addErrback(_raise_ours)
+    def call_procedure(
+        self,
+        procedure: str,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        on_progress: OnProgress | None = None,
+        caller: Caller | None = None,
+    ) -> Deferred[Any]:
+        """Call; cancelling the Deferred cancels the call.
+
+        :param caller: whom the callee is to take for the caller; the router believes workers.
+        """
+        forwarded = None if caller is None else [_as_sender(caller)]
+        options = _CallOptions(on_progress=on_progress, forward_for=forwarded) if on_progress or forwarded else None
+        return _deferred(self.call, procedure, *args, options=options, **kwargs).addErrback(_raise_ours)
 
     def publish_event(self, publication: Publication) -> Deferred[Any]:
         """Publish; the Deferred fires at the router's acknowledgement."""
@@ -112,10 +137,12 @@ class Session(ApplicationSession):
 
         def endpoint(msg: message.Invocation) -> Deferred[Any]:
             uri = msg.procedure or procedure.uri
-            caller = Caller(msg.caller, msg.caller_authid, msg.caller_authrole, uri)
-            done: Deferred[Any] = Deferred()
+            caller = Caller(msg.caller or None, msg.caller_authid, msg.caller_authrole, uri)
+            cancelled = Flag()
+            done: Deferred[Any] = Deferred(lambda _: cancelled.set())
             answer, refuse = partial(self._soon, done.callback), partial(self._soon, done.errback)
-            on_invocation(Invocation(msg.args or (), msg.kwargs or {}, caller, answer, refuse))
+            report = partial(self._report, msg.request, uri) if msg.receive_progress else None
+            on_invocation(Invocation(msg.args or (), msg.kwargs or {}, caller, answer, refuse, report, cancelled))
             return done
 
         options = RegisterOptions(match=procedure.match, invoke=procedure.invoke)
@@ -184,6 +211,20 @@ class Session(ApplicationSession):
         else:
             self._send(message.Yield(request, args=[result]))
 
+    def _report(self, request: int, uri: str, values: Sequence[Any]) -> None:
+        """Send a progressive result. Any other thread; it waits while too many are not sent yet.
+
+        :raises InvalidPayload: it is larger than the router takes.
+        """
+        payload.check_size(uri, list(values), {}, self.message_max or _NO_LIMIT)
+        self._unsent_parts.acquire(timeout=_PATIENCE)
+        self._soon(self._send_part, request, values)
+
+    def _send_part(self, request: int, values: Sequence[Any]) -> None:
+        self._unsent_parts.release()
+        if request in self._running:
+            self._send(message.Yield(request, args=list(values), progress=True))
+
     def _send(self, msg: Any) -> None:
         if self._transport is not None and self.is_attached():  # an answer to a session that is gone goes nowhere
             self._transport.send(msg)
@@ -197,9 +238,12 @@ class Session(ApplicationSession):
             _deferred(subscription.handler.fn, msg).addErrback(_log_failure)
 
     def _on_result(self, msg: message.Result) -> None:
-        request = None if msg.progress else self._call_reqs.pop(msg.request, None)
-        if request is None:
+        request = self._call_reqs.get(msg.request) if msg.progress else self._call_reqs.pop(msg.request, None)
+        if request is None or (msg.progress and request.options is None):
             log.debug("Nobody asked for the result %s", msg.request)
+        elif msg.progress:
+            if not request.on_reply.called:
+                request.options.on_progress(msg.args or (), msg.kwargs or {})
         elif not request.on_reply.called:  # it is when the call was cancelled
             request.on_reply.callback(_result(msg))
 
@@ -217,6 +261,8 @@ class Session(ApplicationSession):
 
     def onLeave(self, details: Any) -> Any:
         reason = f"{details.reason}: {details.message}" if details.message else str(details.reason)
+        for done in tuple(self._running.values()):
+            done.cancel()
         self._listener.left(self, reason)
         # autobahn's own would fail pending requests with the reason as their error; to their callers it is all one.
         return super().onLeave(CloseDetails(CloseDetails.REASON_DEFAULT, f"The session ended: {reason}"))
@@ -323,6 +369,10 @@ class _WebSocket(_Answering, WampWebSocketClientProtocol):  # type: ignore[misc]
         if len(payload) > limit:
             raise PayloadExceededError(f"{len(payload)} bytes are more than WAMP_MESSAGE_MAX={limit}.")
         super().sendMessage(payload, *args, **kwargs)  # type: ignore[no-untyped-call]
+
+
+def _as_sender(caller: Caller) -> dict[str, Any]:
+    return {"session": caller.session or NO_SESSION, "authid": caller.authid, "authrole": caller.role}
 
 
 def _publish_options(options: PublishOptions, acknowledge: bool) -> _PublishOptions:

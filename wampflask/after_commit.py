@@ -13,6 +13,8 @@ from .publication import Publication
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session, scoped_session
 
+    from .tasks import Queue, Task
+
 
 class AfterCommit:
     """What :meth:`WAMP.after_commit` returns. A payload that is not JSON is refused at once, before the commit."""
@@ -44,7 +46,20 @@ class AfterCommit:
         client.expect_change()
         when_committed(self._session, lambda: client.changed(thing, topic, args, names))
 
-    def _when_committed(self, send: Callable[[Publication], None], queued: Publication, subject: object = None) -> None:
+    def append(self, queue: Queue, name: str, *args: Any, **kwargs: Any) -> Task:
+        """What the queue's own ``append`` does, when the transaction commits.
+
+        The task is returned at once; it is there to be asked about, and to be begun, from the commit on.
+        """
+        from .transactions import when_committed
+
+        task, append = queue.prepare(name, args, kwargs)
+        when_committed(self._session, append)
+        return task
+
+    def _when_committed(
+        self, send: Callable[[Publication], object], queued: Publication, subject: object = None
+    ) -> None:
         from .transactions import when_committed  # SQLAlchemy is there only where this is used
 
         current_client().check_size(queued)

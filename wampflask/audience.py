@@ -90,13 +90,15 @@ def audience(
     return Audience(wamp, session if isinstance(session, int) else None, options)
 
 
-def person(user: object = None, visitor: str | None = None) -> str:
+def person(user: object = None, visitor: str | None = None, authid: str | None = None) -> str:
     """Return the authid of one person.
 
     :raises TypeError: neither or both are given.
     """
-    if (user is None) == (visitor is None):
-        raise TypeError("Say who: user=…, or visitor=….")
+    if [user, visitor, authid].count(None) != 2:  # noqa: PLR2004 - one of three is given
+        raise TypeError("Say who: user=…, or visitor=…, or authid=….")
+    if authid is not None:
+        return authid
     return authid_of(user) if visitor is None else _visitor(visitor)
 
 

@@ -157,6 +157,12 @@ def follow(declarations: Declarations, thing: LiveThing[..., Any], of: Of) -> No
             watch(model, _mark)
 
 
+def _followers_in(declarations: Declarations) -> Iterator[Followers]:
+    for declared in (declarations, *declarations.included):
+        if found := _followers.get(declared):
+            yield found
+
+
 def _key_as_argument(thing: LiveThing[..., Any], model: Any) -> ArgsOf:
     if not thing.names:
         key = thing.key if isinstance(thing, Rows) else None
@@ -205,13 +211,13 @@ def _is_marked(session: Session, change: Change) -> bool:
 
 def _mark_all(session: Session, rows: list[Any], seen_as: Callable[[Any], Any] = lambda row: row) -> None:
     client: Client | None = current_app.extensions.get(KEY)
-    followers = _followers.get(client.declarations) if client is not None else None
+    followers = list(_followers_in(client.declarations)) if client is not None else []
     if not followers:
         return
     marked: set[Any] = session.info.setdefault(_SEEN, set())
     for row in rows:
         for model in type(row).__mro__:
-            for thing, args_of in followers.get(model, ()):
+            for thing, args_of in (one for found in followers for one in found.get(model, ())):
                 args = args_of(seen_as(row))
                 if args is None or (mark := (thing, *sorted(args.items()))) in marked:
                     continue

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import ssl
 import sys
+import time
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import click
 from flask import Flask, current_app
@@ -21,6 +21,7 @@ from .audience import REVOKED
 from .config import Config, environment
 from .deploy_cli import deploy_command
 from .errors import WampError
+from .jobs_cli import jobs
 from .permissions import differences
 from .plugin.rules import ROLES, RULES
 from .revocations import BLOCKED_FILE, REVOKED_FILE, revoke
@@ -28,9 +29,12 @@ from .router import install as installing
 from .router import node as nodes
 from .router.lint import lint
 from .router.render import PLUGIN_PATH, Node, Realm
-from .router.wire import Refused, Wire, WireError
+from .router.wire import Wire, WireError
+from .serve_cli import serve_command
+from .status_cli import join, status_command
+from .tasks_cli import tasks_command, worker_command
 from .ticket_key import KEY_FILE, ensure_key
-from .tickets import explain_refusal, issuer_of
+from .tickets import issuer_of
 
 
 def node_of(app: Flask, config: Config, folder: Path) -> Node:
@@ -78,6 +82,9 @@ def wamp() -> None:
 
 
 wamp.add_command(deploy_command)
+wamp.add_command(jobs)
+wamp.add_command(worker_command)
+wamp.add_command(tasks_command)
 
 
 @wamp.group("router")
@@ -168,6 +175,9 @@ def run_command(folder: Path | None, loglevel: str) -> None:
         raise click.ClickException(str(error)) from None
 
 
+wamp.add_command(serve_command)
+
+
 @wamp.command("dev")
 @click.option("--port", type=click.IntRange(1, 65535), default=5000, show_default=True, help="Of the pages.")
 @with_appcontext
@@ -220,25 +230,15 @@ def _with_free_port(config: Config, pages: int) -> Config:
 def _is_joinable(config: Config) -> bool:
     """Return whether workers and browsers can join the router of this machine."""
     host = f"[{config.interface}]" if ":" in config.interface else config.interface
-    with contextlib.suppress(OSError, WireError), Wire(f"ws://{host}:{config.port}/ws"), _backend(config):
+    with contextlib.suppress(OSError, WireError), Wire(f"ws://{host}:{config.port}/ws"), join(config):
         return True
     return False
 
 
 def _has_workers(config: Config) -> bool:
-    with contextlib.suppress(OSError, WireError), _backend(config) as wire:
+    with contextlib.suppress(OSError, WireError), join(config) as wire:
         return bool(wire.call("wamp.session.count", ["backend"]) > 1)
     return False
-
-
-def _backend(config: Config) -> Wire:
-    """Return a session of this command's own. Close it."""
-    wire = Wire(config.url, timeout=config.connect_timeout, ca=config.ca)
-    try:
-        return wire.join(config.realm, issuer_of().mint_backend())
-    except BaseException:
-        wire.close()
-        raise
 
 
 @wamp.command("check")
@@ -271,7 +271,7 @@ def _unknown_to_router(app: Flask) -> list[str]:
     """Return the remedies for what the running router lacks of the app's roles and permissions; [] without one."""
     config = app.extensions[KEY].config
     try:
-        with _backend(config) as wire:
+        with join(config) as wire:
             found = differences(app.extensions[KEY].permissions(), wire.call(RULES))
             roles = set(issuer_of(app).tickets.roles).difference(wire.call(ROLES))
     except (OSError, WireError) as error:
@@ -297,12 +297,14 @@ def key() -> None:
 @click.argument("name")
 @click.option("--role", required=True, help="What the program may do: one of the app's roles.")
 @click.option("--uri", "below", multiple=True, help="It may use this URI and those below it alone. [repeatable]")
+@click.option("--days", type=click.FloatRange(min=0, min_open=True), help="It expires then; by default, it lasts.")
 @with_appcontext
-def create_key_command(name: str, role: str, below: tuple[str, ...]) -> None:
+def create_key_command(name: str, role: str, below: tuple[str, ...], days: float | None) -> None:
     """Make a key, and show it once."""
     issuer = issuer_of()
+    expires = None if days is None else time.time() + days * 86_400
     try:
-        made = issuer.keys.create(name, role, below, roles=issuer.tickets.roles)
+        made = issuer.keys.create(name, role, below, roles=issuer.tickets.roles, expires=expires)
     except WampError as error:
         raise click.ClickException(str(error)) from None
     click.echo(made)
@@ -313,7 +315,8 @@ def create_key_command(name: str, role: str, below: tuple[str, ...]) -> None:
 def list_keys_command() -> None:
     """Names, roles and URIs; the keys themselves are not kept."""
     for found in issuer_of().keys.all():
-        click.echo(f"{found.name:<24} {found.role:<12} {' '.join(found.uris) or 'all that its role may'}")
+        ends = f"  expires {datetime.fromtimestamp(found.expires, UTC):%Y-%m-%d %H:%M} UTC" if found.expires else ""
+        click.echo(f"{found.name:<24} {found.role:<12} {' '.join(found.uris) or 'all that its role may'}{ends}")
 
 
 @key.command("revoke")
@@ -328,7 +331,7 @@ def revoke_key_command(name: str) -> None:
         raise click.ClickException(str(error)) from None
     revoke(issuer.instance / REVOKED_FILE, authid, lifetime=config.ticket_lifetime)
     try:
-        with _backend(config) as wire:
+        with join(config) as wire:
             wire.call("wamp.session.kill_by_authid", authid, REVOKED)
     except (OSError, WireError) as error:
         click.echo(
@@ -336,38 +339,4 @@ def revoke_key_command(name: str) -> None:
         )
 
 
-@wamp.command("status")
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
-@with_appcontext
-def status_command(as_json: bool) -> None:
-    """Join the router as a worker does, and say what is there; exit code 1 when that fails."""
-    config = current_app.extensions[KEY].config
-    found: dict[str, Any] = {"url": config.url, "realm": config.realm}
-    try:
-        found |= _look(config)
-    except Refused as error:
-        found |= {"joined": False, "error": explain_refusal(str(error), config.url)}
-    except ssl.SSLCertVerificationError as error:
-        found |= {"joined": False, "error": f"The router's certificate is not trusted: {error}. Set WAMP_CA."}
-    except (OSError, WireError) as error:
-        found |= {"joined": False, "error": f"{error}. Is the router running? flask wamp router run starts it."}
-    if as_json:
-        click.echo(json.dumps(found))
-    else:
-        for name, value in found.items():
-            click.echo(f"{name:<12} {value}")
-    if not found["joined"]:
-        raise click.exceptions.Exit(1)
-
-
-def _look(config: Config) -> dict[str, Any]:
-    with _backend(config) as wire:
-        registrations = wire.call("wamp.registration.list")
-        subscriptions = wire.call("wamp.subscription.list")
-        return {
-            "joined": True,
-            "workers": wire.call("wamp.session.count", ["backend"]) - 1,
-            "sessions": wire.call("wamp.session.count") - 1,
-            "procedures": sum(map(len, registrations.values())),
-            "topics": sum(map(len, subscriptions.values())),
-        }
+wamp.add_command(status_command)

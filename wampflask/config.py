@@ -15,10 +15,13 @@ from importlib.util import find_spec
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
+from zoneinfo import ZoneInfo
 
 from . import uris
 from .errors import ConfigError, InvalidURI
+from .outgoing import Allowed
+from .serving import Serving
 from .ticket_key import ensure_key
 
 MIN_SECRET = 16
@@ -42,9 +45,14 @@ class Config:
 
     :param url: the router: ``unix:<path>`` (rawsocket), ``rs://host:port``, ``ws://…`` or ``wss://…``.
     :param realm: the realm all of this app's sessions join.
+    :param serve: which declarations this process serves (:mod:`wampflask.serving`); empty for all.
     :param ca: file of the certificates to trust at a ``wss:`` address, in PEM format; empty for the system's.
     :param interface: the address that the router listens on, for browsers and agents.
+    :param bridge_allow: what the bridge's callbacks may reach inside the network: networks and hosts, with commas.
+    :param bridge_window: seconds that the clocks of the bridge's clients may be off.
     :param database: where the library keeps its own few tables, as SQLAlchemy reads it (:mod:`wampflask.store`).
+    :param cron_zone: the time zone of ``@wamp.cron(hour=…)``.
+    :param queue: what carries tasks to their workers: ``sqlite:///<path>`` or ``redis://…`` (:mod:`wampflask.tasks`).
     :param ticket_secret: what tickets are signed with; the router's plugin reads the same from the instance folder.
     """
 
@@ -52,11 +60,15 @@ class Config:
     realm: str
     ticket_secret: str = field(repr=False)
     database: str = field(default="", repr=False)
+    queue: str = field(default="", repr=False)
     ca: str = ""
+    bridge_allow: str = ""
+    bridge_window: float = _number(300, 10, 3600)
     interface: str = "127.0.0.1"
     port: int = _number(8081, 1, 65535)
     public_url: str = ""
     client_url: str = ""
+    serve: str = ""
     origins: str = ""
     ticket_lifetime: float = _number(60, 1, 3600)
     call_timeout: float = _number(10, 0.01, 3600)
@@ -71,7 +83,11 @@ class Config:
     handler_threads: int = _number(8, 1, 256)
     handler_queue: int = _number(1_000, 0, 1_000_000)
     live_threads: int = _number(2, 1, 64)
+    cron_threads: int = _number(4, 0, 64)
+    cron_zone: str = "UTC"
     stop_timeout: float = _number(1.2, 0, 60)
+    task_lease: float = _number(10, 1, 3600)
+    task_keep: float = _number(604_800, 60, 315_360_000)
     rate_limit: float = _number(50, 0, 1_000_000)
     rate_burst: float = _number(500, 1, 1_000_000)
     rate_limit_bytes: float = _number(262_144, 0, 1_000_000_000)
@@ -99,11 +115,15 @@ class Config:
             realm=_read_realm(given.get("WAMP_REALM", "wampflask")),
             ticket_secret=_read_secret(given.get("WAMP_TICKET_SECRET"), instance),
             database=_read_database(given.get("WAMP_DATABASE"), values.get("SQLALCHEMY_DATABASE_URI"), instance),
+            queue=_read_queue(given.get("WAMP_QUEUE"), instance),
             ca=_read_ca(given.get("WAMP_CA", "")),
+            bridge_allow=_read_allowed(given.get("WAMP_BRIDGE_ALLOW", "")),
             interface=_read_interface(given.get("WAMP_INTERFACE") or "127.0.0.1"),
             public_url=_read_public_url(given.get("WAMP_PUBLIC_URL", "")),
             client_url=_read_client_url(given.get("WAMP_CLIENT_URL", "")),
+            serve=_read_serve(str(given.get("WAMP_SERVE", ""))),
             origins=str(given.get("WAMP_ORIGINS", "")),
+            cron_zone=_read_zone(given.get("WAMP_CRON_ZONE") or "UTC"),
             **numbers,
         )
 
@@ -166,6 +186,14 @@ def _read_ca(file: Any) -> str:
     return str(file)
 
 
+def _read_allowed(named: Any) -> str:
+    try:
+        Allowed.parse(str(named))
+    except ValueError as error:
+        raise ConfigError(f"WAMP_BRIDGE_ALLOW={named!r}: {error}") from None
+    return str(named)
+
+
 def _read_database(given: Any, of_app: Any, instance: Path) -> str:
     """Return the given URL, or that of the app's database server, or of a file in the instance folder."""
     default = f"sqlite:///{instance / 'wamp.db'}"
@@ -174,6 +202,21 @@ def _read_database(given: Any, of_app: Any, instance: Path) -> str:
         raise ConfigError(f"WAMP_DATABASE={url!r} is not a database's address, such as postgresql+psycopg://host/name.")
     if url.startswith("sqlite") and (url.endswith("://") or ":memory:" in url):
         raise ConfigError(f"WAMP_DATABASE={url!r} is in memory, where other workers cannot see it: name a file.")
+    return url
+
+
+def _read_queue(given: Any, instance: Path) -> str:
+    """Return the given URL, or that of a file in the instance folder. It is not shown: it may hold a password."""
+    url = str(given or f"sqlite:///{quote(str(instance / 'tasks.db'))}")
+    parts = urlsplit(url)
+    try:
+        usable = parts.path.strip("/") if parts.scheme == "sqlite" else parts.hostname and parts.port != 0
+    except ValueError:  # a port that isn't a number
+        usable = False
+    if not usable or parts.scheme not in ("sqlite", "redis", "rediss"):
+        raise ConfigError("WAMP_QUEUE is not the address of a queue: use sqlite:////path/to/file or redis://host:port.")
+    if parts.scheme != "sqlite" and find_spec("redis") is None:
+        raise ConfigError("WAMP_QUEUE names Redis, whose client is not installed: pip install redis.")
     return url
 
 
@@ -187,6 +230,17 @@ def _read_interface(interface: Any) -> str:
         ) from None
 
 
+def _read_zone(name: Any) -> str:
+    try:
+        ZoneInfo(str(name))
+    except (KeyError, ValueError, OSError):
+        raise ConfigError(
+            f"WAMP_CRON_ZONE={name!r} is not a time zone that this machine knows: write it like Europe/Paris. "
+            "If it is right, pip install tzdata."
+        ) from None
+    return str(name)
+
+
 def _read_public_url(url: str) -> str:
     if url and urlsplit(str(url)).scheme not in ("ws", "wss"):
         raise ConfigError(f"WAMP_PUBLIC_URL={url!r} must begin with ws:// or wss://, or be empty.")
@@ -197,6 +251,11 @@ def _read_client_url(url: str) -> str:
     if url and urlsplit(str(url)).scheme not in ("http", "https"):
         raise ConfigError(f"WAMP_CLIENT_URL={url!r} must begin with https:// or http://, or be empty.")
     return str(url)
+
+
+def _read_serve(terms: str) -> str:
+    Serving.parse(terms)
+    return terms
 
 
 def _read_realm(realm: str) -> str:

@@ -10,6 +10,7 @@
     ├── CallFailed            the callee answered with an error of its own
     ├── QueueFull             a configured bound is reached
     ├── LockTaken             another session holds the lock
+    ├── Cancelled             what runs here is not wanted any more
     ├── AlreadyDeclared       the same procedure was declared twice
     ├── WrongThread           a blocking function was called in the reactor's thread
     ├── UnsafeProcess         this process cannot run a reactor (forked late, gevent)
@@ -27,6 +28,7 @@ from typing import Any
 __all__ = [
     "AlreadyDeclared",
     "CallFailed",
+    "Cancelled",
     "ConfigError",
     "InvalidPayload",
     "InvalidURI",
@@ -114,6 +116,18 @@ class QueueFull(WampError):
     uri = "wampflask.error.busy"
 
 
+class RateLimited(WampError):
+    """The caller has called this procedure as often as it may for now; the message says how long to wait."""
+
+    uri = "wampflask.error.rate_limit"
+
+
+class Cancelled(WampError):
+    """The call or the task that runs here is not wanted any more; :func:`wampflask.progress` raises it. Let it pass."""
+
+    uri = "wamp.error.canceled"
+
+
 class LockTaken(WampError):
     """Another session holds the lock and did not release it in time."""
 
@@ -146,6 +160,7 @@ _BY_URI: dict[str, type[WampError]] = {
     "wamp.close.normal": NotConnected,
     "wamp.close.transport_lost": NotConnected,
     "wampflask.error.busy": QueueFull,
+    "wampflask.error.rate_limit": RateLimited,
 }
 
 

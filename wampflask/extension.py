@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from functools import cached_property, partial
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakSet
@@ -23,11 +26,13 @@ from . import (
     origins,
     payload,
     revocations,
+    signals,
+    task_pages,
     ticket_endpoint,
     uris,
 )
 from . import options as _options
-from ._client import Client
+from ._client import Client, Role
 from ._current import KEY, current_client
 from ._declarations import (
     INVOKE_POLICIES,
@@ -38,16 +43,20 @@ from ._declarations import (
     Subscription,
     check_handler,
     check_names,
+    place,
 )
 from .after_commit import AfterCommit
 from .audience import Audience
 from .autoconnect import DEVELOPED, connect_when_served, is_loaded_by_command, is_loaded_by_server
 from .config import Config, environment
+from .error_log import log_error
 from .errors import ConfigError, InvalidURI, WampError
 from .identity import Identify
+from .job_declarations import JobDeclarations
 from .live_declarations import LiveDeclarations
 from .live_table import live_table
 from .locks import Lock
+from .meta import Meta
 from .options import DEFAULT_CALL, DEFAULT_PUBLISH, CallOptions, PublishOptions
 from .patterns import Pattern
 from .permissions import BACKEND, EVERYONE, Permission, shape_of
@@ -55,6 +64,7 @@ from .plugin.blocks import LIFTED, Block
 from .plugin.tickets import PEOPLE, PROGRAMS, TicketBlocked
 from .publication import Publication
 from .roles import Roles
+from .signals import Moment
 from .status import Status
 from .uris import Match
 
@@ -63,12 +73,14 @@ if TYPE_CHECKING:
 
     from .binding import Binding
     from .caller import Caller
+    from .settings import Settings
+    from .tasks import Queue
 
 H = TypeVar("H", bound=Handler)
 U = TypeVar("U", bound=logins.UserLoader)
 
 
-class WAMP(LiveDeclarations):
+class WAMP(LiveDeclarations, JobDeclarations):
     """Real time for a Flask app: publish and call as plain functions, handlers by decorator.
 
     One object may serve several apps; it keeps none of them. Declarations are made on it at any time, before or after
@@ -76,17 +88,26 @@ class WAMP(LiveDeclarations):
     or a handler, and may be called from any thread but the reactor's.
 
     :param app: calls :meth:`init_app` with it.
+    :param name: what the URIs begin with that are made of functions' names: with ``name="demo"``,
+        ``@wamp.register()`` on ``def ip()`` declares ``demo.ip``.
     :param roles: of people who are logged in, in place of user and admin; people who are not are visitors in any app.
     :param programs: roles of programs that join with tickets.
     :raises ConfigError: for a name that cannot be a role's.
     """
 
     def __init__(
-        self, app: Flask | None = None, *, roles: Iterable[str] = PEOPLE, programs: Iterable[str] = PROGRAMS
+        self,
+        app: Flask | None = None,
+        *,
+        name: str = "",
+        roles: Iterable[str] = PEOPLE,
+        programs: Iterable[str] = PROGRAMS,
     ) -> None:
         super().__init__()
+        self._name = uris.check(name) if name else ""
         self._declarations = Declarations(Roles.of(roles, programs))
         self._permissions: list[Permission] = []
+        self._moments: list[tuple[Moment, Handler, Callable[..., None]]] = []
         self._clients: WeakSet[Client] = WeakSet()  # an app has its client, and ends with it
         self._identify: Identify | None = None
         if app is not None:
@@ -122,6 +143,7 @@ class WAMP(LiveDeclarations):
         )
         app.extensions[KEY] = client
         self._clients.add(client)
+        self._schedule(client)
         ticket_endpoint.init_app(
             app,
             tickets=client.tickets,
@@ -133,6 +155,7 @@ class WAMP(LiveDeclarations):
         http_errors.init_app(app)
         assets.init_app(app, client_url=config.client_url)
         commands.init_app(app)
+        task_pages.init_app(app)
         _show_logs()
         app.jinja_env.globals["fragment"] = self.render_fragment
         app.jinja_env.globals["live_table"] = live_table
@@ -149,13 +172,14 @@ class WAMP(LiveDeclarations):
 
     def register(
         self,
-        uri: str,
+        uri: str = "",
         *,
         allow: Iterable[str] | str = (),
         match: Match = "exact",
         invoke: Invoke = "roundrobin",
         login_required: bool = False,
         roles: Iterable[str] | str = (),
+        rate: str | None = None,
     ) -> Callable[[H], H]:
         """Decorator: make a function a procedure that any session with permission may call.
 
@@ -168,17 +192,21 @@ class WAMP(LiveDeclarations):
         makes Flask have an empty one).
 
         :param uri: a strict URI in which components may have names: see :class:`wampflask.patterns.Pattern`;
-            or a pattern for ``match`` prefix or wildcard.
+            or a pattern for ``match`` prefix or wildcard. Without it, the app's name and the function's.
         :param allow: roles that may call, or ``"everyone"``: the permission, declared here in place of
             :meth:`permit`. This app's workers always may.
         :param invoke: which worker the router chooses: single, first, last, roundrobin, random.
         :param login_required: of those with permission, only people who are logged in may call.
         :param roles: of those with permission, only these roles may call.
+        :param rate: how often one caller may, such as ``"10/second"``, with ``allow``: :class:`wampflask.Permission`.
         :raises InvalidURI: for a URI that is not strict.
         :raises AlreadyDeclared: when it is declared twice.
         :raises ConfigError: for a role that does not exist, for a handler that is asynchronous or a generator, or that
             does not take the named components.
         """
+        if not uri:
+            options: Any = {"invoke": invoke, "login_required": login_required, "roles": roles, "match": match}
+            return lambda handler: self.register(self._uri_of(handler), allow=allow, rate=rate, **options)(handler)
         pattern = _read_pattern(uri, match)
         if invoke not in INVOKE_POLICIES:
             raise ConfigError(f"invoke={invoke!r} is not one of {', '.join(INVOKE_POLICIES)}.")
@@ -189,6 +217,8 @@ class WAMP(LiveDeclarations):
                 f"allow= of {uri!r} says who may call: leave out roles= and login_required=, and name components as "
                 "<item> in place of match=."
             )
+        if rate is not None and not allowed:
+            raise ConfigError(f"rate= of {uri!r} goes with allow=, or into its Permission.")
         who = (*allowed, BACKEND) if allowed else narrowed
 
         def declare(handler: H) -> H:
@@ -198,7 +228,7 @@ class WAMP(LiveDeclarations):
                 made = Procedure(uri, handler, match, invoke, who, login_required)
             self._declare(made)
             if allowed:
-                self.permit(Permission(pattern.permission if pattern else uri, call=allowed))
+                self.permit(Permission(pattern.permission if pattern else uri, call=allowed, rate=rate))
             return handler
 
         return declare
@@ -229,6 +259,51 @@ class WAMP(LiveDeclarations):
 
         return declare
 
+    def on(self, moment: Moment) -> Callable[[H], H]:
+        """Decorator: run a function at a moment of the connection's life, in a thread of its own and an app context.
+
+        :param moment: ``connected``: a session was joined; ``ready``: everything declared is confirmed, also after each
+            reconnect; ``lost``: the session ended though nobody asked for it; ``dropped``: something queued was
+            dropped; ``stopping``: this process ends in order, and can still publish and call. The function takes any
+            of the keywords of the signal of this name (:mod:`wampflask.signals`), or none.
+        :raises ConfigError: for another moment, or a function that is asynchronous or a generator.
+        """
+        if moment not in signals.MOMENTS:
+            raise ConfigError(f"{moment!r} is not a moment of a connection: use {', '.join(signals.MOMENTS)}.")
+
+        def declare(handler: H) -> H:
+            check_handler(handler)
+            self._declarations.check_open()
+            receiver = partial(self._run_at, moment, handler)
+            self._moments.append((moment, handler, receiver))
+            signals.MOMENTS[moment].connect(receiver)  # for as long as this object lives
+            return handler
+
+        return declare
+
+    def _run_at(self, moment: Moment, handler: Handler, app: Flask, **details: Any) -> None:
+        """Run a handler at a moment of an app that this object serves; one that fails keeps no other from running."""
+        if app.extensions.get(KEY) not in self._clients:
+            return
+        taken = signature(handler).parameters
+        try:
+            handler(**{name: value for name, value in details.items() if name in taken})
+        except Exception:
+            app.logger.exception("%s failed at the moment %r", place(handler), moment)
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The app's live settings: see :mod:`wampflask.settings`. Needs SQLAlchemy."""
+        from .settings import Settings
+
+        return Settings(self, self._declare)
+
+    def _uri_of(self, handler: Handler) -> str:
+        """Return the URI of a handler that was declared without one."""
+        if not self._name:
+            raise ConfigError("@wamp.register() without a URI takes the function's name, below that of WAMP(name='…').")
+        return uris.check(f"{self._name}.{handler.__name__}")
+
     def _declare(self, declaration: Procedure | Subscription) -> None:
         check_handler(declaration.handler)
         if declaration.pattern is not None:
@@ -236,6 +311,35 @@ class WAMP(LiveDeclarations):
         self._declarations.add(declaration)
         for client in tuple(self._clients):
             client.declare(declaration)
+
+    def include(self, other: WAMP) -> None:
+        """Take over everything that is declared on another ``WAMP``, such as that of a package with pages of its own.
+
+        The other one needs no app; its ``publish``, ``call`` and ``changed`` work in the app of this one. Like a
+        blueprint that is registered, it is complete then: declaring more on it is an error.
+
+        :raises AlreadyDeclared: for a procedure or fragment that is declared on both.
+        :raises ConfigError: when the other one has other roles, is included already, or has an app.
+        """
+        if other.roles != self.roles:
+            raise ConfigError(
+                f"The WAMP to include has the roles {other.roles.ticketed}, this one {self.roles.ticketed}: make both "
+                "with the same roles=."
+            )
+        if other._clients or other is self:
+            raise ConfigError("The WAMP to include has an app of its own, which serves what is declared on it.")
+        other._declarations.check_open()
+        self._include_live(other)
+        for declaration in other._declarations:
+            if not declaration.uri.startswith("wampflask."):  # the library's own comes with what it is for
+                self._declare(declaration)
+        self.permit(*(one for one in other._permissions if one not in self._permissions))
+        for job in other._declarations.jobs.values():
+            self._add_job(job)
+        for moment, handler, _ in other._moments:
+            self.on(moment)(handler)
+        self._declarations.included += [other._declarations, *other._declarations.included]
+        other._declarations.closed = True
 
     def forget(self, uri: str) -> None:
         """Take back everything that was declared as ``uri``: procedure, subscriptions, live thing, permission.
@@ -260,6 +364,7 @@ class WAMP(LiveDeclarations):
 
         :raises ConfigError: for a role that this app does not have.
         """
+        self._declarations.check_open()
         self._permissions.extend(permission.for_roles(self._declarations.roles.read) for permission in permissions)
         for client in tuple(self._clients):
             client.permissions_changed()
@@ -350,10 +455,10 @@ class WAMP(LiveDeclarations):
         :raises WrongThread: in the reactor's thread.
         """
         uris.check(procedure)
-        timeout = _options.check(options, CallOptions).timeout
+        given = _options.check(options, CallOptions)
         _options.warn_of_options("call", kwargs, CallOptions, 2)
         clean_args, clean_kwargs = payload.clean(args, kwargs)
-        return current_client().call(procedure, clean_args, clean_kwargs, timeout)
+        return current_client().call(procedure, clean_args, clean_kwargs, given.timeout, given.on_progress)
 
     def to(
         self,
@@ -427,6 +532,24 @@ class WAMP(LiveDeclarations):
         self._permit_asking_again()
         return bound
 
+    def queue(self, name: str) -> Queue:
+        """Return the queue of this name, for tasks that ``flask wamp worker`` runs: see :mod:`wampflask.tasks`.
+
+        :raises ConfigError: for a name that is not lower-case letters, digits and ``_``.
+        """
+        from .tasks import Queues  # Huey and SQLAlchemy are there only where this is used
+
+        return Queues.declare(self, self._declarations, name)
+
+    @property
+    def queues(self) -> list[Queue]:
+        """The queues that were declared so far."""
+        if f"{__package__}.tasks" not in sys.modules:
+            return []  # where there is none, Huey need not be installed
+        from .tasks import Queues
+
+        return Queues.declared(self._declarations)
+
     # -- the connection
 
     def connect(self, timeout: float | None = None) -> None:
@@ -495,16 +618,26 @@ class WAMP(LiveDeclarations):
         self._end(audience.person(user, visitor), audience.REFRESH)
 
     def disconnect(
-        self, *, user: object = None, visitor: str | None = None, session: int | None = None, reason: str = ""
+        self,
+        *,
+        user: object = None,
+        visitor: str | None = None,
+        session: int | None = None,
+        authid: str | None = None,
+        role: str | None = None,
+        reason: str = "",
     ) -> None:
-        """End somebody's sessions, or one page's; they may join again. Never fails because the router is away.
+        """End somebody's sessions, one page's or a role's; they may join again. Never fails because the router is away.
 
         :param user: an id, or a Flask-Login user.
         :param visitor: an authid, such as ``caller.authid``.
         :param session: such as ``caller.session``.
+        :param authid: of anybody, such as ``agent:web1``.
+        :param role: everybody who has it, such as ``visitor``.
         :param reason: for people to read.
         """
-        whose = audience.person(user, visitor) if session is None else session
+        whose: str | int | Role
+        whose = session or (Role(role) if role else audience.person(user, visitor, authid))
         current_client().end_sessions(whose, audience.DISCONNECTED, reason)
 
     def block(
@@ -512,6 +645,7 @@ class WAMP(LiveDeclarations):
         *,
         user: object = None,
         visitor: str | None = None,
+        authid: str | None = None,
         until: datetime | float | None = None,
         reason: str = "",
     ) -> None:
@@ -522,19 +656,29 @@ class WAMP(LiveDeclarations):
 
         :param user: an id, or a Flask-Login user.
         :param visitor: an authid, such as ``caller.authid``.
+        :param authid: of anybody, such as ``agent:web1``.
         :param until: a moment with its time zone, or seconds from now; None until :meth:`unblock`.
         :param reason: for that person to read.
         :raises ValueError: for a moment without a time zone, or one that has passed.
         """
-        authid = audience.person(user, visitor)
+        whose = audience.person(user, visitor, authid)
         file = Path(current_app.instance_path) / revocations.BLOCKED_FILE
-        revocations.block(file, authid, Block(audience.moment(until), reason))
-        current_client().end_sessions(authid, TicketBlocked.uri, reason)
+        revocations.block(file, whose, Block(audience.moment(until), reason))
+        current_client().end_sessions(whose, TicketBlocked.uri, reason)
 
-    def unblock(self, *, user: object = None, visitor: str | None = None) -> None:
+    def unblock(self, *, user: object = None, visitor: str | None = None, authid: str | None = None) -> None:
         """Lift a block; do nothing where there is none."""
-        authid = audience.person(user, visitor)
-        revocations.block(Path(current_app.instance_path) / revocations.BLOCKED_FILE, authid, Block(LIFTED, ""))
+        whose = audience.person(user, visitor, authid)
+        revocations.block(Path(current_app.instance_path) / revocations.BLOCKED_FILE, whose, Block(LIFTED, ""))
+
+    @property
+    def meta(self) -> Meta:
+        """What is in the realm now: sessions, procedures, topics, workers. See :class:`wampflask.meta.Meta`."""
+        return Meta(current_client())
+
+    def log_error(self, what: str, error: BaseException) -> str:
+        """Log an unexpected error under a new id, which people may be shown; :meth:`Meta.errors` finds it."""
+        return log_error(current_client().app, what, error)
 
     def lock(self, name: str) -> Lock:
         """Return a lock over all processes of the realm; ``with`` raises :class:`LockTaken` if it is held.

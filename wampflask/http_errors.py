@@ -8,11 +8,31 @@ from flask import Flask, current_app, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import GatewayTimeout, HTTPException, ServiceUnavailable
 
-from .errors import NotConnected, QueueFull, WampError, WampTimeout
+from .errors import (
+    CallFailed,
+    InvalidPayload,
+    InvalidURI,
+    NoSuchProcedure,
+    NotAuthorized,
+    NotConnected,
+    QueueFull,
+    WampError,
+    WampTimeout,
+)
 
 RETRY_AFTER = 2
 """Seconds: a router that was started again is back by then, as a rule."""
 
+_STATUS: dict[type[WampError], int] = {
+    InvalidPayload: 400,
+    InvalidURI: 400,
+    NotAuthorized: 403,
+    NoSuchProcedure: 404,
+    CallFailed: 502,
+    NotConnected: 503,
+    QueueFull: 503,
+    WampTimeout: 504,
+}
 _OURS = (NotConnected, QueueFull, WampTimeout)
 
 
@@ -24,6 +44,11 @@ def init_app(app: Flask) -> None:
     for kind in _OURS:
         if kind not in app.error_handler_spec[None][None]:
             app.register_error_handler(kind, _answer)
+
+
+def status_of(error: WampError) -> int:
+    """Return the HTTP status that says what ``error`` is."""
+    return _STATUS.get(type(error), 500)
 
 
 def _answer(error: WampError) -> ResponseReturnValue:

@@ -22,17 +22,18 @@ from typing import Any
 
 from flask import Flask
 
-from . import audience
-from ._client import Client
+from . import audience, memory_meta
+from ._client import Client, Role
 from ._current import KEY
 from ._declarations import Declaration, Declarations, Direct, Procedure, Subscription
 from ._incoming import Incoming, Invocation
 from ._live_protocol import NO_ROLE, Asker, Readable
 from .caller import Caller
-from .errors import CallFailed, NoSuchProcedure, NotAuthorized, NotConnected, WampError
+from .errors import CallFailed, NoSuchProcedure, NotAuthorized, NotConnected, RateLimited, WampError
 from .options import DEFAULT_PUBLISH, CallResult, PublishOptions
 from .page import Event, Page, Visit, first_of, match_of
 from .permissions import BACKEND, compile_rules
+from .plugin.call_rates import CallRates
 from .plugin.roster import CHANGED as PEOPLE_CHANGED
 from .plugin.roster import LAST, WHEREABOUTS
 from .plugin.roster import PROCEDURE as ROSTER
@@ -58,6 +59,8 @@ def in_memory(app: Flask) -> Iterator[MemoryRealm]:
         yield realm
     finally:
         app.extensions[KEY] = real
+        if "store" in vars(realm):
+            realm.store.close()
 
 
 class MemoryRealm(Client):
@@ -70,8 +73,9 @@ class MemoryRealm(Client):
         self._locks: set[str] = set()
         self.connected = True
         self.published: list[Event] = []
-        self.ended: list[tuple[str | int, str, str]] = []
+        self.ended: list[tuple[str | int | Role, str, str]] = []
         self.people: dict[str, list[list[Any]]] = {}
+        self._rates = CallRates()
         self._numbers = count(1)
         self._sessions = count(SESSION + 1)
         self._pages: list[MemoryPage] = []
@@ -199,34 +203,90 @@ class MemoryRealm(Client):
     def declare(self, declaration: Declaration) -> None:
         """Keep a declaration; no router needs it."""
 
-    def call(self, procedure: str, args: Sequence[Any], kwargs: Mapping[str, Any], timeout: float | None) -> Any:  # noqa: ARG002 - the client's signature
+    def call(
+        self,
+        procedure: str,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        timeout: float | None,  # noqa: ARG002 - the client's signature
+        on_progress: Callable[..., object] | None = None,
+        caller: Caller | None = None,
+    ) -> Any:
         """Call a procedure of the app or of :meth:`answer`."""
         self._require()
         if procedure == STAMP:
             return [self._number(), [[] for _ in args[0]]]
         if procedure == ROSTER:
             return self.people.get(args[0], []) + self._here(args[0])
+        if procedure in memory_meta.PROCEDURES:
+            return memory_meta.PROCEDURES[procedure](self, *args, **kwargs)
         if procedure == WHEREABOUTS:
             return [topic for topic, people in self.people.items() if args[0] in [authid for authid, *_ in people]]
-        return self._invoke(procedure, args, kwargs, Caller(SESSION, "backend", "backend", procedure))
+        who = caller or Caller(SESSION, "backend", "backend", procedure)
+        return self._invoke(procedure, args, kwargs, who, on_progress)
 
-    def publish(self, publication: Publication) -> None:
+    def call_each(self, procedures: Sequence[str], args: Sequence[Any], timeout: float) -> dict[str, Any]:
+        """Call one after the other."""
+
+        def answer(procedure: str) -> Any:
+            try:
+                return self.call(procedure, args, {}, timeout)
+            except WampError as error:
+                return error
+
+        return {procedure: answer(procedure) for procedure in procedures}
+
+    def send(self, publication: Publication) -> None:
+        """Publish."""
+        self.publish(publication)
+
+    def later(self, seconds: float, function: Callable[[], None]) -> None:
+        """Do nothing: there is no time in memory."""
+
+    def drain(self) -> None:
+        """Do nothing: there is no other worker."""
+
+    resume = drain
+
+    @property
+    def pages(self) -> tuple[MemoryPage, ...]:
+        """The pages that are open."""
+        return tuple(self._pages)
+
+    @property
+    def provided(self) -> tuple[Procedure, ...]:
+        """The procedures of the app, and those of :meth:`answer`."""
+        return tuple(item for item in (*self.declared(), *self._others) if isinstance(item, Procedure))
+
+    @property
+    def topics(self) -> tuple[Subscription, ...]:
+        """The subscriptions of the app."""
+        return tuple(item for item in self.declared() if isinstance(item, Subscription))
+
+    def publish(self, publication: Publication) -> int:
         """Keep the event and deliver it to the app's own handlers."""
         self._require()
         event = Event(publication.topic, publication.args, publication.kwargs, publication.options)
         self.published.append(event)
         self.hear(event, Caller(SESSION, BACKEND, BACKEND, publication.topic))
+        return self._number()
 
     def hear(self, event: Event, caller: Caller, exclude: MemoryPage | None = None) -> None:
         """Deliver an event to those whom its options let hear it."""
         if is_for(event.options, SESSION, BACKEND, BACKEND):
             for item in self.declared():
                 if isinstance(item, Subscription) and _matches(item.match, item.uri, event.topic):
-                    self._dispatcher.run_subscription(item, Incoming(event.args, event.kwargs, caller))
+                    self._hear_own(item, Incoming(event.args, event.kwargs, caller))
         for page in tuple(self._pages):
             wanted = page is not exclude and page.hears(event.topic)
             if wanted and is_for(event.options, page.session, page.authid, page.role):
                 page.heard.append(event)
+
+    def _hear_own(self, subscription: Subscription, event: Incoming) -> None:
+        if subscription.direct is not None:
+            subscription.direct(event)
+        else:
+            self._dispatcher.run_subscription(subscription, event)
 
     def publish_later(self, publication: Publication) -> None:
         """Publish at once; an outage drops it."""
@@ -256,7 +316,7 @@ class MemoryRealm(Client):
         """Return the claims of a page; a :class:`Caller` that a test makes has its ``known_claims``."""
         return next((page.claims for page in self._pages if page.session == session), {})
 
-    def end_sessions(self, whose: str | int, reason: str, message: str = "") -> None:
+    def end_sessions(self, whose: str | int | Role, reason: str, message: str = "") -> None:
         """Keep whose sessions were to end, and why."""
         self.ended.append((whose, reason, message))
 
@@ -285,24 +345,36 @@ class MemoryRealm(Client):
         """Return the decision that the router would make.
 
         :raises NotAuthorized: no.
+        :raises RateLimited: not so often.
         """
         self._require()
-        decision = Rules(compile_rules(self.permissions())).decide(page.as_session, uri, action, options)
+        rules = Rules(compile_rules(self.permissions()))
+        decision = rules.decide(page.as_session, uri, action, options)
         if not decision.allow:
             raise NotAuthorized(f"{page.authid} ({page.role}) is not permitted to {action} {uri}.")
+        if action == "call" and (why := self._rates.objection(rules, page.as_session, self.config.realm, uri)):
+            raise RateLimited(why)
         return decision
 
     def _require(self) -> None:
         if not self.connected:
             raise NotConnected("This realm in memory was disconnected.")
 
-    def _invoke(self, procedure: str, args: Sequence[Any], kwargs: Mapping[str, Any], caller: Caller) -> Any:
+    def _invoke(
+        self,
+        procedure: str,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        caller: Caller,
+        on_progress: Callable[..., object] | None = None,
+    ) -> Any:
         answering = [item for page in self._pages for item in page.procedures]
         for item in [*self.declared(), *self._others, *answering]:
             if isinstance(item, Procedure) and _matches(item.match, item.uri, procedure):
                 if item.direct is not None:
                     return self._ask_directly(item.direct, Incoming(args, kwargs, caller))
-                return self._dispatcher.run_procedure(item, Incoming(args, kwargs, caller))
+                report = None if on_progress is None else _spread(on_progress)
+                return self._dispatcher.run_procedure(item, Invocation(args, kwargs, caller, _keep, _keep, report))
         raise NoSuchProcedure(f"no callee registered for procedure <{procedure}>")
 
     def _ask_directly(self, direct: Direct, call: Incoming) -> Any:
@@ -321,7 +393,7 @@ class MemoryPage(Page):
         self.claims = claims
         self.session, self.authid, self.role = session, visit.authid, visit.role
         self._realm = realm
-        self._topics: list[str] = []
+        self.topics: list[str] = []
         self.procedures: list[Procedure] = []
         extra = {"claims": claims}
         self.as_session = Session.of(
@@ -330,12 +402,12 @@ class MemoryPage(Page):
 
     def hears(self, topic: str) -> bool:
         """Return whether it has subscribed ``topic``."""
-        return any(_matches(match_of(mine), mine, topic) for mine in self._topics)
+        return any(_matches(match_of(mine), mine, topic) for mine in self.topics)
 
     def subscribe(self, topic: str) -> None:
         self._realm.decide(self, "subscribe", topic, {"match": match_of(topic)})
         with self._realm.noticing(self, (topic,)):
-            self._topics.append(topic)
+            self.topics.append(topic)
 
     def call(self, procedure: str, *args: Any, **kwargs: Any) -> Any:
         self._realm.decide(self, "call", procedure, {})
@@ -359,8 +431,19 @@ class MemoryPage(Page):
 
     def leave(self) -> None:
         self.procedures = []
-        with self._realm.noticing(self, self._topics):
-            self._topics = []
+        with self._realm.noticing(self, self.topics):
+            self.topics = []
+
+
+def _keep(_answer: object) -> None:
+    """Do nothing: the caller has it already."""
+
+
+def _spread(on_progress: Callable[..., object]) -> Callable[[Sequence[Any]], None]:
+    def report(values: Sequence[Any]) -> None:
+        on_progress(*values)
+
+    return report
 
 
 def is_for(options: PublishOptions, session: int, authid: str, role: str) -> bool:

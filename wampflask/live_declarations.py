@@ -31,6 +31,7 @@ class LiveDeclarations:
     def __init__(self) -> None:
         self._live: list[LiveThing[..., Any]] = []
         self._asks_again = False
+        self._listens_to_people = False
         self._fragments: dict[str, Fragment[..., Any]] = {}
 
     def permit(self, *permissions: Permission) -> None:
@@ -39,6 +40,10 @@ class LiveDeclarations:
 
     def _declare(self, declaration: Procedure | Subscription) -> None:
         raise NotImplementedError
+
+    def declare_procedure(self, procedure: Procedure) -> None:
+        """Declare a procedure of the library's own."""
+        self._declare(procedure)
 
     def value(
         self,
@@ -153,13 +158,16 @@ class LiveDeclarations:
         return declare
 
     def _declare_fragment(self, fragment: Fragment[..., Any]) -> None:
+        self._add_fragment(fragment)
+        self._announce_live(fragment)
+
+    def _add_fragment(self, fragment: Fragment[..., Any]) -> None:
         if fragment.name in self._fragments:
             raise AlreadyDeclared(f"Two fragments are called {fragment.name!r}: give one of them another name=.")
         if not self._fragments:
             self._declare(live_calls.fetch_procedure(self._fragments))
             self.permit(Permission.of_library(FETCH, call=EVERYONE))
         self._fragments[fragment.name] = fragment
-        self._announce_live(fragment)
 
     def render_fragment(self, name: str, /, **args: Any) -> Markup:
         """Render ``{{ fragment(name, …) }}`` in templates.
@@ -183,12 +191,16 @@ class LiveDeclarations:
         def declare(describe: Describe) -> Presence:
             _pattern(uri)
             presence = Presence(uri, describe, allow=self._roles(allow))
-            if not any(isinstance(thing, Presence) for thing in self._live):
-                self._declare(Procedure(PEOPLE_CHANGED, self._people_changed))
+            self._listen_to_people()
             self._declare_live(presence, None)
             return presence
 
         return declare
+
+    def _listen_to_people(self) -> None:
+        if not self._listens_to_people:
+            self._listens_to_people = True
+            self._declare(Procedure(PEOPLE_CHANGED, self._people_changed))
 
     def _people_changed(self, news: list[tuple[str, list[str], list[str]]]) -> None:
         """Handle who came and who left. Pages are notified first, since an app's handlers may be slow."""
@@ -213,6 +225,16 @@ class LiveDeclarations:
         self._permit_asking_again()
         self._live.append(thing)
         self.permit(*thing.permissions())
+
+    def _include_live(self, other: LiveDeclarations) -> None:
+        """Take over the live things of another ``WAMP``; what they declare and permit comes with the rest."""
+        for fragment in other._fragments.values():
+            self._add_fragment(fragment)
+        if other._live:
+            self._permit_asking_again()
+        if other._listens_to_people:
+            self._listen_to_people()
+        self._live += other._live
 
     def _permit_asking_again(self) -> None:
         """Let pages hear that a worker was lost."""

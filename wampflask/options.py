@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from math import isfinite
 from typing import Any, TypeVar
@@ -26,14 +26,19 @@ class CallOptions:
     """Options of :meth:`WAMP.call`.
 
     :param timeout: seconds to wait for the result (default ``WAMP_CALL_TIMEOUT``); then the call is cancelled.
+    :param on_progress: called with the values of each progressive result, in the thread that calls; the timeout counts
+        from the last one. What it raises cancels the call.
     :raises TypeError: for a value of another type.
     :raises ValueError: for a time that is not above 0.
     """
 
     timeout: float | None = None
+    on_progress: Callable[..., object] | None = None
 
     def __post_init__(self) -> None:
         _check_timeout("CallOptions", self.timeout)
+        if self.on_progress is not None and not callable(self.on_progress):
+            raise TypeError(f"CallOptions(on_progress={self.on_progress!r}): use a function.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

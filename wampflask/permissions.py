@@ -29,6 +29,8 @@ ROLES = (*TICKETED, ANONYMOUS)  # where an app has none of its own
 PAGES = (VISITOR, *PEOPLE)  # of people, in such an app
 EVERYONE = "everyone"  # instead of roles: every role of people, logged in or not
 
+_SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400}
+_RATE = re.compile(rf"([0-9]{{1,6}})\s*(?:/|\s+per\s+)\s*({'|'.join(_SECONDS)})s?")
 _LITERAL = re.compile(r"[0-9a-z_]+")
 _PART = re.compile(r"[0-9a-z_]+|<!?[a-z][a-z0-9_]*>|\{[a-z][a-z0-9_]*\}")
 
@@ -46,10 +48,12 @@ class Permission:
     :param subscribe: roles that may hear it.
     :param disclose: let subscribers know who published, and callees who calls. Handlers in Flask
         always know their caller; visitors learn of each other only where this is set.
+    :param rate: how often one caller may call it, such as ``"10/second"`` or ``"5 per minute"``: counted in the router
+        for each authid, whichever worker answers; all of them may come at once. The app's workers always may.
     :raises ValueError: for a URI or role that cannot be, saying what would do.
     """
 
-    __slots__ = ("call", "disclose", "publish", "register", "subscribe", "uri")
+    __slots__ = ("call", "disclose", "publish", "rate", "register", "subscribe", "uri")
 
     def __init__(
         self,
@@ -60,6 +64,7 @@ class Permission:
         publish: Iterable[str] | str = (),
         subscribe: Iterable[str] | str = (),
         disclose: bool = False,
+        rate: str | None = None,
     ) -> None:
         self.uri = _check_uri(uri)
         self.call = _check_roles(uri, call)
@@ -67,6 +72,7 @@ class Permission:
         self.publish = _check_roles(uri, publish)
         self.subscribe = _check_roles(uri, subscribe)
         self.disclose = disclose
+        self.rate = _read_rate(uri, rate) if rate is not None else None
 
     def for_roles(self, read: Callable[[str, tuple[str, ...]], tuple[str, ...]]) -> Permission:
         """Return the same with the roles that ``read(what, names)`` makes of those named here."""
@@ -108,6 +114,7 @@ class Permission:
             "uri": self.uri,
             **{action: list(self.roles(action)) for action in ACTIONS if self.roles(action)},
             **({"disclose": True} if self.disclose else {}),
+            **({"rate": list(self.rate)} if self.rate else {}),
         }
 
 
@@ -139,6 +146,17 @@ def differences(permissions: Iterable[Permission], running: Iterable[Mapping[str
     found += [f"{uri} (taken back)" for uri in known.keys() - declared.keys()]
     found += [f"{uri} (changed)" for uri in declared.keys() & known.keys() if declared[uri] != known[uri]]
     return sorted(found)
+
+
+def _read_rate(uri: str, rate: str) -> tuple[int, int]:
+    """Return how many calls in how many seconds."""
+    found = _RATE.fullmatch(rate)
+    if not found or not int(found[1]):
+        raise ValueError(
+            f"The permission for {uri!r} has the rate {rate!r}: write a number and a unit, such as '10/second', "
+            f"'5 per minute', of {', '.join(_SECONDS)}."
+        )
+    return int(found[1]), _SECONDS[found[2]]
 
 
 def _check_uri(uri: str) -> str:

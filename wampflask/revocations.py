@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from ._files import locked, private, replace
+from .files import locked, private, replace
 from .plugin import blocks, revocations
 from .plugin.blocks import Block
 

@@ -52,6 +52,7 @@ class Status:
     :param reason: why the last session or attempt ended, or why a declaration is not confirmed; empty when none did.
     :param pending: declarations the router has not confirmed yet.
     :param counters: what happened so far; docs/limits.md names each.
+    :param drained: an operator has left this worker's procedures to others.
     """
 
     state: State
@@ -61,6 +62,7 @@ class Status:
     reason: str = ""
     pending: tuple[str, ...] = ()
     counters: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTERS, 0))
+    drained: bool = False
 
     @property
     def ready(self) -> bool:

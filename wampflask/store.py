@@ -17,6 +17,8 @@ from sqlalchemy import Connection, Engine, MetaData, create_engine, event, inspe
 from sqlalchemy.exc import IntegrityError, ProgrammingError
 from sqlalchemy.schema import CreateIndex, CreateTable
 
+from .reading import is_reading, writing
+
 BUSY_TIMEOUT = 5000
 """Milliseconds that a writer waits for another one, on SQLite."""
 
@@ -40,7 +42,8 @@ class Store:
     def transaction(self) -> Iterator[Connection]:
         """Run the block in a transaction: committed at its end, rolled back after an error.
 
-        On SQLite it has the write lock from its beginning, so what it reads stays true until it ends.
+        On SQLite it has the write lock from its beginning, so what it reads stays true until it ends; inside
+        :func:`wampflask.reading.reading` it has none.
         """
         engine = self._current()
         self._make_tables(engine)
@@ -61,7 +64,7 @@ class Store:
                 engine = create_engine(self._url, pool_pre_ping=not self._url.startswith("sqlite"))
                 if engine.dialect.name == "sqlite":
                     event.listen(engine, "connect", _configure)
-                    event.listen(engine, "begin", _begin_immediately)
+                    event.listen(engine, "begin", _begin)
                 self._engine = (os.getpid(), engine)
             return self._engine[1]
 
@@ -69,7 +72,7 @@ class Store:
         missing = [table for table in metadata.sorted_tables if table.name not in self._made]
         for table in missing:
             try:
-                with engine.begin() as connection:
+                with writing(), engine.begin() as connection:
                     connection.execute(CreateTable(table, if_not_exists=True))
                     for index in table.indexes:
                         connection.execute(CreateIndex(index, if_not_exists=True))
@@ -86,5 +89,5 @@ def _configure(connection: Any, _record: Any) -> None:
         connection.execute(f"PRAGMA {pragma}").close()
 
 
-def _begin_immediately(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN" if is_reading() else "BEGIN IMMEDIATE")

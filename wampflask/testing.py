@@ -20,6 +20,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
+from flask import Flask
+
 from .in_memory import MemoryPage, MemoryRealm, in_memory
 from .page import Event, Page, RouterPage, Visit
 from .permissions import BACKEND, Permission
@@ -42,6 +44,7 @@ __all__ = [
     "WireError",
     "free_port",
     "in_memory",
+    "run_tasks",
 ]
 
 REALM = "wampflask"
@@ -52,6 +55,16 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def run_tasks(app: Flask, *queues: str) -> int:
+    """Run the tasks that wait, in this thread, and those that they append; return how many that were.
+
+    :param queues: names; none means every queue of the app.
+    """
+    from .worker import TaskWorker  # Huey and SQLAlchemy are there only where this is used
+
+    return TaskWorker(app, queues).run_waiting()
 
 
 class RouterNode:

@@ -53,7 +53,7 @@ def ticket_for_program() -> Response:
         response.status_code = 401
         response.headers["WWW-Authenticate"] = "Bearer"
         return response
-    return _answer(issuer, key.role, key.authid, key.uris, {})
+    return answer(issuer, key.role, key.authid, key.uris, {})
 
 
 def _needs_no_form_token(app: Flask) -> None:
@@ -75,12 +75,11 @@ def ticket() -> Response:
     if issuer.pages:
         issuer.pages.served(page)
     who = issuer.current_identity()
-    return _answer(issuer, who.role, who.authid, (), {**proven(who), **who.claims})
+    return answer(issuer, who.role, who.authid, (), {**proven(who), **who.claims})
 
 
-def _answer(
-    issuer: TicketIssuer, role: str, authid: str, scope: Sequence[str], claims: Mapping[str, Claim]
-) -> Response:
+def answer(issuer: TicketIssuer, role: str, authid: str, scope: Sequence[str], claims: Mapping[str, Claim]) -> Response:
+    """Return the answer with a ticket for somebody, or with what keeps them out."""
     if block := issuer.block_of(authid):
         return _blocked(block)
     response = jsonify(

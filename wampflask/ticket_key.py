@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from pathlib import Path
+
+from .files import create, locked, replace
 
 KEY_FILE = "ticket.key"
 
@@ -19,23 +20,9 @@ def ensure_key(instance: Path, secret: str = "") -> str:
     instance.mkdir(parents=True, exist_ok=True)
     if not secret and file.exists():
         return file.read_text(encoding="utf-8").strip()
-    if not file.exists() or file.read_text(encoding="utf-8").strip() != secret:
-        _write_key(file, secret or secrets.token_hex(32), replace=bool(secret))
+    if not secret:
+        create(file, secrets.token_hex(32) + "\n")
+    elif not file.exists() or file.read_text(encoding="utf-8").strip() != secret:
+        with locked(file):
+            replace(file, secret + "\n")
     return file.read_text(encoding="utf-8").strip()
-
-
-def _write_key(file: Path, secret: str, *, replace: bool) -> None:
-    """Write whole or not at all; of two processes that start at once, the first one's key stays."""
-    new = file.with_name(f"{file.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
-        handle.write(secret + "\n")
-    try:
-        if replace:
-            new.replace(file)
-        else:
-            os.link(new, file)
-    except FileExistsError:
-        pass
-    finally:
-        new.unlink(missing_ok=True)

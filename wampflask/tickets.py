@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from flask import Flask, current_app, request
 
 from .identity import Identify, Identity
-from .keys import Keys
+from .keys import PURPOSE, Keys
 from .permissions import BACKEND
 from .plugin import blocks
 from .plugin.blocks import Block
@@ -56,7 +56,7 @@ class TicketIssuer:
     def __post_init__(self) -> None:
         self._blocked: CachedFile[dict[str, Block]] = CachedFile(self.instance / BLOCKED_FILE, blocks.parse, {})
         self._reading = Lock()
-        self.keys = Keys(self.instance)
+        self.keys = Keys(self.instance, self.tickets.derive(PURPOSE))
 
     def block_of(self, authid: str) -> Block | None:
         """Return what keeps ``authid`` out now."""

@@ -22,12 +22,14 @@ _ENDING = "wampflask.after_end"
 
 @dataclass(slots=True)
 class _Waiting:
-    send: Callable[[], None]
+    send: Callable[[], object]
     transaction: SessionTransaction | None
     subject: object
 
 
-def when_committed(session: Session | scoped_session[Any], send: Callable[[], None], *, subject: object = None) -> None:
+def when_committed(
+    session: Session | scoped_session[Any], send: Callable[[], object], *, subject: object = None
+) -> None:
     """Call ``send`` once when the current transaction of ``session`` commits; never if it rolls back.
 
     :param subject: of several that are queued for one subject, only the last that was not rolled back is sent.

@@ -16,6 +16,7 @@ from wampflask_agent.metrics import METRICS
 
 from rig.agent import AGENT
 from wampflask.apps.monitor import contract
+from wampflask.apps.monitor.metrics import GROUPS
 from wampflask.router.wire import CALL, ERROR, PUBLISH, PUBLISHED, REGISTER, REGISTERED, SUBSCRIBE, SUBSCRIBED
 from wampflask.testing import RouterNode
 
@@ -39,6 +40,13 @@ def test_the_config_is_the_same() -> None:
     assert set(Config().as_json()) == set(contract.Config.__annotations__) == set(contract.DEFAULT_CONFIG)
     assert Config.parse(contract.DEFAULT_CONFIG) == Config(version=1)
     assert Config.parse({}) == Config()
+
+
+def test_the_switches_are_the_same() -> None:
+    measured: dict[str, set[str]] = {}
+    for metric in METRICS:
+        measured.setdefault(metric.group, set()).add(metric.name.partition(".")[0])
+    assert measured == {name: set(group.fields) for name, group in GROUPS.items()}
 
 
 def test_a_sample_has_the_fields_of_the_contract() -> None:

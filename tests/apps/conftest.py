@@ -15,6 +15,7 @@ from flask import Flask
 from flask_migrate import upgrade
 from flask_security.utils import hash_password
 from jinja2.bccache import Bucket, BytecodeCache
+from werkzeug.routing import Rule
 
 from rig import databases
 from tests.apps.visiting import ADMIN, USER, Visitor
@@ -42,6 +43,23 @@ class InMemory(BytecodeCache):
 
 
 TEMPLATES = InMemory()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_rules() -> Iterator[None]:
+    """Let all apps share what Werkzeug compiles of their addresses: it is most of what making one takes."""
+    compile_builder = Rule._compile_builder
+    compiled: dict[tuple[object, ...], Any] = {}
+
+    def shared(rule: Rule, append_unknown: bool = True) -> Any:
+        key = (tuple(rule._trace), repr(rule.defaults), append_unknown)
+        if key not in compiled:
+            compiled[key] = compile_builder(rule, append_unknown)
+        return compiled[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Rule, "_compile_builder", shared)
+        yield
 
 
 def database_of(folder: Path) -> dict[str, str]:
@@ -98,6 +116,7 @@ def app(instance: Path) -> Iterator[Flask]:
     yield app
     with app.app_context():
         db.engine.dispose()
+    app.extensions["wamp"].store.close()
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from tests.apps.visiting import Visitor, ask
 from wampflask.apps import health
 from wampflask.apps.extensions import db
 from wampflask.in_memory import MemoryRealm, in_memory
+from wampflask.meta import Health, Meta
 
 
 def policy(answer: object) -> dict[str, str]:
@@ -160,6 +161,22 @@ def test_health(app: Flask, realm: MemoryRealm) -> None:
     answer = client.get("/healthz")
     assert answer.status_code == 503
     assert answer.json == {"database": "ok", "wamp": "connecting"}
+
+
+def test_health_needs_a_way_through_the_router(
+    app: Flask, realm: MemoryRealm, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked: list[float] = []
+
+    def stopped(_meta: Meta, timeout: float) -> Health:
+        asked.append(timeout)
+        return Health("the router has not answered")
+
+    monkeypatch.setattr(Meta, "health", stopped)
+    answer = app.test_client().get("/healthz")
+    assert (answer.status_code, answer.json) == (503, {"database": "ok", "wamp": "silent"})
+    assert asked == [health.PATIENCE]
+    assert "No way through the router: the router has not answered" in caplog.text
 
 
 @pytest.mark.sqlite

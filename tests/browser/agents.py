@@ -2,79 +2,69 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rig.agent import AGENT
+from rig.agent import AGENT, AgentProcess
 from rig.live_site import LiveSite
 from wampflask.router.wire import wait_until
 
 
-class AgentProcess:
-    """One host's agent. ``host``: its id, there once it has started."""
+class HostAgent:
+    """One host's agent, which may be started and ended several times.
+
+    :param name: the host's.
+    """
 
     def __init__(self, site: LiveSite, folder: Path, name: str) -> None:
+        folder.mkdir(exist_ok=True)
         self._site = site
-        self.folder = folder
+        self._folder = folder
+        self._process: AgentProcess | None = None
         self.name = name
-        self.log_file = folder.with_suffix(".log")
-        self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def host(self) -> str:
         """The id that it keeps."""
-        assert wait_until((self.folder / "host").exists, 20), self.log()
-        return (self.folder / "host").read_text(encoding="utf-8").strip()
+        file = self._folder / "state" / "host"
+        assert wait_until(file.exists, 20), self.log()
+        return file.read_text(encoding="utf-8").strip()
 
     @property
-    def pid(self) -> int:
-        """Of the process."""
+    def process(self) -> AgentProcess:
+        """What runs now."""
         assert self._process is not None
-        return self._process.pid
+        return self._process
 
     def start(self, token: str = "", program: Path = AGENT) -> None:
         """Run it.
 
         :param program: another one than ours.
         """
-        command = [sys.executable, str(program), "--server", self._site.url]
-        command += [
-            "--state",
-            str(self.folder),
-            "--name",
-            self.name,
-            "--verbose",
-            *(["--token", token] if token else []),
-        ]
-        with self.log_file.open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log)
+        options = ["--server", self._site.url, "--name", self.name, "--verbose"]
+        self._process = AgentProcess(self._folder, *options, *(["--token", token] if token else []), program=program)
 
     def kill9(self) -> None:
         """As a power cut would."""
-        assert self._process is not None
-        self._process.kill()
-        self._process.wait()
+        self.process.kill9()
         self._process = None
 
     def stop(self) -> None:
         """In order; nothing when it does not run."""
         if self._process is not None:
-            self._process.terminate()
-            self._process.wait(timeout=10)
+            self._process.stop()
             self._process = None
 
     def log(self) -> str:
-        """What it said."""
-        return self.log_file.read_text(encoding="utf-8", errors="replace") if self.log_file.exists() else ""
+        """What it wrote."""
+        return "" if self._process is None else self._process.log()
 
 
 @contextmanager
-def agent_of(site: LiveSite, folder: Path, name: str) -> Iterator[AgentProcess]:
+def agent_of(site: LiveSite, folder: Path, name: str) -> Iterator[HostAgent]:
     """An agent that is not started yet; ended in any case."""
-    agent = AgentProcess(site, folder, name)
+    agent = HostAgent(site, folder, name)
     try:
         yield agent
     finally:

@@ -388,7 +388,7 @@ def test_what_a_dying_worker_could_not_tell_is_fetched(open_page: OpenPage, site
     anna, ben = enter(open_page, room), enter(open_page, room)
     say(anna, "before")
     expect(ben.locator("[data-part=log] li")).to_have_count(1)
-    site._run("-c", UNTOLD.format(label=room.split("/")[2]))  # stored and committed, and nobody publishes it
+    site.run(UNTOLD.format(label=room.split("/")[2]))  # stored and committed, and nobody publishes it
     assert texts(ben) == ["before"]
     say(anna, "after")
     for page in (anna, ben):

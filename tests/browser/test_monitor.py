@@ -20,7 +20,7 @@ from playwright.sync_api import Locator, Page, expect
 from rig.agent import AGENT
 from rig.live_site import LiveSite
 from rig.people import Admin
-from tests.browser.agents import AgentProcess, agent_of
+from tests.browser.agents import HostAgent, agent_of
 from tests.browser.axe import serious
 from tests.browser.browsing import ROUTER_GONE, Troubles
 from tests.browser.conftest import OpenPage
@@ -36,19 +36,19 @@ def is_live(page: Page) -> None:
     expect(page.locator("html")).to_have_attribute("data-live", "true", timeout=20_000)
 
 
-def card(page: Page, agent: AgentProcess) -> Locator:
+def card(page: Page, agent: HostAgent) -> Locator:
     return page.locator(f'.host[data-host="{agent.host}"]')
 
 
-def state(page: Page, agent: AgentProcess) -> Locator:
+def state(page: Page, agent: HostAgent) -> Locator:
     return card(page, agent).locator('[data-part="state"]')
 
 
-def figure(page: Page, agent: AgentProcess, name: str) -> Locator:
+def figure(page: Page, agent: HostAgent, name: str) -> Locator:
     return card(page, agent).locator(f'[data-part="{name}"]')
 
 
-def edit(admin: Admin, agent: AgentProcess, **changes: str | None) -> str:
+def edit(admin: Admin, agent: HostAgent, **changes: str | None) -> str:
     """Save a host's settings as an admin's form does; None switches off. What the page says."""
     fields = {"frequency": "5", "handover": "1", **dict.fromkeys(SWITCHES, "y"), **changes}
     page = f"/hosts/{agent.host}/"
@@ -59,14 +59,14 @@ def edit(admin: Admin, agent: AgentProcess, **changes: str | None) -> str:
     return found[1]
 
 
-def history(admin: Admin, site: LiveSite, agent: AgentProcess) -> list[float]:
+def history(admin: Admin, site: LiveSite, agent: HostAgent) -> list[float]:
     """The times of what the hub has stored of the last hour."""
     answer = admin.context.request.get(f"{site.url}/hosts/{agent.host}/history.json?range=1h")
     return [float(moment) for moment in answer.json()["times"]]
 
 
 @pytest.fixture
-def agent(site: LiveSite, admin: Admin, tmp_path: Path) -> Iterator[AgentProcess]:
+def agent(site: LiveSite, admin: Admin, tmp_path: Path) -> Iterator[HostAgent]:
     """A host that is online; removed afterwards."""
     with agent_of(site, tmp_path / "agent", "web1") as running:
         running.start(admin.new_token())
@@ -76,7 +76,7 @@ def agent(site: LiveSite, admin: Admin, tmp_path: Path) -> Iterator[AgentProcess
         admin.post(f"/hosts/{running.host}/remove", f"/hosts/{running.host}/")
 
 
-def is_known(admin: Admin, site: LiveSite, agent: AgentProcess) -> bool:
+def is_known(admin: Admin, site: LiveSite, agent: HostAgent) -> bool:
     page = admin.context.request.get(f"{site.url}/dashboard/").text()
     return f'data-host="{agent.host}" data-state="online"' in page
 
@@ -107,7 +107,7 @@ def test_from_the_empty_page_to_a_live_host(site: LiveSite, admin: Admin, open_p
 
 
 def test_a_switch_is_thrown_on_every_open_page_within_a_second(
-    admin: Admin, open_page: OpenPage, agent: AgentProcess
+    admin: Admin, open_page: OpenPage, agent: HostAgent
 ) -> None:
     dashboard = open_page("/dashboard/", as_admin=True)
     page = open_page(f"/hosts/{agent.host}/", as_admin=True)
@@ -130,7 +130,7 @@ def test_a_switch_is_thrown_on_every_open_page_within_a_second(
 
 
 def test_the_pace_is_the_admins_and_a_second_while_somebody_looks(
-    site: LiveSite, admin: Admin, open_page: OpenPage, agent: AgentProcess
+    site: LiveSite, admin: Admin, open_page: OpenPage, agent: HostAgent
 ) -> None:
     edit(admin, agent, frequency="3600")
     wait_until(lambda: len(history(admin, site, agent)) > 0, 10)
@@ -145,14 +145,14 @@ def test_the_pace_is_the_admins_and_a_second_while_somebody_looks(
     assert wait_until(lambda: len(history(admin, site, agent)) >= before + 6, 15), "the new pace was not taken"
 
 
-def is_still(admin: Admin, site: LiveSite, agent: AgentProcess) -> bool:
+def is_still(admin: Admin, site: LiveSite, agent: HostAgent) -> bool:
     """Whether nothing new is stored for some seconds."""
     before = history(admin, site, agent)
     return not wait_until(lambda: len(history(admin, site, agent)) > len(before), 4)
 
 
 def test_killed_offline_at_once_and_back_without_a_hole(
-    site: LiveSite, admin: Admin, open_page: OpenPage, agent: AgentProcess
+    site: LiveSite, admin: Admin, open_page: OpenPage, agent: HostAgent
 ) -> None:
     edit(admin, agent, frequency="1")
     page = open_page("/dashboard/", as_admin=True)
@@ -167,7 +167,7 @@ def test_killed_offline_at_once_and_back_without_a_hole(
 
 
 def test_an_outage_of_the_router_leaves_no_hole_in_the_history(
-    site: LiveSite, admin: Admin, open_page: OpenPage, agent: AgentProcess, troubles: Troubles
+    site: LiveSite, admin: Admin, open_page: OpenPage, agent: HostAgent, troubles: Troubles
 ) -> None:
     troubles.expect(*ROUTER_GONE)
     edit(admin, agent, frequency="1")
@@ -185,7 +185,7 @@ def test_an_outage_of_the_router_leaves_no_hole_in_the_history(
     expect(page.locator('[data-part="state"]')).to_have_text("Online")
 
 
-def test_an_alert_is_live_acknowledged_and_resolved(admin: Admin, open_page: OpenPage, agent: AgentProcess) -> None:
+def test_an_alert_is_live_acknowledged_and_resolved(admin: Admin, open_page: OpenPage, agent: HostAgent) -> None:
     form = "/admin/alert_rules/new/"
     rule = {"name": "Gone", "metric": "offline", "threshold": "0", "seconds": "0", "enabled": "y", "labels": "here"}
     answer = admin.post(form, form, **rule)
@@ -229,7 +229,7 @@ def test_a_dashboard_asks_once_for_all_hosts(open_page: OpenPage) -> None:
     assert sorted(calls) == ["/dashboard/samples.json", "monitor.hosts", "wampflask.live.fetch"]
 
 
-def test_another_worker_keeps_watch_when_one_dies(site: LiveSite, admin: Admin, agent: AgentProcess) -> None:
+def test_another_worker_keeps_watch_when_one_dies(site: LiveSite, admin: Admin, agent: HostAgent) -> None:
     for worker in workers_of(site):
         worker.kill()
         worker.wait()
@@ -250,21 +250,19 @@ def biggest_gap(times: list[float]) -> float:
     return max((later - earlier for earlier, later in pairwise(times)), default=0.0)
 
 
-def test_a_hanging_agent_is_offline_after_three_intervals(
-    admin: Admin, open_page: OpenPage, agent: AgentProcess
-) -> None:
+def test_a_hanging_agent_is_offline_after_three_intervals(admin: Admin, open_page: OpenPage, agent: HostAgent) -> None:
     edit(admin, agent, frequency="1")
     page = open_page("/dashboard/", as_admin=True)
     is_live(page)
     expect(figure(page, agent, "cpu")).to_have_text(PERCENT)
     expect(state(page, agent)).to_have_text("Online")
-    os.kill(agent.pid, signal.SIGSTOP)
+    os.kill(agent.process.pid, signal.SIGSTOP)
     began = time.monotonic()
     try:
         expect(state(page, agent)).to_contain_text("Offline", timeout=15_000)
         print(f"offline was shown {time.monotonic() - began:.2f} s after the agent hung")
     finally:
-        os.kill(agent.pid, signal.SIGCONT)
+        os.kill(agent.process.pid, signal.SIGCONT)
     expect(state(page, agent)).to_have_text("Online", timeout=20_000)
 
 
@@ -312,7 +310,7 @@ sys.exit(cli.main())
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
 def test_the_pages_can_be_read_by_everybody(
-    site: LiveSite, admin: Admin, open_page: OpenPage, agent: AgentProcess, scheme: str, width: int
+    site: LiveSite, admin: Admin, open_page: OpenPage, agent: HostAgent, scheme: str, width: int
 ) -> None:
     look: dict[str, Any] = {"color_scheme": scheme, "viewport": {"width": width, "height": 844}}
     dashboard = open_page("/dashboard/", as_admin=True, **look)

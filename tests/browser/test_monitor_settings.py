@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from rig.live_site import LiveSite
 from rig.people import Admin
-from tests.browser.agents import AgentProcess, agent_of
+from tests.browser.agents import HostAgent, agent_of
 from tests.browser.axe import serious
 from tests.browser.browsing import Troubles
 from tests.browser.conftest import OpenPage
@@ -21,7 +21,7 @@ SAVE = "Save and apply"
 
 
 @pytest.fixture(scope="module")
-def agent(site: LiveSite, admin: Admin, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AgentProcess]:
+def agent(site: LiveSite, admin: Admin, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostAgent]:
     """A host that has enrolled."""
     with agent_of(site, tmp_path_factory.mktemp("agent") / "state", "web1") as running:
         running.start(admin.new_token())
@@ -34,7 +34,7 @@ def agent(site: LiveSite, admin: Admin, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.mark.parametrize("scripts", [True, False])
 def test_what_came_of_it_is_in_view(
-    open_page: OpenPage, agent: AgentProcess, troubles: Troubles, *, scripts: bool
+    open_page: OpenPage, agent: HostAgent, troubles: Troubles, *, scripts: bool
 ) -> None:
     troubles.expect("422 (UNPROCESSABLE")
     size = {"width": 390, "height": 700}

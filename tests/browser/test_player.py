@@ -488,7 +488,7 @@ def test_an_admin_uploads_a_film_and_somebody_plays_it(
 def command(site: LiveSite, *words: str) -> list[dict[str, Any]]:
     """``flask player …`` beside the running site."""
     line = [sys.executable, "-m", "flask", "--app", "wsgi", "player", *words, "--json"]
-    done = subprocess.run(line, cwd=ROOT, env=site._env(), capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(line, cwd=ROOT, env=site.env(), capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
     return list(json.loads(done.stdout.splitlines()[-1]))
 

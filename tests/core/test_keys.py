@@ -99,8 +99,7 @@ def test_other_forms_stay_protected(app: Flask) -> None:
 
 def test_a_revoked_key_ends_its_sessions(app: Flask, node: RouterNode) -> None:
     app.instance_path = str(node.folder)
-    keys = Keys(node.folder)
-    app.extensions["wampflask_tickets"].keys = keys
+    app.extensions["wampflask_tickets"].keys = Keys(node.folder, node.secret)
     app.extensions["wampflask_tickets"].instance = node.folder
     key = run(app, "create", "short_lived", "--role", "agent").output.strip()
     ticket = fetch(app, f"Bearer {key}").get_json()["ticket"]

@@ -16,6 +16,7 @@ from wampflask import (
     AlreadyDeclared,
     Caller,
     CallFailed,
+    CallOptions,
     ConfigError,
     InvalidPayload,
     InvalidURI,
@@ -26,6 +27,7 @@ from wampflask import (
     State,
     Status,
     caller,
+    progress,
 )
 from wampflask.status import COUNTERS
 from wampflask.testing import Event, MemoryRealm, in_memory
@@ -252,3 +254,18 @@ def test_revoking_writes_the_file_and_ends_sessions(wamp: WAMP, realm: MemoryRea
     wamp.revoke("user:7")
     assert realm.revoked == ["user:7"]
     assert "user:7" in (Path(current_app.instance_path) / "revoked").read_text()
+
+
+def test_progress_reaches_who_calls(wamp: WAMP, realm: MemoryRealm) -> None:
+    @wamp.register("demo.count")
+    def count(to: int) -> str:
+        for number in range(to):
+            progress(number, f"step {number}")
+        return "done"
+
+    heard: list[tuple[Any, ...]] = []
+    realm.answer("page.count", count)
+    for procedure in ("demo.count", "page.count"):
+        assert wamp.call(procedure, 2, options=CallOptions(on_progress=lambda *values: heard.append(values))) == "done"
+    assert heard == 2 * [(0, "step 0"), (1, "step 1")]
+    assert wamp.call("demo.count", 2) == "done"

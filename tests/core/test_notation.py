@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from wampflask import WAMP, Caller, CallFailed, ConfigError, InvalidURI, NotAuthorized, Permission
+from wampflask import WAMP, Caller, CallFailed, ConfigError, InvalidURI, NotAuthorized, Permission, RateLimited
 from wampflask.testing import MemoryRealm, in_memory
 
 
@@ -165,3 +165,17 @@ def test_an_app_has_roles_of_its_own(tmp_path: Path) -> None:
 def test_names_that_are_no_roles(roles: Any) -> None:
     with pytest.raises(ConfigError):
         WAMP(roles=roles)
+
+
+def test_a_rate_is_kept_in_memory_too(wamp: WAMP, realm: MemoryRealm) -> None:
+    wamp.register("todo.add", allow="everyone", rate="2/minute")(lambda: "yes")
+    page, other = realm.page(user=1), realm.page(user=2)
+    assert [page.call("todo.add"), page.call("todo.add"), other.call("todo.add")] == ["yes"] * 3
+    with pytest.raises(RateLimited, match=r"todo\.add was called too often"):
+        page.call("todo.add")
+    assert [wamp.call("todo.add") for _ in range(3)] == ["yes"] * 3, "workers are not counted"
+
+
+def test_a_rate_needs_those_whom_it_is_for(wamp: WAMP) -> None:
+    with pytest.raises(ConfigError, match="goes with allow="):
+        wamp.register("todo.add", rate="2/minute")

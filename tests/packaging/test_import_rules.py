@@ -198,13 +198,37 @@ def test_the_floors_of_the_library(imports: list[Import]) -> None:
     assert users == {"wampflask.commands", "wampflask.extension"}
 
 
-def test_services_know_neither_http_nor_wamp(imports: list[Import]) -> None:
+DOMAIN = {
+    "wampflask.apps.accounts": {"email_policy", "models", "rules", "service"},
+    "wampflask.apps.chat": {"errors", "links", "models", "people", "service", "validation"},
+    "wampflask.apps.monitor": {"adding", "metrics", "models", "presence", "service", "units"},
+    "wampflask.apps.monitor.alerts": {"evaluation", "models"},
+    "wampflask.apps.monitor.intake": {"batching", "enrolment", "history", "models", "samples", "snapshots"},
+    "wampflask.apps.monitor.settings": {"service"},
+    "wampflask.apps.player": {"media", "service"},
+    "wampflask.apps.polls": {"changes", "examples", "export", "models", "service", "shares", "voting"},
+    "wampflask.apps.tables": {"models", "service"},
+}
+"""What a feature is about, whatever the module's name; the rest of its modules are HTTP, WAMP, forms, and commands."""
+EVERYWHERE = {"wampflask.reading"}
+"""Says that a transaction only reads; no HTTP, no WAMP."""
+
+
+def test_the_domain_is_named_completely() -> None:
+    named = {f"{folder}.{name}" for folder, names in DOMAIN.items() for name in names}
+    known = {module_name(file) for file in (PACKAGE / "apps").rglob("*.py")}
+    assert named <= known
+    words = ("service", "models", "errors", "validation", "rules")
+    assert {name for name in known if feature(name) and name.endswith(words)} <= named
+
+
+def test_the_domain_knows_neither_http_nor_wamp(imports: list[Import]) -> None:
     wrong = [
         i
         for i in imports
-        if feature(i.module) and i.module.endswith(".service")
-        if i.top == "flask"
-        or (i.top == "wampflask" and not inside(i.name, "wampflask.apps"))
+        if i.module.rpartition(".")[2] in DOMAIN.get(i.module.rpartition(".")[0], ())
+        if i.top in ("flask", "flask_login")
+        or (i.top == "wampflask" and not any(inside(i.name, ours) for ours in ("wampflask.apps", *EVERYWHERE)))
         or i.name == "wampflask.apps.extensions.wamp"
     ]
     assert wrong == []

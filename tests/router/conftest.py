@@ -12,6 +12,7 @@ from wampflask.testing import RouterNode
 
 OWN = (
     Permission("table.read", call=PAGES),
+    Permission("table.rated", call=PAGES, rate="3/minute"),
     Permission("table.write", call=("user", "admin")),
     Permission("table.admin.reset", call=("admin",)),
     Permission("table.public", call=("anonymous", *PAGES), subscribe=("anonymous",)),

@@ -17,9 +17,10 @@ from flask import Flask
 from flask.testing import FlaskCliRunner
 
 from wampflask import WAMP, Permission
+from wampflask._control import PREFIX
 from wampflask.permissions import PAGES
 from wampflask.router.node import MAX_OPEN_FILES
-from wampflask.router.wire import Wire, WireError, wait_until
+from wampflask.router.wire import REGISTER, Wire, WireError, wait_until
 from wampflask.testing import RouterNode, free_port
 from wampflask.ticket_key import ensure_key
 
@@ -191,15 +192,40 @@ def test_check_compares_with_the_running_router(node: RouterNode, short: Path) -
 def test_status_of_a_running_router(node: RouterNode, tmp_path: Path) -> None:
     app = Flask("cli_app", instance_path=str(tmp_path))
     app.config.update(node.config)
-    WAMP(app)
+    wamp = WAMP(app)
+    status = ["wamp", "status", "--json"]
     with node.backend():
-        result = app.test_cli_runner().invoke(args=["wamp", "status", "--json"])
-
+        result = app.test_cli_runner().invoke(args=status)
     found = json.loads(result.output)
-    assert result.exit_code == 0
-    assert found["joined"] is True
-    assert found["workers"] >= 1
-    assert found["sessions"] >= found["workers"]
+    assert (result.exit_code, found["joined"], found["ready"]) == (1, True, False), "a session that serves nothing"
+    assert found["error"] == "No worker serves this app. Is its web server running?"
+    with app.app_context():
+        wamp.connect()
+        session = wamp.status.session
+    try:
+        result = app.test_cli_runner().invoke(args=status)
+        found = json.loads(result.output)
+        assert (result.exit_code, found["joined"], found["ready"]) == (0, True, True)
+        assert found["sessions"] >= found["workers"] >= 1
+        (answer,) = found["answers"]
+        assert (answer["session"], answer["pid"], answer["state"]) == (session, os.getpid(), "ready")
+        assert answer["milliseconds"] > 0
+        text = app.test_cli_runner().invoke(args=status[:-1]).output
+        assert f"process {os.getpid()}: ready, answered in" in text
+    finally:
+        app.extensions["wamp"].stop()
+
+
+def test_status_names_workers_that_do_not_answer(node: RouterNode, tmp_path: Path) -> None:
+    app = Flask("cli_app", instance_path=str(tmp_path))
+    app.config.update(node.config)
+    WAMP(app)
+    with node.backend() as silent:
+        silent.ask(REGISTER, f"{PREFIX}0123456789abcdef")
+        result = app.test_cli_runner().invoke(args=["wamp", "status"])
+    assert result.exit_code == 1
+    assert f"worker       session {silent.session} does not answer" in result.output
+    assert "error        1 of 1 workers do not answer within 2 s." in result.output
 
 
 def test_status_names_what_is_wrong_with_a_worker_and_not_the_router(node: RouterNode, tmp_path: Path) -> None:

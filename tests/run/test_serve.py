@@ -14,13 +14,13 @@ from wampflask.apps.serve import (
     Place,
     ServeError,
     check_port,
-    commands_of,
     hold_instance,
     is_listening,
     is_ready,
     welcome,
     without_agent,
 )
+from wampflask.deploy.procfile import commands_of
 from wampflask.testing import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -90,7 +90,7 @@ def test_an_instance_that_is_a_file_is_told(tmp_path: Path) -> None:
 
 def test_the_procfile_names_the_router_first() -> None:
     commands = commands_of(ROOT / "Procfile")
-    assert list(commands) == ["router", "web", "agent"]
+    assert list(commands) == ["router", "web", "worker", "agent"]
     assert all(command.startswith("exec ") for command in commands.values())
     assert "--no-control-socket" in commands["web"]
 

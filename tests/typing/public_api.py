@@ -19,6 +19,7 @@ from wampflask import (
     Status,
     caller,
     numbered,
+    progress,
     prove,
     user_authid,
 )
@@ -26,6 +27,7 @@ from wampflask.audience import Audience
 from wampflask.fragments import Fragment
 from wampflask.live import Log, Rows, Value
 from wampflask.presence import Person, Presence
+from wampflask.tasks import Counts, Queue, Task, TaskStatus
 from wampflask.testing import Event, MemoryPage, MemoryRealm, RouterNode, in_memory
 
 if TYPE_CHECKING:
@@ -128,6 +130,26 @@ assert_type(clerk, Presence)
 assert_type(wamp.online("shop.floor.1"), list[Person])
 stock(1)  # type: ignore[arg-type]
 wamp.value("shop.stock", allow="everyone", per="user")  # type: ignore[arg-type]
+
+
+# -- tasks
+
+video = wamp.queue("video")
+
+
+@video.task("encode", retries=3, timeout=600)
+def encode(file: str) -> dict[str, int]:
+    progress(0.4, "Converting")
+    return {"seconds": len(file)}
+
+
+assert_type(encode("film.avi"), dict[str, int])
+assert_type(video, Queue)
+assert_type(video.append("encode", "film.avi"), Task)
+assert_type(video.tasks("failed"), list[TaskStatus])
+assert_type(video.counts(), Counts)
+video.tasks("lost")  # type: ignore[arg-type]
+CallOptions(on_progress=print)
 
 
 # -- the rest

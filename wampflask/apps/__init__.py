@@ -24,6 +24,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     from . import (
         accounts,
         admin,
+        bridge,
         chat,
         commands,
         db,
@@ -36,9 +37,11 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
         incoming,
         monitor,
         network,
+        ops,
         pages,
         player,
         polls,
+        release,
         tables,
     )
     from . import config as site_config
@@ -68,9 +71,10 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     error_pages.init_app(app)
     focus.init_app(app)
     headers.init_app(app)
+    release.init_app(app)
     app.register_blueprint(health.blueprint)
     app.add_url_rule("/", "home", pages.home)
     app.add_url_rule("/favicon.ico", "favicon", pages.favicon)
-    for feature in (accounts, polls, demo, monitor, chat, player, tables, admin, commands, deployment):
+    for feature in (accounts, polls, demo, monitor, chat, player, tables, bridge, ops, admin, commands, deployment):
         feature.init_app(app)
     return app

@@ -15,7 +15,7 @@ from wampflask.caller import current_caller
 from wampflask.tickets import visitor_authid
 
 from . import resend
-from .actor import Actor
+from .actor import SITE, Actor
 from .headers import mark_private
 
 View = Callable[..., ResponseReturnValue]
@@ -33,7 +33,7 @@ def current_actor() -> Actor:
     kind = (caller.authid or "").partition(":")[0]
     if kind == "user":
         raise NotAuthorized("This account is deactivated.")
-    return Actor(str(caller.authid) if kind in ("visitor", "agent") else "")
+    return Actor(str(caller.authid) if kind in ("visitor", "agent", "key", SITE) else "")
 
 
 def is_user() -> bool:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 ADMIN, MODERATOR = "admin", "moderator"
+SITE = "backend"
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
     """Who asks.
 
-    :param authid: ``user:<id>``, ``visitor:<random>`` or ``agent:<host>``; "" for one of our own programs.
+    :param authid: ``user:<id>``, ``visitor:<random>``, ``agent:<host>``, ``key:<name>`` of a program with a key, or
+        ``backend``, the site itself; "" for one of our own programs.
     :param roles: what a user may do beyond the rest, by name.
     :param email: of users only.
     """
@@ -26,9 +28,19 @@ class Actor:
         return self.authid.startswith("user:")
 
     @property
-    def is_person(self) -> bool:
-        """Whether this is a user or a visitor, and no program."""
-        return self.is_user or self.authid.startswith("visitor:")
+    def key(self) -> str:
+        """The name of the key that a program has; "" for anybody else."""
+        return self.authid.removeprefix("key:") if self.authid.startswith("key:") else ""
+
+    @property
+    def is_site(self) -> bool:
+        """Whether this is the site itself."""
+        return self.authid == SITE
+
+    @property
+    def may_write(self) -> bool:
+        """Whether this may write to people: they themselves, programs with a key, and the site."""
+        return self.is_user or bool(self.key) or self.is_site or self.authid.startswith("visitor:")
 
     @property
     def is_admin(self) -> bool:

@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from flask import Config
-from limits import parse_many
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -24,6 +23,7 @@ from wampflask.config import environment
 
 from .counts import SCHEME as COUNTS
 from .instance import prepare, read_secrets
+from .rates import read_rates
 
 KEYS = {
     "WAMPFLASK_DATABASE_URL": "",  # default: SQLite in the instance folder
@@ -38,6 +38,7 @@ KEYS = {
     "WAMPFLASK_CLIENT_TIMEOUT": "10",  # seconds that a client has for a request, and for taking the answer
     "WAMPFLASK_CLIENT_RATE": "10000",  # bytes that give it one second more
     "WAMPFLASK_CHAT_RATE": "30 per minute",  # messages of one person, over all workers
+    "WAMPFLASK_RELEASE": "",  # which release of the pages this is; default: a digest of what pages are made of
     "WAMPFLASK_METRICS_TOKEN": "",  # what Prometheus sends for /metrics; default: admins alone may look
 }
 _OF_OTHERS = (  # read by commands
@@ -48,6 +49,8 @@ _OF_OTHERS = (  # read by commands
     "WAMPFLASK_USER_PASSWORD",
 )
 
+RATES = ("WAMPFLASK_LOGIN_ATTEMPTS", "WAMPFLASK_CHAT_RATE")
+"""Used by live settings, which they set for good."""
 COUNTS_FILE = "limits.db"
 SECRET_MIN = 16
 BODY_MAX_LIMITS = (16_384, 1_073_741_824)
@@ -66,12 +69,11 @@ class SiteConfig(NamedTuple):
     hosts: frozenset[str]
     cookie_secure: bool
     proxies: int
-    login_attempts: str
     body_max: int
     media_max: int
     client_timeout: int
     client_rate: int
-    chat_rate: str
+    release: str
     metrics_token: str
 
 
@@ -101,6 +103,8 @@ def load(config: Config, folder: Path, given: Mapping[str, Any] | None = None) -
 def _read(values: Mapping[str, Any], folder: Path) -> SiteConfig:
     if unknown := sorted(set(values) - set(KEYS) - set(_OF_OTHERS)):
         raise ConfigError(f"Unknown configuration: {', '.join(unknown)}. docs/configuration.md lists the keys.")
+    for key in RATES:
+        _check_rate(key, values[key])
     return SiteConfig(
         database_url=_database_url(values["WAMPFLASK_DATABASE_URL"], folder),
         secret_key=_secret("WAMPFLASK_SECRET_KEY", values["WAMPFLASK_SECRET_KEY"]),
@@ -108,12 +112,11 @@ def _read(values: Mapping[str, Any], folder: Path) -> SiteConfig:
         hosts=_hosts(values["WAMPFLASK_HOSTS"], values["WAMPFLASK_PUBLIC_URL"]),
         cookie_secure=_boolean("WAMPFLASK_COOKIE_SECURE", values["WAMPFLASK_COOKIE_SECURE"]),
         proxies=_whole("WAMPFLASK_PROXIES", values["WAMPFLASK_PROXIES"], PROXIES_LIMITS),
-        login_attempts=_rate("WAMPFLASK_LOGIN_ATTEMPTS", values["WAMPFLASK_LOGIN_ATTEMPTS"]),
         body_max=_whole("WAMPFLASK_BODY_MAX", values["WAMPFLASK_BODY_MAX"], BODY_MAX_LIMITS),
         media_max=_whole("WAMPFLASK_MEDIA_MAX", values["WAMPFLASK_MEDIA_MAX"], MEDIA_MAX_LIMITS),
         client_timeout=_whole("WAMPFLASK_CLIENT_TIMEOUT", values["WAMPFLASK_CLIENT_TIMEOUT"], CLIENT_TIMEOUT_LIMITS),
         client_rate=_whole("WAMPFLASK_CLIENT_RATE", values["WAMPFLASK_CLIENT_RATE"], CLIENT_RATE_LIMITS),
-        chat_rate=_rate("WAMPFLASK_CHAT_RATE", values["WAMPFLASK_CHAT_RATE"]),
+        release=str(values["WAMPFLASK_RELEASE"]),
         metrics_token=_secret("WAMPFLASK_METRICS_TOKEN", values["WAMPFLASK_METRICS_TOKEN"]),
     )
 
@@ -180,12 +183,11 @@ def _whole(key: str, value: Any, limits: tuple[int, int]) -> int:
     return number
 
 
-def _rate(key: str, value: Any) -> str:
+def _check_rate(key: str, value: Any) -> None:
     try:
-        parse_many(str(value))
-    except ValueError:
-        raise ConfigError(f"{key}={value!r} is not a rate limit such as '10 per minute'.") from None
-    return str(value)
+        read_rates(str(value))
+    except ValueError as error:
+        raise ConfigError(f"{key}={error}") from None
 
 
 def _derived(site: SiteConfig, folder: Path, secrets: Mapping[str, str]) -> dict[str, Any]:

@@ -5,7 +5,6 @@ Templates: ``errors/error.html`` (code, title, message, error_id).
 
 from __future__ import annotations
 
-import secrets
 from http import HTTPStatus
 from typing import Any
 
@@ -16,7 +15,7 @@ from werkzeug.exceptions import HTTPException, InternalServerError
 
 from . import resend
 from .errors import SiteError
-from .extensions import db
+from .extensions import db, wamp
 
 WORDS = {
     400: ("That didn't work", "The request was incomplete or invalid."),
@@ -74,9 +73,7 @@ def _unknown(error: Exception) -> Response:
     if current_app.testing and current_app.config["PROPAGATE_EXCEPTIONS"]:
         raise error
     db.session.rollback()
-    number = secrets.token_hex(4)
-    current_app.logger.error("Error %s at %s %s", number, request.method, request.path, exc_info=error)
-    return error_page(500, error_id=number)
+    return error_page(500, error_id=wamp.log_error(f"at {request.method} {request.path}", error))
 
 
 def _own_words(error: HTTPException) -> str:

@@ -19,6 +19,8 @@ from wampflask.reading import writing
 from .extensions import db, limiter, wamp
 from .headers import no_store
 
+PATIENCE = 1.0
+"""Seconds that the router has to answer."""
 ROOM = 16 * 2**20
 """Bytes that must be free beside SQLite's file: its write-ahead log takes 4 MiB before it is copied into it."""
 
@@ -31,13 +33,25 @@ def healthz() -> Response:
     """Return JSON: ``{"database": "ok", "wamp": "ready"}``, or which of them is not ready; nothing else.
 
     :``database``: ``ok``, ``full`` (its disk), ``read-only``, or ``unavailable``.
+    :``wamp``: ``ready`` when a call went through the router to this worker and back; ``silent`` when it did not within
+        :data:`PATIENCE`; or the connection's state.
     """
-    state = {"database": _database(), "wamp": wamp.status.state.value}
-    healthy = state["database"] == "ok" and wamp.status.ready
+    state = {"database": database_state(), "wamp": _way_through_the_router()}
+    healthy = state == {"database": "ok", "wamp": "ready"}
     return no_store(make_response(jsonify(state), 200 if healthy else 503))
 
 
-def _database() -> str:
+def _way_through_the_router() -> str:
+    if not wamp.status.ready:
+        return wamp.status.state.value
+    found = wamp.meta.health(PATIENCE)
+    if not found.ok:
+        current_app.logger.warning("No way through the router: %s", found.problem)
+    return "ready" if found.ok else "silent"
+
+
+def database_state() -> str:
+    """Return ``ok``, or what is wrong with the database: see :func:`healthz`."""
     try:
         with writing():
             db.session.execute(text("SELECT version_num FROM alembic_version")).scalar_one()

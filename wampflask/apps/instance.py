@@ -8,6 +8,7 @@ import secrets
 from pathlib import Path
 
 from wampflask import ConfigError
+from wampflask.files import create
 
 SECRETS_FILE = "secrets.json"
 _NAMES = ("SECRET_KEY", "SECURITY_PASSWORD_SALT")
@@ -45,7 +46,7 @@ def read_secrets(folder: Path) -> dict[str, str]:
     """
     file = folder / SECRETS_FILE
     if not file.exists():
-        _write_once(file, json.dumps({name: secrets.token_urlsafe(48) for name in _NAMES}, indent=2) + "\n")
+        create(file, json.dumps({name: secrets.token_urlsafe(48) for name in _NAMES}, indent=2) + "\n")
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
         return {name: str(found[name]) for name in _NAMES}
@@ -54,16 +55,3 @@ def read_secrets(folder: Path) -> dict[str, str]:
             f"{file} is damaged. Restore it from a backup. Or delete it: then everyone is logged out, "
             "and passwords must be set again with 'flask users set-password'."
         ) from None
-
-
-def _write_once(file: Path, text: str) -> None:
-    """Write whole or not at all; of two processes that start together the first one's secrets stay."""
-    draft = file.with_name(f"{file.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as handle:
-        handle.write(text)
-    try:
-        os.link(draft, file)
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink()

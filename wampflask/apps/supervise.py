@@ -50,7 +50,7 @@ class Program:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=_end_with_parent(),  # noqa: PLW1509 -- one C call, which takes no Python lock
+            preexec_fn=end_with_parent(),  # noqa: PLW1509 -- one C call, which takes no Python lock
         )
         self._reader = threading.Thread(target=self._read, name=f"output of {name}", daemon=True)
         self._reader.start()
@@ -216,8 +216,11 @@ def _wait_for(programs: list[Program], seconds: float) -> None:
         time.sleep(POLL)
 
 
-def _end_with_parent() -> Callable[[], None] | None:
-    """Return what a new process calls before it becomes the program: it asks for SIGTERM when its parent dies."""
+def end_with_parent() -> Callable[[], None] | None:
+    """Return what a new process calls before it becomes the program: it asks for SIGTERM when its parent dies.
+
+    For ``preexec_fn`` of a :class:`subprocess.Popen`.
+    """
     if sys.platform != "linux":
         return None
     prctl = ctypes.CDLL(None, use_errno=True).prctl

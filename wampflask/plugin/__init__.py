@@ -11,6 +11,7 @@ relative imports, because there it is the top-level package ``plugin``.
 ``authorizer`` the component that answers Crossbar's questions with ``rules``
 ``rate_limit`` how many actions and bytes a second a session may take
 ``backlog``   how much a connection may leave unread
+``meta``      what is in the realm now, for operators
 ``heap``      the router's memory, kept small
 ``patches``    what makes the router faster, and closes connections that never log in
 ``strict_json``    JSON as every peer can read it

@@ -16,6 +16,7 @@ from txaio.tx import make_logger
 
 from . import guard, patches, rate_limit
 from .live import Live
+from .meta import Meta
 from .rules import ACTIONS, CLAIMS, DENY, PROCEDURE, ROLES, RULES, Rules, Session
 from .worker_rules import HAND_OVER, WorkerRules
 
@@ -49,6 +50,7 @@ class Authorizer(ApplicationSession):
             await self.subscribe(self.left, "wamp.session.on_leave")
         self._live = Live(self, Path(f"people-{self.config.realm}.json"))
         await self._live.begin()
+        await Meta(lambda: self._router, self._rate_limit).begin(self)
         log.warn(  # noqa: G010 - txaio has no warning(); see patches for the level
             "wampflask: {count} permissions guard the realm {realm}",
             count=len(extra["rules"]),

@@ -7,6 +7,7 @@ watches, and ends the connection of a reader that is too far behind.
 
 from __future__ import annotations
 
+import time
 from types import ModuleType
 from typing import Any
 
@@ -65,6 +66,7 @@ class Reader:
 
     def __init__(self, backlog: Backlog, session: Any, transport: Any) -> None:
         self.waiting = 0
+        self.since = time.time()
         self._backlog = backlog
         self._session = session
         self._socket = transport.transport
@@ -79,9 +81,14 @@ class Reader:
         """Whether it is a Flask worker's."""
         return bool(self._session._authrole == TRUSTED)  # noqa: SLF001 - Crossbar offers no other
 
+    @property
+    def unsent(self) -> int:
+        """Bytes that wait to be sent now."""
+        return len(self._socket.dataBuffer) + int(self._socket._tempDataLen)  # noqa: SLF001 - Twisted offers no other
+
     def pauseProducing(self) -> None:  # noqa: N802 - Twisted's
         """Measure what waits; Twisted calls this at each write while more than 64 KiB wait."""
-        self.waiting = len(self._socket.dataBuffer) + self._socket._tempDataLen  # noqa: SLF001 - Twisted offers no other
+        self.waiting = self.unsent
         if not self._ended:
             self._backlog.check(self)
 

@@ -20,6 +20,7 @@ from autobahn.wamp.serializer import JsonObjectSerializer, JsonSerializer, Seria
 from txaio.tx import make_logger
 
 from . import strict_json
+from .call_rates import REFUSED, CallRates
 from .rules import Rules, Session
 
 log = make_logger()
@@ -136,6 +137,9 @@ def _unserialize(serializer: Serializer, data: bytes, binary: bool | None, refus
 RULES: dict[str, Rules] = {}
 """By realm: what the component of each realm goes by."""
 
+RATES = CallRates()
+"""Of this process: a realm's name is among what they count."""
+
 _logged: WeakSet[Any] = WeakSet()
 
 
@@ -194,7 +198,7 @@ def objection(session: Any, msg: Any) -> Refused | None:
         return None
     why = check(session, msg)
     if why is None:
-        return None
+        return _too_often(session, msg) if type(msg) is message.Call else None
     short, uri = why[:_MAX_WHY], _NOT_AUTHORIZED if type(msg) in _ASKING else INVALID
     answered = msg.MESSAGE_TYPE in _ANSWERED
     return Refused(short, _error(msg.MESSAGE_TYPE, msg.request, short, uri) if answered else None)
@@ -217,6 +221,15 @@ def _check_call(session: Any, msg: message.Call) -> str | None:
     """Return why a number in use is refused: Crossbar would lose count, and keep what a lost callee registered."""
     taken = (session._session_id, msg.request) in session._router._dealer._invocations_by_call  # noqa: SLF001
     return f"the number {msg.request} is taken by another call" if taken else None
+
+
+def _too_often(session: Any, msg: message.Call) -> Refused | None:
+    """Return the refusal of a call that comes before its caller may make another one."""
+    rules = RULES.get(session._realm)  # noqa: SLF001
+    if rules is None or session._authrole in TRUSTED:  # noqa: SLF001
+        return None
+    why = RATES.objection(rules, asking(session), session._realm, msg.procedure)  # noqa: SLF001
+    return Refused(why, _error(msg.MESSAGE_TYPE, msg.request, why, REFUSED)) if why else None
 
 
 def _check_subscribe(session: Any, msg: message.Subscribe) -> str | None:

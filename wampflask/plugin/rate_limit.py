@@ -24,7 +24,7 @@ class _Tokens:
     actions: float
     octets: float
     at: float
-    warned: bool = False
+    refused: int = 0
 
 
 class RateLimit:
@@ -66,10 +66,16 @@ class RateLimit:
         allowed = (not self._actions or tokens.actions >= 1) and (not self._octets or tokens.octets > 0)
         if allowed:
             tokens.actions -= 1
-        elif not tokens.warned:
-            tokens.warned = True
+            return True
+        tokens.refused += 1
+        if tokens.refused == 1:
             log.warn("wampflask: session {session} acts too fast, some of it is denied", session=session)  # noqa: G010 - txaio has no warning()
-        return allowed
+        return False
+
+    def refused(self, session: int) -> int:
+        """Return how many actions of ``session`` were denied."""
+        tokens = self._sessions.get(session)
+        return tokens.refused if tokens else 0
 
     def _refill(self, session: int) -> _Tokens:
         now = self._clock()

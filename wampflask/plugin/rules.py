@@ -3,10 +3,10 @@
 A rule is what ``wampflask.permissions.compile_rules`` writes into the router's configuration::
 
     {"uri": "chat.room.<label>.message", "publish": ["user"], "subscribe": ["visitor", "user"],
-     "call": [], "register": [], "disclose": false}
+     "call": [], "register": [], "disclose": false, "rate": [10, 1]}
 
 ``<name>`` stands for any one component, ``{authid}`` and ``{claim}`` for what the session's ticket says, ``{session}``
-for its id.
+for its id. ``rate``: how many calls one caller may make, and in how many seconds.
 """
 
 from __future__ import annotations
@@ -107,19 +107,26 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One permission; ``foreign``: an untrusted client may have registered what it lets call."""
+    """One permission.
+
+    :param foreign: an untrusted client may have registered what it lets call.
+    :param rate: how many calls one caller may make, and in how many seconds; None for any number.
+    """
 
     parts: tuple[Part, ...]
     roles: Mapping[str, frozenset[str]]
     disclose: bool
     foreign: bool = False
+    rate: tuple[int, float] | None = None
 
     @classmethod
     def parse(cls, data: Mapping[str, Any]) -> Rule:
+        rate = data.get("rate")
         return cls(
             tuple(Part.parse(text) for text in str(data["uri"]).split(".")),
             {action: frozenset(data.get(action, ())) for action in ACTIONS},
             bool(data.get("disclose", False)),
+            rate=(int(rate[0]), float(rate[1])) if rate else None,
         )
 
     @property
@@ -145,6 +152,7 @@ class Rules:
     def __init__(self, data: Sequence[Mapping[str, Any]]) -> None:
         self._index: dict[tuple[str, str, int], list[Rule]] = {}
         rules = [Rule.parse(item) for item in data]
+        self._has_rates = any(rule.rate for rule in rules)
         provided = [rule for rule in rules if rule.roles["register"]]
         for rule in (replace(rule, foreign=any(map(rule.meets, provided))) for rule in rules):
             for action, roles in rule.roles.items():
@@ -167,6 +175,19 @@ class Rules:
             if rule.covers(components, session.words) and (rule.personal or not options.get("force_reregister")):
                 return Decision(allow=True, disclose=rule.discloses(action))
         return DENY
+
+    def rate_of_call(self, session: Session, uri: str) -> Rule | None:
+        """Return the rule by whose rate ``session`` may call; None when it may at any, or not at all.
+
+        Of several that permit it, as those of two versions of an app do, the most generous counts.
+        """
+        if not self._has_rates:
+            return None
+        components = uri.split(".")
+        index = self._index.get(("call", session.role, len(components)), ())
+        permitting = [rule for rule in index if rule.covers(components, session.words)]
+        rated = [(rule.rate[0] / rule.rate[1], position) for position, rule in enumerate(permitting) if rule.rate]
+        return permitting[max(rated)[1]] if rated and len(rated) == len(permitting) else None
 
 
 def _is_askable(components: Sequence[str], match: str, action: str) -> bool:

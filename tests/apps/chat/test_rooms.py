@@ -6,6 +6,7 @@ import html
 import json
 import re
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -17,7 +18,8 @@ from wampflask.apps.accounts.models import User
 from wampflask.apps.chat import contract, service, validation
 from wampflask.apps.chat.links import pieces
 from wampflask.apps.chat.models import Person, Room
-from wampflask.apps.extensions import db
+from wampflask.apps.db import now
+from wampflask.apps.extensions import db, wamp
 from wampflask.caller import Caller
 from wampflask.in_memory import MemoryRealm
 from wampflask.options import CallResult
@@ -130,7 +132,7 @@ def test_what_is_no_message_is_refused(anna: Talker, text: Any) -> None:
 
 
 def test_history_goes_back_in_pages_and_forward_by_changes(app: Flask, anna: Talker) -> None:
-    app.extensions["site"] = app.extensions["site"]._replace(chat_rate="1000 per minute")
+    app.config["WAMPFLASK_CHAT_RATE"] = "1000 per minute"
     for number in range(1, 121):
         anna(contract.SAY, "den", f"m{number}")
     last = anna(contract.HISTORY, "den")
@@ -182,7 +184,7 @@ def test_only_the_author_edits_and_deletes(anna: Talker, ben: Talker) -> None:
 
 
 def test_the_rate_is_one_persons_and_says_how_long_to_wait(app: Flask, anna: Talker, ben: Talker) -> None:
-    app.extensions["site"] = app.extensions["site"]._replace(chat_rate="3 per minute")
+    app.config["WAMPFLASK_CHAT_RATE"] = "3 per minute"
     for number in range(3):
         anna(contract.SAY, "den", str(number))
     refusal = anna.refused(contract.SAY, "den", "too much")
@@ -458,6 +460,14 @@ def test_commands(app: Flask, realm: MemoryRealm, anna: Talker, visitor: Visitor
     listed = runner.invoke(args=["chat", "rooms"]).output.splitlines()
     assert [(line.split()[0], line.split()[3]) for line in listed] == [("silent", "1"), ("empty", "0"), ("den", "0")]
     assert runner.invoke(args=["chat", "prune", "--days", "0"]).output == "Deleted 1 empty rooms.\n"
+    visitor.get("/chat/old/")
+    visitor.get("/chat/young/")
+    with app.app_context():
+        long_ago = now() - timedelta(days=31)
+        db.session.execute(db.update(Room).where(Room.label == "old").values(created_at=long_ago))
+        db.session.commit()
+        assert wamp.run_job("chat.rooms").outcome == "done"
+        assert set(db.session.scalars(db.select(Room.label))) == {"den", "silent", "young"}
     realm.disconnect()
     for command in (["rooms"], ["prune", "--days", "0"]):
         answer = runner.invoke(args=["chat", *command])

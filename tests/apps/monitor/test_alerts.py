@@ -22,7 +22,7 @@ from tests.apps.monitor.hosts import NASTY, FakeHost
 from tests.apps.visiting import USER, Visitor
 from wampflask.apps import network
 from wampflask.apps.db import now
-from wampflask.apps.extensions import db
+from wampflask.apps.extensions import db, wamp
 from wampflask.apps.monitor import service
 from wampflask.apps.monitor.alerts import evaluation, notifications
 from wampflask.apps.monitor.alerts.models import Alert, AlertRule, AlertState, Channel, Metric, Notice, NoticeState
@@ -255,7 +255,32 @@ def hook() -> Iterator[tuple[type[Hook], int]]:
 
 def send(app: Flask) -> None:
     with app.app_context():
-        notifications.send_all()
+        notifications.send_due()
+
+
+def test_the_jobs_send_what_is_due_and_forget_what_is_long_resolved(
+    app: Flask, realm: MemoryRealm, hook: tuple[type[Hook], int], rules: Rules
+) -> None:
+    kind, http = hook
+    host = FakeHost(app).enrol()
+    host.append(realm, [host.sample()])
+    online(app, host)
+    add(
+        app,
+        AlertRule(name="Hot", metric=Metric.CPU, threshold=90, seconds=0),
+        Channel(name="Hook", address=f"json://127.0.0.1:{http}/alerts"),
+    )
+    for value in (1.0, 0.1):
+        rules.round(0, **{host.host: {"cpu": value}})
+        with app.app_context():
+            assert wamp.run_job("monitor.notifications").outcome == "done"
+    assert [message["title"].split(":")[0] for message in kind.received] == ["Alert", "Resolved"]
+    with app.app_context():
+        for age, left in ((timedelta(days=89), 1), (timedelta(days=91), 0)):
+            db.session.execute(update(Alert).values(resolved_at=now() - age))
+            db.session.commit()
+            assert wamp.run_job("monitor.alerts").outcome == "done"
+            assert len(db.session.scalars(select(Alert)).all()) == left
 
 
 def states(app: Flask) -> list[tuple[bool, str]]:

@@ -12,7 +12,7 @@ from sqlalchemy import func, select, update
 
 from tests.apps.monitor.hosts import FakeHost
 from wampflask import CallFailed, NotAuthorized
-from wampflask.apps.extensions import db
+from wampflask.apps.extensions import db, wamp
 from wampflask.apps.monitor import service
 from wampflask.apps.monitor.intake import history
 from wampflask.apps.monitor.intake.models import Reading, Rollup
@@ -91,8 +91,8 @@ def test_what_is_too_old_is_forgotten(app: Flask, realm: MemoryRealm, host: Fake
     with app.app_context():
         db.session.execute(update(Reading).values(at=Reading.at - 3_700_000))
         db.session.execute(update(Rollup).where(Rollup.span == 60).values(start=Rollup.start - 26 * 3600))
-        history.thin(db.session(), db.session.scalars(select(Host.id)).all())
         db.session.commit()
+        assert wamp.run_job("monitor.history").outcome == "done"
     assert readings(app) == 0
     assert rollup(app, 60) == []
     assert len(rollup(app, 600)) == 1

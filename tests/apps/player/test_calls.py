@@ -26,7 +26,7 @@ def fail() -> Any:
 
 
 @pytest.fixture
-def paused(realm: MemoryRealm) -> list[str]:
+def paused(realm: MemoryRealm, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Four players; who was told to pause."""
     told: list[str] = []
 
@@ -34,9 +34,8 @@ def paused(realm: MemoryRealm) -> list[str]:
         told.append("film")
         return {**STATE, "playing": False}
 
-    realm.answer("wamp.registration.list", lambda: {"exact": list(range(5))})
     uris = ["demo.uuid", *(procedure(player, "status") for player in IDS.values())]
-    realm.answer("wamp.registration.get", lambda number: {"uri": uris[number]})
+    monkeypatch.setattr(calls, "registered", lambda: dict(enumerate(uris)))  # one of them is gone when it is called
     realm.answer(procedure(IDS["film"], "status"), lambda: STATE)
     realm.answer(procedure(IDS["film"], "pause"), pause)
     realm.answer(procedure(IDS["odd"], "status"), lambda: ["no", "state"])
@@ -84,7 +83,6 @@ def test_nobody_else_sees_players(app: Flask, paused: list[str], visitor: Visito
 
 
 def test_no_player_is_said(app: Flask, realm: MemoryRealm, admin: Visitor) -> None:
-    realm.answer("wamp.registration.list", lambda: {"exact": []})
     assert "No player is open." in app.test_cli_runner().invoke(args=["player", "list"]).output
     assert "No open players" in admin.get("/player/live").text
 

@@ -26,6 +26,11 @@ HEADS = {
     "audio/flac": b"fLaC\0\0\0\x22",
     "audio/mpeg": b"ID3\x04\0\0\0\0\0\0",
     "audio/aac": b"\xff\xf1\x50\x80",
+    "video/x-ms-asf": b"\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9",
+    "video/x-flv": b"FLV\x01\x05\0\0\0\x09",
+    "video/mpeg": b"\0\0\x01\xba\x44",
+    "video/mp2t": (b"G" + b"\0" * 187) * 3,
+    "audio/aiff": b"FORM\0\0\x10\0AIFFCOMM",
 }
 NO_MEDIA = [
     b"",
@@ -36,6 +41,11 @@ NO_MEDIA = [
     b"MZ\x90\0",
     b"\x1aE\xdf\xa3 something else",
     b"RIFF\x24\0\0\0WEBP",
+    b"FORM\0\0\x10\0ILBM",
+    b"G" + b"\0" * 187 + b"GET / HTTP/1.1",
+    b"GIF89a",
+    b"#EXTM3U\nfile:///etc/passwd",
+    b"ffconcat version 1.0\nfile /etc/passwd",
     b"\xff\xfe\x00\x00",
     b"\xff\xd8\xff\xe0",
 ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from flask import Flask
 
-from wampflask import CallFailed
 from wampflask.apps.player import procedures
 from wampflask.apps.player.contract import player_of, procedure, state_topic
 from wampflask.apps.player.procedures import presence
@@ -68,14 +67,7 @@ def test_remotes_are_told_when_the_router_tells_us(realm: MemoryRealm) -> None:
 
 
 def test_a_worker_learns_of_the_players_before_it(app: Flask, realm: MemoryRealm) -> None:
-    realm.answer("wamp.registration.list", lambda: {"exact": [3, 4, 5]})
-
-    def look_up(number: int) -> dict[str, str]:
-        if number == 5:
-            raise CallFailed("wamp.error.no_such_registration")
-        return {"uri": STATUS if number == 4 else "demo.uuid"}
-
-    realm.answer("wamp.registration.get", look_up)
+    realm.answer(STATUS, dict)
     with app.app_context():
         procedures._begin(app, session=1)
         assert len(presence()) == 1

@@ -57,7 +57,7 @@ def test_a_running_handler_finishes_and_then_the_worker_says_goodbye(
         eventually(lambda: probe.callees(f"{prefix}.slow") == 1, "its successor is there")
         kinds = [message[0] for who, message in first_session if who == "worker"]
         assert kinds.index(wire.UNREGISTER) < kinds.index(wire.YIELD) < kinds.index(wire.GOODBYE)
-        assert kinds.count(wire.UNREGISTER) == kinds.count(wire.REGISTER) == 3
+        assert kinds.count(wire.UNREGISTER) == kinds.count(wire.REGISTER) == 4, "three of the app, and its own"
         server.end()
         server.assert_quiet()
 
@@ -104,6 +104,7 @@ with app.app_context():
     for number in range(1000):
         wamp.publish_later(f"{PREFIX}.heard", number)
     wamp.publish_latest(f"{PREFIX}.latest", "the last value")
+wamp.on("stopping")(lambda: wamp.publish_later(f"{PREFIX}.ending", "at the moment 'stopping'"))
 print("all queued", flush=True)
 """
 
@@ -113,9 +114,11 @@ def test_what_was_queued_just_before_the_end_arrives(site: Path, env: Env, prefi
     with (
         Listener(node, f"{prefix}.heard") as heard,
         Listener(node, f"{prefix}.latest") as latest,
+        Listener(node, f"{prefix}.ending") as ending,
         Program([BIN / "python", "last.py"], site, env) as script,
     ):
         assert script.wait() == 0
+        assert ending.next(1) == ["at the moment 'stopping'"]
         assert [heard.next(1)[0] for _ in range(1000)] == list(range(1000))
         assert latest.next(1) == ["the last value"]
         script.assert_quiet()

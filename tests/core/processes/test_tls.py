@@ -5,16 +5,18 @@ from __future__ import annotations
 import contextlib
 import ssl
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from flask import Flask
 from twisted.internet.error import ConnectionLost
 from twisted.python.failure import Failure
 
 from rig.front import Front, make_certificate
-from wampflask import ConfigError
+from wampflask import WAMP, ConfigError
 from wampflask._session import why_closed
 from wampflask.config import Config
 from wampflask.router.wire import Wire
@@ -38,6 +40,27 @@ def test_a_probe_joins_over_tls(node: RouterNode, front: str, certificate: Path)
         assert wire.call("wamp.session.count", ["backend"]) >= 1
     with pytest.raises(ssl.SSLCertVerificationError):
         Wire(front)
+
+
+def test_the_status_is_asked_over_tls(node: RouterNode, front: str, certificate: Path, tmp_path: Path) -> None:
+    """The command needs no pyOpenSSL; a worker over TLS does, so this one uses the socket."""
+    app = Flask("tls", instance_path=str(tmp_path))
+    app.config.update(node.config)
+    wamp = WAMP(app)
+    client = app.extensions["wamp"]
+    with app.app_context():
+        wamp.connect()
+    client.config = replace(client.config, url=front, ca=str(certificate))
+    try:
+        result = app.test_cli_runner().invoke(args=["wamp", "status"])
+        assert result.exit_code == 0, result.output
+        assert "ready        True" in result.output
+        assert f"url          {front}" in result.output
+        client.config = replace(client.config, ca="")
+        result = app.test_cli_runner().invoke(args=["wamp", "status"])
+        assert (result.exit_code, "Set WAMP_CA" in result.output) == (1, True)
+    finally:
+        client.stop()
 
 
 class Error(Exception):

@@ -15,13 +15,15 @@ from typing import Any
 
 from flask import Flask, Response, make_response, request
 from flask_security import current_user
-from limits import RateLimitItem, parse_many
+from limits import RateLimitItem
 from werkzeug.exceptions import TooManyRequests
 
+from wampflask.apps.config import KEYS
 from wampflask.apps.errors import Invalid
-from wampflask.apps.extensions import limiter
+from wampflask.apps.extensions import limiter, wamp
 from wampflask.apps.headers import ACCOUNTS
 from wampflask.apps.network import client_network
+from wampflask.apps.rates import read_rates
 
 from .service import normal_email
 
@@ -32,22 +34,30 @@ _LOG_IN = "security.login"
 _JUDGES_NOTHING = "security.logout"
 _TOO_MANY = "Too many wrong passwords. Try again in %s."
 
+_ATTEMPTS = wamp.settings.declare(
+    "accounts.login_attempts",
+    KEYS["WAMPFLASK_LOGIN_ATTEMPTS"],
+    read=read_rates,
+    key="WAMPFLASK_LOGIN_ATTEMPTS",
+    help="Wrong passwords for an account from one address; for all accounts an address has five times as many.",
+)
+
 View = Callable[..., Any]
 
 
 def init_app(app: Flask) -> None:
     """Limit the POSTs of every page that takes a password: Flask-Security's, but the log-out."""
-    limits = parse_many(app.extensions["site"].login_attempts)
     for rule in app.url_map.iter_rules():
         if rule.endpoint.startswith(f"{ACCOUNTS}.") and rule.endpoint != _JUDGES_NOTHING:
-            app.view_functions[rule.endpoint] = _limited(app.view_functions[rule.endpoint], limits)
+            app.view_functions[rule.endpoint] = _limited(app.view_functions[rule.endpoint])
 
 
-def _limited(view: View, limits: Sequence[RateLimitItem]) -> View:
+def _limited(view: View) -> View:
     @wraps(view)
     def judge(*args: Any, **kwargs: Any) -> Any:
         if request.method != "POST":
             return view(*args, **kwargs)
+        limits = _ATTEMPTS.value
         here = client_network()
         account = ("password", here, _account())
         _count(limits, account)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from email_validator import EmailNotValidError, validate_email
 from sqlalchemy import func, select
@@ -39,6 +39,13 @@ def ensure_roles(session: Session) -> None:
     have = set(session.scalars(select(Role.name)))
     session.add_all(Role(name=name, description=text) for name, text in ROLES.items() if name not in have)
     session.flush()
+
+
+def emails_by_authid(session: Session, authids: Iterable[str]) -> dict[str, str]:
+    """Return the addresses of the users among ``authids``, by authid."""
+    numbers = [int(name) for kind, _, name in (authid.partition(":") for authid in authids) if kind == "user"]
+    users = session.scalars(select(User).where(User.id.in_(numbers)))
+    return {user.authid: user.email for user in users}
 
 
 def create_user(session: Session, email: str, password_hash: str, roles: Sequence[str] = ()) -> User:

@@ -13,6 +13,7 @@ from flask_admin.theme import Bootstrap4Theme
 
 from wampflask.apps.accounts.admin import account_views
 from wampflask.apps.admin_views import Home
+from wampflask.apps.bridge.admin import bridge_views
 from wampflask.apps.chat.admin import chat_views
 from wampflask.apps.extensions import db
 from wampflask.apps.headers import nonce
@@ -20,6 +21,8 @@ from wampflask.apps.monitor.admin import monitor_views
 from wampflask.apps.player.admin import media_views
 from wampflask.apps.polls.admin import poll_views
 from wampflask.apps.tables.admin import table_views
+
+from .settings import SettingsView
 
 __all__ = ["init_app"]
 
@@ -33,6 +36,15 @@ def init_app(app: Flask) -> None:
         theme=Bootstrap4Theme(swatch="default", fluid=True),
         csp_nonce_generator=nonce,
     )
-    features = (poll_views(db), monitor_views(db), chat_views(db), media_views(), table_views(db), account_views(db))
+    features = (
+        poll_views(db),
+        monitor_views(db),
+        chat_views(db),
+        media_views(),
+        table_views(db),
+        account_views(db),
+        bridge_views(),
+    )
     for view in chain.from_iterable(features):
         admin.add_view(view)
+    admin.add_view(SettingsView(name="Settings", endpoint="settings"))

@@ -13,9 +13,9 @@ __all__ = ["init_app"]
 
 
 def init_app(app: Flask) -> None:
-    """Register pages, procedures, live things and commands."""
+    """Register pages, procedures, live things, jobs and commands."""
     from . import cli, procedures, views
 
-    del procedures  # imported for what it declares
+    del procedures  # imported for what it declares, as jobs are by the commands
     app.register_blueprint(views.blueprint)
     app.cli.add_command(cli.chat)

@@ -59,8 +59,8 @@ class Person(Base):
 
     @property
     def guest(self) -> bool:
-        """Whether this person is not logged in."""
-        return not self.authid.startswith("user:")
+        """Whether this is a person who is not logged in."""
+        return self.authid.startswith("visitor:")
 
 
 class Message(Base):

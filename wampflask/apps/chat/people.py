@@ -22,6 +22,9 @@ from .models import Person, Room, Sanction
 MUTE_MAX = 7 * 24 * 60
 """Minutes that a mute lasts at most."""
 
+SITE_NAME = "wampflask"
+"""The site's own name in rooms, which nobody else can have."""
+
 _ATTEMPTS = 50
 
 
@@ -33,10 +36,10 @@ def find_person(session: Session, actor: Actor) -> Person | None:
 def ensure_person(session: Session, actor: Actor) -> Person:
     """Return the person, locked for this transaction; the first time they are added, with a name of their own.
 
-    :raises NotYours: a program asks.
+    :raises NotYours: a program without a key asks.
     """
-    if not actor.is_person:
-        raise NotYours("Chat is for people.")
+    if not actor.may_write:
+        raise NotYours("Chat is for people, and for programs with a key.")
     known = select(Person).where(Person.authid == actor.authid).with_for_update()
     person = session.scalar(known) or _new_person(session, actor) or session.scalars(known).one()
     if person.moderator != actor.is_moderator:
@@ -202,9 +205,11 @@ def _call(person: Person, name: str) -> None:
 
 
 def _first_name(session: Session, actor: Actor) -> str:
-    if not actor.is_user:
+    if actor.is_site:
+        return SITE_NAME
+    local = actor.key or actor.email.partition("@")[0]
+    if not local:
         return _free_guest_name(session)
-    local = actor.email.partition("@")[0]
     try:
         wanted = validation.clean_name(local[: validation.NAME_MAX - 4])
     except Invalid:

@@ -164,7 +164,8 @@ class ChannelView(SiteModelView):
     list_template = "admin/channels.html"
     edit_template = "admin/channel.html"
     column_descriptions = {  # noqa: RUF012 - Flask-Admin's way of declaring
-        "address": "An address of apprise: mailto://user:password@mail.example?to=me@example.org, json://host/path, slack://…",
+        "address": "An address of apprise: mailto://user:password@mail.example?to=me@example.org, json://host/path, "
+        "slack://…; room://name for a chat room of this site.",
         "quiet_from": "Nothing is sent in the quiet hours (such as 22:00 to 07:00); alerts open at their end are.",
     }
 

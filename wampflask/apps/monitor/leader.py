@@ -1,8 +1,7 @@
-"""What one worker of all does each second: presence, calls of agents, alerts, notifications, old history.
+"""What one worker of all does each second: presence, calls of agents, alerts.
 
-A thread in each worker tries for the lock. Its holder, the leader, alone listens to agents' reports and to the router's
-session and subscription events. When it dies, another worker takes over within seconds and asks the router for the
-present state.
+It alone listens to agents' reports and to the router's session and subscription events. When it dies, another worker
+takes over within seconds and asks the router for the present state.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,26 +17,19 @@ from sqlalchemy import select
 
 from wampflask import WampError, caller
 from wampflask.apps.extensions import db, wamp
+from wampflask.leader import Leader as OneOfAll
 from wampflask.reading import reading
-from wampflask.status import State
 
 from . import contract, service
-from .alerts import evaluation, notifications
-from .intake import history
+from .alerts import evaluation
 from .models import Host
 from .presence import Known, Presence
 from .settings import delivery
 from .settings.watching import ALL_HOSTS, Watching
 
 EXTENSION = "monitor"
-PERIOD = 1.0
-"""Seconds between two rounds, at most."""
 RETRY = 10.0
 """Seconds between two attempts to deliver settings to an agent that is online."""
-CLEANUP = 60.0
-"""Seconds between two deletions of old history and alerts."""
-CLEANUP_AT_ONCE = 50
-"""Hosts whose old history is deleted in one transaction."""
 INTERVAL_MAX = 3600.0
 
 
@@ -46,105 +37,46 @@ INTERVAL_MAX = 3600.0
 class Round:
     """The hosts at the beginning of a round. ``changes``: those whose presence is not what the database has."""
 
-    ids: list[int]
     changes: dict[str, bool]
     online: set[str]
     late: set[str]
     """Hosts whose agents have neither applied nor refused their settings."""
 
 
-@dataclass(slots=True)
-class Job:
-    """A part of a round.
-
-    :param run: what to do; it returns False when it has to try again in the next round.
-    :param period: seconds between two runs; 0 for each round.
-    """
-
-    run: Callable[[Round], bool | None]
-    period: float = 0.0
-    last: float = float("-inf")
-
-    def is_due(self, now: float) -> bool:
-        """Return whether its period is over."""
-        return now - self.last >= self.period
-
-
 class Leader:
-    """One for each app and process. Its public methods may be called in any thread."""
+    """One for each app. Its public methods may be called in any thread."""
 
     def __init__(self, app: Flask) -> None:
         self._app = app
-        self._thread: threading.Thread | None = None
+        self._turns = OneOfAll(app, "monitor.watchman", self.round, begin=self._take_over)
         self._calls: threading.Thread | None = None
-        self._wake = threading.Event()
         self._rules = evaluation.Evaluation()
+        self._delivered = float("-inf")
         self.presence = Presence()
         self.watching = Watching(self.presence)
-        self.active = False
-        self.jobs = (
-            Job(self._store_presence),
-            Job(self._call_watched),
-            Job(self._deliver_settings, RETRY),
-            Job(self._check_alerts),
-            Job(self._notify),
-            Job(self._clean_up, CLEANUP),
-        )
 
-    def start(self) -> None:
-        """Begin, once in each process."""
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="wampflask-leader", daemon=True)
-            self._thread.start()
+    @property
+    def active(self) -> bool:
+        """Whether this process leads."""
+        return self._turns.leads
 
     def wake(self) -> None:
         """Begin the next round now: something happened that pages should show at once."""
-        self._wake.set()
+        self._turns.wake()
 
     def round(self) -> None:
-        """Do every job that is due, once."""
-        found, now = self._look(), time.monotonic()
-        for job in self.jobs:
-            if job.is_due(now) and self._do(job.run, found) is not False:
-                job.last = now
-
-    # -- the thread
-
-    def _run(self) -> None:
-        with self._app.app_context():
-            lock = wamp.lock("monitor.watchman")
-        while True:
-            self._wake.clear()
-            with self._app.app_context():
-                if wamp.status.state in (State.STOPPING, State.STOPPED):
-                    return
-                try:
-                    self._lead(lock)
-                except WampError as error:
-                    self._app.logger.debug("The monitor's leader waits for the router: %s", error)
-                except Exception:  # a boundary: the next round tries again
-                    self._app.logger.exception("A round of the monitor's leader failed")
-            if self._wake.wait(PERIOD):
-                time.sleep(0.05)  # events that come together are handled in one round
-
-    def _lead(self, lock: Any) -> None:
-        if not lock.held:
-            self.active = False
-            if not lock.acquire():
-                return
-            _listen()
-            self.presence.begin()
-            self.active = True
-            self._take_over()
-        self.round()
+        """Do every part, once."""
+        found = self._look()
+        for part in (self._store_presence, self._call_watched, self._deliver_settings, self._check_alerts):
+            self._do(part, found)
 
     def _take_over(self) -> None:
-        """Ask the router which agents are connected, and which hosts are watched."""
-        for session in wamp.call("wamp.session.list", [contract.ROLE]):
-            with suppress(WampError):  # it may be gone by now
-                host = contract.host_of(str(wamp.call("wamp.session.get", session).get("authid")))
-                if host:
-                    self.presence.joined(session, host)
+        """Listen, and ask the router which agents are connected, and which hosts are watched."""
+        _listen()
+        self.presence.begin()
+        for agent in wamp.meta.sessions(role=contract.ROLE, limit=None):
+            if host := contract.host_of(agent.authid):
+                self.presence.joined(agent.session, host)
         with reading():
             hosts = list(db.session.scalars(select(Host.host)))
         db.session.rollback()
@@ -154,29 +86,27 @@ class Leader:
         columns = (Host.host, Host.online, Host.disabled, Host.frequency)
         versions = (Host.config_version, Host.applied_version, Host.refused_version)
         with reading():
-            rows = db.session.execute(select(*columns, Host.id, *versions)).all()
+            rows = db.session.execute(select(*columns, *versions)).all()
         db.session.rollback()
         changes = self.presence.changes([Known(row.host, row.online, row.disabled, row.frequency) for row in rows])
         return Round(
-            ids=[row.id for row in rows],
             changes=changes,
             online={row.host for row in rows if changes.get(row.host, row.online)},
             late={row.host for row in rows if row.config_version > max(row.applied_version, row.refused_version)},
         )
 
-    def _do(self, part: Callable[..., bool | None], *args: Any) -> bool | None:
+    def _do(self, part: Callable[..., object], *args: Any) -> None:
         """Do one part of a round; whatever it raises, the other parts follow."""
         try:
-            return part(*args)
+            part(*args)
         except WampError as error:
             self._app.logger.debug("The monitor's leader waits for the router: %s", error)
         except Exception:  # a boundary: the next round tries again
             self._app.logger.exception("A part of the leader's round failed: %s", part.__qualname__)
         finally:
             db.session.rollback()
-        return None
 
-    # -- its jobs
+    # -- its parts
 
     def _store_presence(self, found: Round) -> None:
         if not found.changes:
@@ -194,24 +124,14 @@ class Leader:
         if due or ended:
             self._call_agents(self.watching.call, found.online, due, ended)
 
-    def _deliver_settings(self, found: Round) -> bool:
-        late = found.late & found.online
-        if not late or self._is_calling():
-            return False
-        self._call_agents(delivery.deliver, sorted(late))
-        return True
+    def _deliver_settings(self, found: Round) -> None:
+        late, now = found.late & found.online, time.monotonic()
+        if late and now - self._delivered >= RETRY and not self._is_calling():
+            self._delivered = now
+            self._call_agents(delivery.deliver, sorted(late))
 
     def _check_alerts(self, _found: Round) -> None:
         self._rules.round(self.presence.samples())
-
-    def _notify(self, _found: Round) -> None:
-        notifications.send_due()
-
-    def _clean_up(self, found: Round) -> None:
-        for first in range(0, len(found.ids), CLEANUP_AT_ONCE):
-            history.thin(db.session(), found.ids[first : first + CLEANUP_AT_ONCE])
-            db.session.commit()
-        notifications.forget_old()
 
     def _is_calling(self) -> bool:
         return self._calls is not None and self._calls.is_alive()
@@ -219,12 +139,9 @@ class Leader:
     def _call_agents(self, call: Callable[..., object], *args: Any) -> None:
         """Call agents in a separate thread, so that one that does not answer delays no alert."""
 
-        def part() -> None:
-            call(*args)
-
         def work() -> None:
             with self._app.app_context():
-                self._do(part)
+                self._do(call, *args)
 
         self._calls = threading.Thread(target=work, name="wampflask-agents", daemon=True)
         self._calls.start()

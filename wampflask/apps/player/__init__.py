@@ -2,7 +2,8 @@
 
 The page registers its procedures under an id that cannot be guessed or looked up; everyone with the code may call them.
 It ends with the page. The server makes ids (``pairing``), notifies remotes when a player is gone (``procedures``),
-stores media (``media``), and calls players from Python (``calls``).
+stores media (``media``), converts those that browsers do not play (``conversion``, ``ffmpeg``), and calls players from
+Python (``calls``).
 """
 
 from __future__ import annotations

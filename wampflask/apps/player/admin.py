@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import IO, Any
 
 from flask import Flask, current_app, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
@@ -15,7 +15,7 @@ from wampflask.apps.access import is_admin
 from wampflask.apps.admin_views import ForAdmins
 from wampflask.apps.errors import SiteError
 
-from . import media
+from . import conversion, media
 from .views import media_folder
 
 OVERHEAD = 1_048_576  # bytes of a request around its file
@@ -35,7 +35,10 @@ class DeleteForm(FlaskForm):  # type: ignore[misc]
 
 
 class MediaView(ForAdmins, BaseView):  # type: ignore[misc]
-    """``/admin/media/``: ``player/admin_media.html`` (items, form, delete_form, limit in bytes, megabytes())."""
+    """``/admin/media/``: ``player/admin_media.html`` (items, converted: task_rows.TaskStatus each, form, ….
+
+    The others: delete_form, limit in bytes, megabytes().
+    """
 
     @property
     def extra_js(self) -> list[str]:
@@ -49,11 +52,9 @@ class MediaView(ForAdmins, BaseView):  # type: ignore[misc]
         if form.validate_on_submit():
             sent = form.file.data
             try:
-                item = media.save(media_folder(), sent.filename or "", sent.stream, _limit())
+                flash(_add(sent.filename or "", sent.stream), "success")
             except SiteError as error:
                 flash(str(error), "error")
-            else:
-                flash(f"Added {item.name}. Reload open players to see it.", "success")
             return redirect(url_for(UPLOAD))
         for problems in form.errors.values():
             for problem in problems:
@@ -63,6 +64,7 @@ class MediaView(ForAdmins, BaseView):  # type: ignore[misc]
             items=media.list_media(media_folder()),
             form=form,
             delete_form=DeleteForm(formdata=None),
+            converted=conversion.listed(),
             limit=_limit(),
             megabytes=media.megabytes,
         )
@@ -89,6 +91,19 @@ def _allow_upload(endpoint: str | None, _values: dict[str, Any] | None) -> None:
     """Raise the limit before anything reads the form."""
     if endpoint == UPLOAD and request.method == "POST" and is_admin():
         request.max_content_length = _limit() + OVERHEAD
+
+
+def _add(name: str, source: IO[bytes]) -> str:
+    """Add an uploaded file, or have it converted first; return the message for the page.
+
+    :raises SiteError: it cannot be added.
+    """
+    item = media.check(name, source, _limit())
+    if item.type in media.CONVERTED:
+        conversion.add(media_folder(), item, source)
+        return f"Browsers cannot play {media.CONVERTED[item.type]}: {item.name} is converted now."
+    media.store(media_folder(), item.name, source)
+    return f"Added {item.name}. Reload open players to see it."
 
 
 def _limit() -> int:

@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from flask import Flask, current_app
 
-from wampflask import CallFailed, CallOptions, NoSuchProcedure, WampError, WampTimeout
+from wampflask import CallOptions, NoSuchProcedure, WampError, WampTimeout
+from wampflask.apps import wire
+from wampflask.apps.errors import Invalid
 from wampflask.apps.extensions import wamp
 
 from .contract import STATUS, player_of, procedure
 
 PATIENCE = CallOptions(timeout=3.0)  # seconds a browser has: a tab may sleep
 AT_ONCE = 100  # browsers that are asked at the same time: silent ones do not delay each other
-LOOK_UPS = 8  # questions to the router at the same time
 POSITION_MAX = 1e6  # seconds; eleven days
 TEXT_MAX = 200  # characters
 
-_FLAGS = ("present", "playing", "waiting", "muted", "silenced")
-_NUMBERS = ("version", "position", "duration", "volume", "index", "count")
-_TEXTS = ("title", "error")
+_FIELDS: dict[str, Callable[[Any, str], Any]] = (
+    dict.fromkeys(("present", "playing", "waiting", "muted", "silenced"), wire.flag)
+    | dict.fromkeys(
+        ("version", "position", "duration", "volume", "index", "count"),
+        lambda value, name: wire.number(value, name, 0, POSITION_MAX),
+    )
+    | dict.fromkeys(("title", "error"), lambda value, name: _plain(wire.text(value, name)))
+)
+"""How each field of a page's state is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +67,11 @@ class Answer:
 def read_state(given: Any) -> dict[str, Any]:
     """Return what is usable in an untrusted page's state, without unknown fields and values of a wrong type."""
     state = given if isinstance(given, dict) else {}
-    flags = {name: state[name] for name in _FLAGS if isinstance(state.get(name), bool)}
-    numbers = {name: state[name] for name in _NUMBERS if _is_number(state.get(name))}
-    texts = {name: _plain(state[name]) for name in _TEXTS if isinstance(state.get(name), str)}
-    return flags | numbers | texts
-
-
-def _is_number(value: Any) -> bool:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    return 0 <= value < POSITION_MAX and math.isfinite(value)
+    found: dict[str, Any] = {}
+    for name in state.keys() & _FIELDS.keys():
+        with suppress(Invalid):
+            found[name] = _FIELDS[name](state[name], name)
+    return found
 
 
 def _plain(text: str) -> str:
@@ -82,18 +84,7 @@ def registered() -> dict[int, str]:
 
     :raises NotConnected: and the other errors of ``wamp.call``.
     """
-    numbers = wamp.call("wamp.registration.list")["exact"]
-    with ThreadPoolExecutor(LOOK_UPS) as pool:
-        app = _app()
-        return dict(found for found in pool.map(lambda number: _look_up(app, number), numbers) if found)
-
-
-def _look_up(app: Flask, number: int) -> tuple[int, str] | None:
-    with app.app_context():
-        try:
-            return number, str(wamp.call("wamp.registration.get", number)["uri"])
-        except (CallFailed, NoSuchProcedure):  # it has ended
-            return None
+    return {found.number: found.uri for found in wamp.meta.procedures(limit=None) if found.match == "exact"}
 
 
 def find_players() -> list[str]:

@@ -18,13 +18,17 @@ RESULTS = "polls.question.results"
 ``as_voter=False`` is for a screen that many people look at: the answer does not depend on the caller's own vote.
 """
 
+VOTE = "polls.question.vote"
+"""Procedure ``(question_id, choice_ids)`` → :class:`Snapshot`: vote, or change a vote. A person has one vote in each
+question, and so has a program's key."""
+
 UPDATE = "polls.question.update.<int:question_id>"
 """Live value: :class:`Snapshot` as everyone may see it, or :class:`Deleted`."""
 
 LIVE = "polls.question.live.<int:question_id>.<!key>"
 """Live value: :class:`Snapshot` with counts, for people who may see them before everyone; null for a former key."""
 
-PERMISSIONS = (Permission(RESULTS, call=PAGES),)
+PERMISSIONS = (Permission(RESULTS, call=PAGES), Permission(VOTE, call=("user", "admin")))
 
 
 class ChoiceCount(TypedDict):

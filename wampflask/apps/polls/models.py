@@ -118,7 +118,7 @@ class Choice(Base):
 class Vote(Base):
     """A vote. A constraint of the database keeps one for each voter and question.
 
-    ``voter`` is ``user:<id>`` or ``visitor:<random>``, from the signed cookie.
+    ``voter`` is ``user:<id>``, ``visitor:<random>`` from the signed cookie, or ``key:<name>`` of a program.
     """
 
     __tablename__ = "vote"

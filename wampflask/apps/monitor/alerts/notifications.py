@@ -7,19 +7,21 @@ A known failure is retried; one that was interrupted is not, since it may have a
 from __future__ import annotations
 
 import logging
-import threading
 from contextlib import closing
 from datetime import UTC, datetime, time, timedelta
 from typing import Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from flask import Flask, current_app
+from flask import current_app
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
+from wampflask import WampError
+from wampflask.apps.chat import service as rooms
+from wampflask.apps.chat.contract import SAY
 from wampflask.apps.db import now
 from wampflask.apps.errors import Invalid
-from wampflask.apps.extensions import db
+from wampflask.apps.extensions import db, wamp
 from wampflask.apps.network import public_link
 from wampflask.reading import reading
 
@@ -30,8 +32,12 @@ RETRIES = (30, 120, 600)
 KEPT = timedelta(days=90)
 """How long resolved alerts are kept, with their notifications."""
 
+ROOM = "room://"
+"""How the address of a channel begins that writes into a chat room of this site."""
+ROOM_TEXT_MAX = 2000
+"""Characters of a message there."""
+
 _NOWHERE = logging.NullHandler()
-_sending = threading.Lock()
 
 
 def parse_time(text: str) -> time | None:
@@ -89,39 +95,18 @@ def prepare(session: Session, alert: Alert) -> None:
     session.flush()
 
 
-def send_due() -> None:
-    """Send what is due, in a separate thread: a mail server may be slow."""
-    with reading():
-        waiting = db.session.scalar(_due().limit(1))
-    db.session.rollback()
-    if waiting is None or not _sending.acquire(blocking=False):
-        return
-    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001 - Flask's way
-
-    def work() -> None:
-        try:
-            with app.app_context():
-                send_all()
-        except Exception:  # a boundary: the next round tries again
-            app.logger.exception("Notifications of alerts could not be sent")
-        finally:
-            _sending.release()
-
-    threading.Thread(target=work, name="notices", daemon=True).start()
-
-
 def _due() -> Any:
     return select(Notice.id).where(Notice.state == NoticeState.WAITING, Notice.due_at <= now()).order_by(Notice.id)
 
 
-def send_all() -> None:
+def send_due() -> None:
     """Send everything that is due, one after another."""
-    session = db.session()
-    for number in session.scalars(_due().limit(100)).all():
-        session.commit()
-        if _take(session, number):
-            _send(session, session.get_one(Notice, number))
-    session.commit()
+    with reading():
+        waiting = db.session.scalars(_due().limit(100)).all()
+    db.session.rollback()
+    for number in waiting:
+        if _take(db.session(), number):
+            _send(db.session(), db.session.get_one(Notice, number))
 
 
 def _take(session: Session, number: int) -> bool:
@@ -193,16 +178,27 @@ def words(notice: Notice) -> Message:
     return Message(title, "\n".join(lines), "success" if notice.resolved else "failure")
 
 
+def _room_of(address: str) -> str | None:
+    """Return the chat room that a channel writes to; None for one of apprise's addresses."""
+    return address.removeprefix(ROOM) if address.startswith(ROOM) else None
+
+
 def check_address(text: str | None) -> str:
     """Return a channel's address, trimmed.
 
     :raises Invalid: apprise cannot read it. The message does not repeat it, since it may hold a password.
+    :raises NotFound: there is no such room.
     """
     address = (text or "").strip()
+    room = _room_of(address)
+    if room is not None:
+        rooms.find_room(db.session(), room)
+        return address
     if _target(address) is None:
         raise Invalid(
             "Notifications cannot be sent to this address. Enter one address of apprise, for example "
-            "json://host.example/path or mailto://user:password@mail.example?to=me@example.org."
+            "json://host.example/path or mailto://user:password@mail.example?to=me@example.org; or room://name for a "
+            "chat room of this site."
         )
     return address
 
@@ -215,6 +211,9 @@ def send_test(channel: str, address: str) -> str:
 
 def deliver(address: str, message: Message) -> str:
     """Send one message; return what went wrong, or ""."""
+    room = _room_of(address)
+    if room is not None:
+        return _write(room, message)
     target = _target(address)
     if target is None:
         return "apprise cannot read this address"
@@ -222,6 +221,17 @@ def deliver(address: str, message: Message) -> str:
     with closing(result):
         complaints = [entry.message for entry in result.logs()]  # without the address's secrets, unlike its debug log
         return "" if result else next(iter(complaints), "The service did not accept the message.")
+
+
+def _write(room: str, message: Message) -> str:
+    """Write a message into a chat room, as the site; return what went wrong, or ""."""
+    lines = message.body.splitlines()
+    text = message.body if lines[:1] == [message.title] else f"{message.title}\n{message.body}"
+    try:
+        wamp.call(SAY, room, text[:ROOM_TEXT_MAX])
+    except WampError as error:
+        return str(error)
+    return ""
 
 
 def _target(address: str) -> Any:
@@ -237,7 +247,6 @@ def _target(address: str) -> Any:
     return target if is_read else None
 
 
-def forget_old() -> None:
+def forget_old(session: Session) -> None:
     """Delete alerts that were resolved long ago."""
-    db.session.execute(delete(Alert).where(Alert.resolved_at < now() - KEPT))
-    db.session.commit()
+    session.execute(delete(Alert).where(Alert.resolved_at < now() - KEPT))

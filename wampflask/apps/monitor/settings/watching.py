@@ -40,9 +40,10 @@ class Watching:
         """
         for known in (self._topics, self._called, self._silent):
             known.clear()
-        for topic, match in [(ALL_HOSTS, "wildcard"), *((_reports(host), "exact") for host in hosts)]:
-            if subscription := wamp.call("wamp.subscription.lookup", topic, {"match": match}):
-                self._topics[subscription] = topic
+        wanted = {(ALL_HOSTS, "wildcard"), *((_reports(host), "exact") for host in hosts)}
+        for topic in wamp.meta.topics(ALL_HOSTS, limit=None):
+            if (topic.uri, topic.match) in wanted:
+                self._topics[topic.number] = topic.uri
 
     def started(self, subscription: int, topic: str) -> None:
         """Note that the first page has subscribed to a topic."""
@@ -83,7 +84,7 @@ def is_watched(host: str) -> bool:
     :raises WampError: the router did not answer.
     """
     asked = ((ALL_HOSTS, "wildcard"), (_reports(host), "exact"))
-    return any(wamp.call("wamp.subscription.lookup", topic, {"match": match}) for topic, match in asked)
+    return any((topic.uri, topic.match) in asked for topic in wamp.meta.topics(ALL_HOSTS, limit=None))
 
 
 def _reports(host: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +26,19 @@ def replace(file: Path, text: str) -> None:
         handle.flush()
         os.fsync(handle.fileno())
     new.replace(file)
+
+
+def create(file: Path, text: str) -> None:
+    """Write ``file`` whole or not at all; of several processes that do so at once, the first one's text stays."""
+    draft = file.with_name(f"{file.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    with open(draft, "x", encoding="utf-8", opener=private) as handle:
+        handle.write(text)
+    try:
+        os.link(draft, file)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
 
 
 def private(path: str, flags: int) -> int:

@@ -1,0 +1,150 @@
+"""The lists of the operator page: read again every :data:`EVERY` seconds while somebody looks, by one call each.
+
+They are not marked as changed by each session that comes or goes: with thousands of pages, that is every moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from wampflask import WampError
+from wampflask.apps import health
+from wampflask.apps.accounts import service as accounts
+from wampflask.apps.extensions import db, wamp
+from wampflask.meta import Found, SessionInfo, WorkerInfo
+
+from . import contract
+
+wamp.permit(*contract.PERMISSIONS)
+
+EVERY = 2.0
+PER_PAGE = 50
+SORTS = {
+    "since": "Newest first",
+    "authid": "Name",
+    "role": "Role",
+    "address": "Address",
+    "topics": "Most topics",
+    "procedures": "Most procedures",
+    "waiting": "Most unread",
+    "refused": "Most refused",
+}
+
+Variables = dict[str, Any]
+
+
+def _fragment(template: str) -> Callable[[Callable[..., Variables]], Any]:
+    return wamp.fragment(template, allow=contract.ADMINS, every=EVERY)
+
+
+def moment(seconds: float | None) -> datetime | None:
+    """Return a moment for a template; None where it is not known."""
+    return datetime.fromtimestamp(seconds, UTC) if seconds else None
+
+
+def _asked(ask: Callable[[], Variables]) -> Variables:
+    """Return what was asked for, or why there is no answer: a page for trouble shows it, too."""
+    try:
+        return {"trouble": "", **ask()}
+    except WampError as error:
+        return {"trouble": str(error)}
+
+
+def _listed(found: Found[Any], page: int) -> Variables:
+    last = max(1, -(-found.found // PER_PAGE))
+    return {"found": found, "page": page, "last": last, "first": (page - 1) * PER_PAGE + 1}
+
+
+def _offset(page: int) -> int:
+    return (page - 1) * PER_PAGE
+
+
+@_fragment("ops/_overview.html")
+def ops_overview() -> Variables:
+    """Return the figures of the first page."""
+
+    def ask() -> Variables:
+        way, workers = wamp.meta.health(), wamp.meta.workers()
+        return {
+            "way": way,
+            "database": health.database_state(),
+            "sessions": wamp.meta.sessions(limit=0),
+            "procedures": wamp.meta.procedures(limit=0).total,
+            "topics": wamp.meta.topics(limit=0).total,
+            "locks": wamp.meta.locks(),
+            "workers": workers,
+            "names": {worker.session: name_of(worker) for worker in workers},
+            "dropped": _sum(workers, "dropped"),
+            "waiting": _sum(workers, "waiting_later", "waiting_latest", "waiting_handlers"),
+            "errors": wamp.meta.errors()[:3],
+        }
+
+    return _asked(ask)
+
+
+def _sum(workers: Sequence[WorkerInfo], *counters: str) -> int:
+    return sum(worker.counters.get(name, 0) for worker in workers for name in counters)
+
+
+def name_of(worker: WorkerInfo) -> str:
+    """Return what a worker is called."""
+    return f"{worker.host}, process {worker.pid}" if worker.answers else f"session {worker.session}"
+
+
+@_fragment("ops/_sessions.html")
+def ops_sessions(text: str, role: str, observed: int, sort: str, page: int) -> Variables:
+    """Return a page of the sessions."""
+
+    def ask() -> Variables:
+        found = wamp.meta.sessions(text, role=role, observed=observed, sort=sort, offset=_offset(page), limit=PER_PAGE)
+        return {**_listed(found, page), "emails": emails(found.rows)}
+
+    return {**_asked(ask), "query": {"text": text, "role": role, "observed": observed, "sort": sort}}
+
+
+def emails(sessions: Sequence[SessionInfo]) -> dict[str, str]:
+    """Return the addresses of the users among these sessions, by authid."""
+    return accounts.emails_by_authid(db.session(), [one.authid for one in sessions if one.role in ("user", "admin")])
+
+
+@_fragment("ops/_procedures.html")
+def ops_procedures(text: str, internal: bool, page: int) -> Variables:
+    """Return a page of the procedures."""
+
+    def ask() -> Variables:
+        found = wamp.meta.procedures(text, internal=internal, offset=_offset(page), limit=PER_PAGE)
+        return _listed(found, page)
+
+    return {**_asked(ask), "query": {"text": text, "internal": internal or None}}
+
+
+@_fragment("ops/_topics.html")
+def ops_topics(text: str, internal: bool, page: int) -> Variables:
+    """Return a page of the topics."""
+
+    def ask() -> Variables:
+        found = wamp.meta.topics(text, internal=internal, offset=_offset(page), limit=PER_PAGE)
+        return _listed(found, page)
+
+    return {**_asked(ask), "query": {"text": text, "internal": internal or None}}
+
+
+@_fragment("ops/_workers.html")
+def ops_workers() -> Variables:
+    """Return the workers, and the locks that they hold."""
+
+    def ask() -> Variables:
+        workers = wamp.meta.workers()
+        serving = sum(worker.ready and not worker.drained for worker in workers)
+        names = {worker.session: name_of(worker) for worker in workers}
+        return {"workers": workers, "locks": wamp.meta.locks(), "names": names, "serving": serving}
+
+    return _asked(ask)
+
+
+@_fragment("ops/_errors.html")
+def ops_errors(number: str) -> Variables:
+    """Return the last errors of all workers."""
+    return {**_asked(lambda: {"errors": wamp.meta.errors(number)}), "number": number}
