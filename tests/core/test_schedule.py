@@ -339,7 +339,7 @@ def test_an_error_has_an_id_and_the_next_run_goes_on(
         worker.work()
     assert outcomes(app, clock) == ["failed", "failed", "done"]
     for run in runs(app, clock)[:2]:
-        assert f"Error {run.error} in the handler of the job job" in caplog.text
+        assert f"Error {run.error} in the job job, " in caplog.text
 
 
 def test_without_the_database_nothing_begins_and_what_has_ended_is_recorded_later(

@@ -126,10 +126,10 @@ def test_ten_deaths_of_the_router_under_traffic(
         server.end()
 
     assert max(waits) < at_most(BACK), f"seconds until everybody was ready: {waits}"
-    # sorted: which worker has the last visitor's connection still open is chance
-    assert all(now <= before for before, now in zip(sorted(sizes[WARM]), sorted(sizes[ROUNDS]), strict=True)), (
-        f"(threads, files) of each process after {WARM} and {ROUNDS} rounds: {sizes}"
-    )
+    # Whether a visitor's connection is open just then, and which worker has it, is chance; a leak would be one a round.
+    for (threads, files), (threads_now, files_now) in zip(sorted(sizes[WARM]), sorted(sizes[ROUNDS]), strict=True):
+        assert threads_now <= threads, f"(threads, files) of each process after {WARM} and {ROUNDS} rounds: {sizes}"
+        assert files_now <= files + 1, f"(threads, files) of each process after {WARM} and {ROUNDS} rounds: {sizes}"
     assert report["counters"]["joined"] == ROUNDS + 1
     assert report["counters"]["lost"] == ROUNDS
     assert report["counters"].get("dropped", 0) == 0
