@@ -226,7 +226,7 @@ def _check_call(session: Any, msg: message.Call) -> str | None:
 def _too_often(session: Any, msg: message.Call) -> Refused | None:
     """Return the refusal of a call that comes before its caller may make another one."""
     rules = RULES.get(session._realm)  # noqa: SLF001
-    if rules is None or session._authrole in TRUSTED:  # noqa: SLF001
+    if rules is None or not rules.has_rates or session._authrole in TRUSTED:  # noqa: SLF001
         return None
     why = RATES.objection(rules, asking(session), session._realm, msg.procedure)  # noqa: SLF001
     return Refused(why, _error(msg.MESSAGE_TYPE, msg.request, why, REFUSED)) if why else None

@@ -147,12 +147,15 @@ class Rule:
 
 
 class Rules:
-    """All rules of one realm, looked up by action, role and number of components."""
+    """All rules of one realm, looked up by action, role and number of components.
+
+    ``has_rates``: some procedure has a rate.
+    """
 
     def __init__(self, data: Sequence[Mapping[str, Any]]) -> None:
         self._index: dict[tuple[str, str, int], list[Rule]] = {}
         rules = [Rule.parse(item) for item in data]
-        self._has_rates = any(rule.rate for rule in rules)
+        self.has_rates = any(rule.rate for rule in rules)
         provided = [rule for rule in rules if rule.roles["register"]]
         for rule in (replace(rule, foreign=any(map(rule.meets, provided))) for rule in rules):
             for action, roles in rule.roles.items():
@@ -181,8 +184,6 @@ class Rules:
 
         Of several that permit it, as those of two versions of an app do, the most generous counts.
         """
-        if not self._has_rates:
-            return None
         components = uri.split(".")
         index = self._index.get(("call", session.role, len(components)), ())
         permitting = [rule for rule in index if rule.covers(components, session.words)]
