@@ -5,14 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable
-from datetime import datetime
-from functools import cached_property, partial
-from inspect import signature
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakSet
 
-from flask import Flask, current_app
+from flask import Flask
 from flask.logging import default_handler
 
 from . import (
@@ -25,14 +23,12 @@ from . import (
     logins,
     origins,
     payload,
-    revocations,
-    signals,
     task_pages,
     ticket_endpoint,
     uris,
 )
 from . import options as _options
-from ._client import Client, Role
+from ._client import Client
 from ._current import KEY, current_client
 from ._declarations import (
     INVOKE_POLICIES,
@@ -43,8 +39,8 @@ from ._declarations import (
     Subscription,
     check_handler,
     check_names,
-    place,
 )
+from .admission import Admission
 from .after_commit import AfterCommit
 from .audience import Audience
 from .autoconnect import DEVELOPED, connect_when_served, is_loaded_by_command, is_loaded_by_server
@@ -57,14 +53,13 @@ from .live_declarations import LiveDeclarations
 from .live_table import live_table
 from .locks import Lock
 from .meta import Meta
+from .moments import Moments
 from .options import DEFAULT_CALL, DEFAULT_PUBLISH, CallOptions, PublishOptions
 from .patterns import Pattern
 from .permissions import BACKEND, EVERYONE, Permission, shape_of
-from .plugin.blocks import LIFTED, Block
-from .plugin.tickets import PEOPLE, PROGRAMS, TicketBlocked
+from .plugin.tickets import PEOPLE, PROGRAMS
 from .publication import Publication
 from .roles import Roles
-from .signals import Moment
 from .status import Status
 from .uris import Match
 
@@ -80,7 +75,7 @@ H = TypeVar("H", bound=Handler)
 U = TypeVar("U", bound=logins.UserLoader)
 
 
-class WAMP(LiveDeclarations, JobDeclarations):
+class WAMP(LiveDeclarations, JobDeclarations, Moments, Admission):
     """Real time for a Flask app: publish and call as plain functions, handlers by decorator.
 
     One object may serve several apps; it keeps none of them. Declarations are made on it at any time, before or after
@@ -107,7 +102,7 @@ class WAMP(LiveDeclarations, JobDeclarations):
         self._name = uris.check(name) if name else ""
         self._declarations = Declarations(Roles.of(roles, programs))
         self._permissions: list[Permission] = []
-        self._moments: list[tuple[Moment, Handler, Callable[..., None]]] = []
+        self._moments = []
         self._clients: WeakSet[Client] = WeakSet()  # an app has its client, and ends with it
         self._identify: Identify | None = None
         if app is not None:
@@ -258,38 +253,6 @@ class WAMP(LiveDeclarations, JobDeclarations):
             return handler
 
         return declare
-
-    def on(self, moment: Moment) -> Callable[[H], H]:
-        """Decorator: run a function at a moment of the connection's life, in a thread of its own and an app context.
-
-        :param moment: ``connected``: a session was joined; ``ready``: everything declared is confirmed, also after each
-            reconnect; ``lost``: the session ended though nobody asked for it; ``dropped``: something queued was
-            dropped; ``stopping``: this process ends in order, and can still publish and call. The function takes any
-            of the keywords of the signal of this name (:mod:`wampflask.signals`), or none.
-        :raises ConfigError: for another moment, or a function that is asynchronous or a generator.
-        """
-        if moment not in signals.MOMENTS:
-            raise ConfigError(f"{moment!r} is not a moment of a connection: use {', '.join(signals.MOMENTS)}.")
-
-        def declare(handler: H) -> H:
-            check_handler(handler)
-            self._declarations.check_open()
-            receiver = partial(self._run_at, moment, handler)
-            self._moments.append((moment, handler, receiver))
-            signals.MOMENTS[moment].connect(receiver)  # for as long as this object lives
-            return handler
-
-        return declare
-
-    def _run_at(self, moment: Moment, handler: Handler, app: Flask, **details: Any) -> None:
-        """Run a handler at a moment of an app that this object serves; one that fails keeps no other from running."""
-        if app.extensions.get(KEY) not in self._clients:
-            return
-        taken = signature(handler).parameters
-        try:
-            handler(**{name: value for name, value in details.items() if name in taken})
-        except Exception:
-            app.logger.exception("%s failed at the moment %r", place(handler), moment)
 
     @cached_property
     def settings(self) -> Settings:
@@ -590,86 +553,6 @@ class WAMP(LiveDeclarations, JobDeclarations):
         Needs a request, as it depends on the app's prefix; a policy with nonces can do without.
         """
         return assets.csp_hash()
-
-    def revoke(self, authid: str) -> None:
-        """End a login's live sessions and refuse the tickets it was given so far: for log-out, password change, ban.
-
-        Never fails because the router is away: its tickets are refused when it is back, and sessions are ended then.
-
-        :param authid: such as ``user:17``.
-        """
-        self._end(authid, audience.REVOKED, "This login has ended.")
-
-    def _end(self, authid: str, reason: str, message: str = "") -> None:
-        client = current_client()
-        file = Path(current_app.instance_path) / revocations.REVOKED_FILE
-        revocations.revoke(file, authid, lifetime=client.config.ticket_lifetime)
-        client.end_sessions(authid, reason, message)
-
-    def refresh(self, *, user: object = None, visitor: str | None = None) -> None:
-        """Have somebody's pages join again with what is true of them now: after their role or their claims changed.
-
-        The tickets they were given so far are refused, and their sessions end; the browser client joins again at once.
-        Call it once the change is committed. Never fails because the router is away.
-
-        :param user: an id, or a Flask-Login user.
-        :param visitor: an authid, such as ``caller.authid``.
-        """
-        self._end(audience.person(user, visitor), audience.REFRESH)
-
-    def disconnect(
-        self,
-        *,
-        user: object = None,
-        visitor: str | None = None,
-        session: int | None = None,
-        authid: str | None = None,
-        role: str | None = None,
-        reason: str = "",
-    ) -> None:
-        """End somebody's sessions, one page's or a role's; they may join again. Never fails because the router is away.
-
-        :param user: an id, or a Flask-Login user.
-        :param visitor: an authid, such as ``caller.authid``.
-        :param session: such as ``caller.session``.
-        :param authid: of anybody, such as ``agent:web1``.
-        :param role: everybody who has it, such as ``visitor``.
-        :param reason: for people to read.
-        """
-        whose: str | int | Role
-        whose = session or (Role(role) if role else audience.person(user, visitor, authid))
-        current_client().end_sessions(whose, audience.DISCONNECTED, reason)
-
-    def block(
-        self,
-        *,
-        user: object = None,
-        visitor: str | None = None,
-        authid: str | None = None,
-        until: datetime | float | None = None,
-        reason: str = "",
-    ) -> None:
-        """Keep somebody out: their sessions end, and they get no ticket until then. Their pages say why.
-
-        It is for one person as the tickets know them: who logs out is a visitor, who deletes cookies another one. Never
-        fails because the router is away.
-
-        :param user: an id, or a Flask-Login user.
-        :param visitor: an authid, such as ``caller.authid``.
-        :param authid: of anybody, such as ``agent:web1``.
-        :param until: a moment with its time zone, or seconds from now; None until :meth:`unblock`.
-        :param reason: for that person to read.
-        :raises ValueError: for a moment without a time zone, or one that has passed.
-        """
-        whose = audience.person(user, visitor, authid)
-        file = Path(current_app.instance_path) / revocations.BLOCKED_FILE
-        revocations.block(file, whose, Block(audience.moment(until), reason))
-        current_client().end_sessions(whose, TicketBlocked.uri, reason)
-
-    def unblock(self, *, user: object = None, visitor: str | None = None, authid: str | None = None) -> None:
-        """Lift a block; do nothing where there is none."""
-        whose = audience.person(user, visitor, authid)
-        revocations.block(Path(current_app.instance_path) / revocations.BLOCKED_FILE, whose, Block(LIFTED, ""))
 
     @property
     def meta(self) -> Meta:
