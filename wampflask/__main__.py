@@ -25,7 +25,9 @@ def new_command(folder: Path) -> None:
         raise click.ClickException(f"Cannot write {error.filename}: {error.strerror}.") from None
     for file in made:
         click.echo(file)
-    click.echo(f"\nNow:\n  cd {shlex.quote(str(folder))}\n  pip install -r requirements.txt\n  flask --app app wamp dev")
+    click.echo(
+        f"\nNow:\n  cd {shlex.quote(str(folder))}\n  pip install -r requirements.txt\n  flask --app app wamp dev"
+    )
 
 
 if __name__ == "__main__":
