@@ -1,8 +1,11 @@
-"""The tutorial and the ported examples in Chromium, on one real router."""
+"""The tutorial and the ported examples in Chromium, and the program of docs/clients.md, on one real router."""
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 import threading
 import wave
 from collections.abc import Callable, Iterator
@@ -10,11 +13,14 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+from flask import Flask
 from playwright.sync_api import BrowserContext, Page, expect
 from werkzeug.serving import make_server
 
 from rig.examples import load
 from tests.browser.browsing import Troubles, page_in
+from wampflask import WAMP, Permission
+from wampflask.router.wire import wait_until
 from wampflask.testing import RouterNode
 
 Open = Callable[[str], Page]
@@ -28,14 +34,11 @@ def node() -> Iterator[RouterNode]:
 
 
 @contextmanager
-def served(name: str, folder: Path, node: RouterNode, environment: pytest.MonkeyPatch) -> Iterator[str]:
-    """The example, ready and answering; the address of its pages."""
-    for key, value in node.config.items():
-        environment.setenv(key, str(value))
-    example = load(name, folder)
-    with example.app.app_context():
-        example.wamp.connect(30)
-    server = make_server("127.0.0.1", 0, example.app, threaded=True)
+def served(app: Flask) -> Iterator[str]:
+    """The app, ready and answering; the address of its pages."""
+    with app.app_context():
+        app.extensions["wamp"].connect(30)
+    server = make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
@@ -44,7 +47,7 @@ def served(name: str, folder: Path, node: RouterNode, environment: pytest.Monkey
         server.shutdown()
         thread.join()
         server.server_close()
-        example.app.extensions["wamp"].stop()
+        app.extensions["wamp"].stop()
 
 
 @pytest.fixture
@@ -56,10 +59,12 @@ def example(
     troubles: Troubles,
 ) -> Iterator[Serve]:
     """Serve an example, and open its pages: ``example("tutorial")("/ping")``."""
+    for key, value in node.config.items():
+        monkeypatch.setenv(key, str(value))
     with ExitStack() as stack:
 
         def serve(name: str) -> Open:
-            url = stack.enter_context(served(name, tmp_path, node, monkeypatch))
+            url = stack.enter_context(served(load(name, tmp_path).app))
 
             def opened(path: str) -> Page:
                 page = page_in(context, troubles)
@@ -162,3 +167,25 @@ def test_the_port_from_turbo_flask(example: Serve, monkeypatch: pytest.MonkeyPat
     expect(page.get_by_role("cell").first).to_have_text("0.50")
     load_now = (0.75, 0.5, 0.5)
     expect(page.get_by_role("cell").first).to_have_text("0.75", timeout=20_000)
+
+
+def test_the_python_program_of_the_page_about_clients(node: RouterNode, tmp_path: Path) -> None:
+    page = Path(__file__).resolve().parents[2] / "docs" / "clients.md"
+    (program,) = re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    app = Flask("stock", instance_path=str(tmp_path))
+    app.config.update(node.config)
+    wamp = WAMP(app)
+    wamp.register("shop.stock.<item>", allow="agent")(lambda item: {"left": len(item)})
+    wamp.permit(Permission("shop.sold.<item>", subscribe="agent"))
+    made = app.test_cli_runner().invoke(args=["wamp", "key", "create", "bot", "--role", "agent", "--uri", "shop"])
+    log = tmp_path / "log"
+    with served(app) as url, log.open("wb") as output:
+        env = {**os.environ, "SITE": url, "KEY": made.output.strip(), "PYTHONUNBUFFERED": "1"}
+        started = subprocess.Popen([sys.executable, "-c", program], env=env, stdout=output, stderr=output)
+        try:
+            assert wait_until(lambda: "{'left': 3}" in log.read_text(), 30), log.read_text()
+            with app.app_context():
+                assert wait_until(lambda: wamp.publish("shop.sold.tea", 2) or "sold 2" in log.read_text(), 30)
+        finally:
+            started.kill()
+            started.wait()

@@ -90,7 +90,7 @@ add, total = (lambda month: None), (lambda: 78)
 
 NOT_HERE = {
     "bridge.md": "needs a bridge: tests/browser/test_bridge.py runs every block",
-    "clients.md": "needs a router: tests/router/test_guests.py has a client of this kind",
+    "clients.md": "a program that needs a router: tests/browser/test_examples.py",
     "start.md": "below, in the app that it is about",
 }
 """Pages whose Python is run elsewhere."""
