@@ -120,11 +120,11 @@ def test_the_pieces_of_a_page_run(page: Path, tmp_path: Path, monkeypatch: pytes
     names = module.__dict__
     names["INSTANCE"] = str(tmp_path)
     run(TAKEN_FOR_GRANTED, "taken for granted", names)
-    app, db, given = names["app"], names["db"], {}
+    app, db = names["app"], names["db"]
     with in_memory(app) as realm, app.test_request_context():
         names["realm"] = realm
         run(OF_PAGES.get(page.name, ""), f"for {page.name}", names)
-        given = {name: names[name] for name in ("app", "caller", "db", "wamp") if name in names}
+        given: dict[str, Any] = {name: names[name] for name in ("app", "caller", "db", "wamp") if name in names}
         for number, code in enumerate(blocks(page), 1):
             run(code, f"{page.name}, block {number}", names)
             db.create_all()  # of models that it has declared

@@ -36,7 +36,7 @@ LEFT_BEHIND = (
     "*.egg-info",
     ".*_cache",
 )
-LIBRARY_MAX = 350_000
+LIBRARY_MAX = 420_000
 """Bytes of the library's wheel."""
 
 SITE_PROBE = """
