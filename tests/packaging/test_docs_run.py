@@ -91,6 +91,7 @@ add, total = (lambda month: None), (lambda: 78)
 NOT_HERE = {
     "bridge.md": "needs a bridge: tests/browser/test_bridge.py runs every block",
     "clients.md": "a program that needs a router: tests/browser/test_examples.py",
+    "demos.md": "whole files of the site: tests/apps/demo",
     "start.md": "below, in the app that it is about",
 }
 """Pages whose Python is run elsewhere."""
