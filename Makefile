@@ -60,10 +60,11 @@ bench: ## measure, and print the ratios
 	@$(BOOTSTRAP) test
 	@$(BIN)/python -m bench
 
-docs: ## write docs/api.md from the docstrings, and what docs/deployment.md quotes; a broken reference is an error
+docs: ## write docs/api.md and what docs/deployment.md quotes, and build the site of all pages into build/docs
 	@$(BOOTSTRAP) test
 	@$(BIN)/python .ci/api.py
 	@$(BIN)/python .ci/deployment.py
+	@$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --nitpicky -c docs . build/docs
 
 dist: ## build wheels and sdists of library, site and agent into dist/
 	@$(BOOTSTRAP) test

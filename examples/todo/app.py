@@ -134,7 +134,7 @@ def change(team, action):
         found.members.append(guest)
         db.session.commit()
         wamp.to(user=guest).publish_later("todo.notice", text=f"You are in the team {found.name} now")
-        wamp.refresh(user=guest)  # their pages join again, with a ticket that says so
+        wamp.refresh(user=guest)  # their pages join again, with a ticket that has the team
     db.session.commit()
     return redirect(url_for("show", team=team))
 

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,9 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Dialog, Page, expect
 
 from tests.browser.browsing import Troubles, leave, page_in
-from wampflask.router import node as nodes
-from wampflask.router.wire import wait_until
-from wampflask.testing import free_port
+from tests.browser.developed import developed, folder_for_router
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -25,27 +18,10 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture
 def url() -> Iterator[str]:
     """The example in a folder of its own, started as its first line says."""
-    folder = Path(tempfile.mkdtemp(prefix="wf-"))
-    shutil.copytree(ROOT / "examples" / "todo", folder, dirs_exist_ok=True)
-    port = free_port()
-    env = {name: value for name, value in os.environ.items() if not name.startswith(("WAMP", "FLASK", "PORT"))}
-    env |= {"PYTHONPATH": str(ROOT), nodes.CROSSBAR_ENV: str(nodes.find_crossbar())}
-    command = [sys.executable, "-m", "flask", "--app", "app", "wamp", "dev", "--port", str(port)]
-    log = folder / "log"
-    with log.open("wb") as output:
-        program = subprocess.Popen(command, cwd=folder, env=env, stdout=output, stderr=output, start_new_session=True)
-    try:
-        assert wait_until(lambda: "Ready" in log.read_text() or program.poll() is not None, 60), log.read_text()
-        assert program.poll() is None, log.read_text()
-        yield f"http://localhost:{port}"
-    finally:
-        program.terminate()
-        try:
-            program.wait(30)
-        finally:
-            if program.poll() is None:
-                os.killpg(program.pid, signal.SIGKILL)
-            shutil.rmtree(folder)
+    with folder_for_router() as folder:
+        shutil.copytree(ROOT / "examples" / "todo", folder, dirs_exist_ok=True)
+        with developed(folder) as url:
+            yield url
 
 
 @pytest.fixture

@@ -27,6 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("**/*.md")])
 ROW = re.compile(r"^\| `([A-Z_]+)` \| (.*?) \|", re.MULTILINE)
 LINK = re.compile(r"""!?\[[^\]]*\]\(([^)\s]+)\)|(?:src|href)="([^"]+)\"""")
+QUOTED = re.compile(r"^`(examples/[^`\n]+)`:\n\n```\w+\n(.*?)^```", re.MULTILINE | re.DOTALL)
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -78,7 +79,7 @@ def heading_anchors(page: Path) -> set[str]:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_relative_link_resolves(page: Path) -> None:
     broken = []
-    for found in LINK.finditer(page.read_text(encoding="utf-8")):
+    for found in LINK.finditer(FENCE.sub("", page.read_text(encoding="utf-8"))):
         link = found[1] or found[2]
         if "://" in link or link.startswith("mailto:"):
             continue
@@ -98,10 +99,13 @@ def test_every_make_command_in_the_documents_exists(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_code_that_is_quoted_from_a_file_is_still_there(page: Path) -> None:
-    for language, code in FENCE.findall(page.read_text(encoding="utf-8")):
+    text = page.read_text(encoding="utf-8")
+    for language, code in FENCE.findall(text):
         named = re.match(r"# (examples/\S+)\n", code)
         if language and named:
             assert code[named.end() :] in (ROOT / named[1]).read_text(encoding="utf-8")
+    for file, code in QUOTED.findall(text):
+        assert code == (ROOT / file).read_text(encoding="utf-8"), file
 
 
 CHAINED: dict[str, type] = {"to": Audience, "after_commit": AfterCommit}

@@ -252,6 +252,8 @@ def test_the_library_works_without_the_packages_of_the_site(dist: Path, tmp_path
     assert said["script"][0] == 200
     assert said["script"][1] > 1000
     assert (said["called"], said["found"]) == (3, [])
+    run([python, "-m", "wampflask", "new", "notes"], cwd=tmp_path, env=clean_environment())
+    assert (tmp_path / "notes" / "templates" / "home.html").is_file()
     flask: list[str | Path] = [python, "-m", "flask", "--app", "probe", "wamp"]
     run([*flask, "router", "render"], cwd=tmp_path, env=clean_environment())
     assert (tmp_path / "instance" / "crossbar" / "config.json").exists()

@@ -1,6 +1,6 @@
 """The first things to try: a page calls Python, a view pings pages, a page calls other pages.
 
-One Python file, one of HTML and one of JavaScript a demo, thirty lines together, which its page shows. So a demo keeps
+One Python file, one of HTML and one of JavaScript a demo, forty lines together, which its page shows. So a demo keeps
 its procedure beside its view, where the other features have ``procedures.py`` and ``views.py``.
 """
 

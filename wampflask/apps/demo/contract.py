@@ -14,6 +14,9 @@ IP = "demo.ip"
 PING = "demo.ping"
 """Topic, without payload: someone loaded one of the demos' pages."""
 
+PONG = "demo.pong"
+"""Topic, without payload: Python heard a ping."""
+
 BAM = "demo.bam"
 """Topic, without payload: someone pressed the button."""
 
@@ -21,5 +24,6 @@ PERMISSIONS = (
     Permission(UUID, call=PAGES),
     Permission(IP, call=PAGES),
     Permission(PING, subscribe=PAGES),
+    Permission(PONG, subscribe=PAGES),
     Permission(BAM, publish=PAGES, subscribe=PAGES),
 )
