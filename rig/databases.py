@@ -36,6 +36,11 @@ def url_in(folder: Path, name: str, copy_of: Path | None = None) -> str:
     return make_url(SERVER).set(database=database).render_as_string(hide_password=False)
 
 
+def of_library(folder: Path) -> dict[str, str]:
+    """What the configuration of an app in this folder must say of the library's own tables: nothing, for a file."""
+    return {"WAMP_DATABASE": url_in(folder, "wamp")} if SERVER else {}
+
+
 def engine_in(folder: Path, name: str) -> Engine:
     """A connection to a folder's database."""
     engine = create_engine(url_in(folder, name))

@@ -18,6 +18,7 @@ import pytest
 from flask import Flask, current_app
 from sqlalchemy.exc import OperationalError
 
+from rig.databases import of_library
 from wampflask import WAMP, AlreadyDeclared, ConfigError, LockTaken
 from wampflask._client import Client
 from wampflask.jobs import runs_of
@@ -75,7 +76,7 @@ def wamp() -> WAMP:
 @pytest.fixture
 def app(wamp: WAMP, tmp_path: Path) -> Iterator[Flask]:
     app = Flask("jobs", instance_path=str(tmp_path))
-    app.config["WAMP_CRON_THREADS"] = 2
+    app.config.update(of_library(tmp_path), WAMP_CRON_THREADS=2)
     wamp.init_app(app, serve=False)
     yield app
     client_of(app).store.close()
@@ -339,7 +340,7 @@ def test_an_error_has_an_id_and_the_next_run_goes_on(
         worker.work()
     assert outcomes(app, clock) == ["failed", "failed", "done"]
     for run in runs(app, clock)[:2]:
-        assert f"Error {run.error} in the handler of the job job" in caplog.text
+        assert f"Error {run.error} in the job job" in caplog.text
 
 
 def test_without_the_database_nothing_begins_and_what_has_ended_is_recorded_later(
@@ -535,7 +536,7 @@ def test_a_zone_that_there_is_not_stops_the_start(wamp: WAMP, tmp_path: Path) ->
 def test_a_job_follows_the_apps_zone(wamp: WAMP, tmp_path: Path) -> None:
     wamp.cron(hour=12, name="noon")(print)
     app = Flask("paris", instance_path=str(tmp_path))
-    app.config["WAMP_CRON_ZONE"] = "Europe/Paris"
+    app.config.update(of_library(tmp_path), WAMP_CRON_ZONE="Europe/Paris")
     wamp.init_app(app, serve=False)
     with app.app_context():
         [job] = wamp.jobs()
@@ -548,7 +549,7 @@ def test_a_job_follows_the_apps_zone(wamp: WAMP, tmp_path: Path) -> None:
 def started(wamp: WAMP, folder: Path, *, serve: bool, **config: object) -> Iterator[Client]:
     """An app whose router never comes."""
     app = Flask("routerless", instance_path=str(folder))
-    app.config.update(config)
+    app.config.update(of_library(folder), **config)
     wamp.init_app(app, serve=serve)
     client = client_of(app)
     client.start()

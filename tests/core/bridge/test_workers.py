@@ -22,6 +22,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from rig.databases import of_library
 from tests.core.bridge.signer import body_of, signed
 from tests.core.processes.programs import BIN, Probe, Program, configuration, eventually
 from wampflask import bridge_client
@@ -31,8 +32,6 @@ from wampflask.testing import RouterNode, free_port
 
 APP = Path(__file__).parent / "app_bridge.py"
 CALL_TIMEOUT = 1.5
-OTHER_DATABASE = os.environ.get("TEST_DATABASE_URL", "").replace("postgresql://", "postgresql+psycopg://")
-"""A PostgreSQL database, as in tests/apps/conftest.py."""
 
 
 @pytest.fixture(scope="module")
@@ -126,9 +125,7 @@ def site(node: RouterNode, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         "WAMP_BRIDGE_ALLOW": "127.0.0.0/8",
         "WAMP_RATE_LIMIT": "0",
     }
-    if OTHER_DATABASE:
-        keys["WAMP_DATABASE"] = OTHER_DATABASE
-    site = Site(folder, {**configuration(node), **keys}, node, free_port())
+    site = Site(folder, {**configuration(node), **of_library(folder), **keys}, node, free_port())
     site.start()
     try:
         yield site
