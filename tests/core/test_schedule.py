@@ -18,11 +18,11 @@ import pytest
 from flask import Flask, current_app
 from sqlalchemy.exc import OperationalError
 
-from rig.databases import of_library
+from rig.databases import SERVER, clock_of, of_library
 from wampflask import WAMP, AlreadyDeclared, ConfigError, LockTaken
 from wampflask._client import Client
 from wampflask.jobs import runs_of
-from wampflask.runs import KEPT, LEASE, Run
+from wampflask.runs import KEPT, LEASE, Run, Runs
 from wampflask.schedule import STAND_IN, Scheduler
 from wampflask.triggers import SECOND, as_moment
 
@@ -30,16 +30,25 @@ NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 
 
 class Clock:
-    """Seconds since the epoch, as the test sets them."""
+    """Seconds since the epoch, as the test sets them.
 
-    def __init__(self) -> None:
-        self.now = NOON.timestamp()
+    :param tell: told of each change.
+    """
+
+    def __init__(self, tell: Callable[[float], None]) -> None:
+        self._tell = tell
+        self.set(NOON)
 
     def __call__(self) -> float:
         return self.now
 
+    def set(self, moment: datetime) -> None:
+        self.now = moment.timestamp()
+        self._tell(self.now)
+
     def pass_by(self, seconds: float) -> None:
         self.now += seconds
+        self._tell(self.now)
 
 
 class Worker(Scheduler):
@@ -88,8 +97,13 @@ def client_of(app: Flask) -> Client:
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock(app: Flask, tmp_path: Path) -> Iterator[Clock]:
+    """A database server's, where there is one: jobs go by that."""
+    if not SERVER:
+        yield Clock(lambda _seconds: None)
+        return
+    with clock_of(of_library(tmp_path)["WAMP_DATABASE"]) as tell:
+        yield Clock(tell)
 
 
 @pytest.fixture
@@ -386,11 +400,11 @@ def test_a_clock_that_was_years_ahead_stops_nothing(
     wamp: WAMP, app: Flask, clock: Clock, workers: Callable[[], Worker]
 ) -> None:
     wamp.cron(every=10, name="job")(lambda: None)
-    clock.now = datetime(2040, 1, 1, tzinfo=UTC).timestamp()
+    clock.set(datetime(2040, 1, 1, tzinfo=UTC))
     wrong = workers()
     clock.pass_by(10)
     wrong.work()
-    clock.now = NOON.timestamp()
+    clock.set(NOON)
     right = workers()
     clock.pass_by(10)
     right.work()
@@ -463,8 +477,42 @@ def test_a_run_by_hand(wamp: WAMP, app: Flask, clock: Clock, slow: Slow) -> None
             wamp.run_job("job")
         slow.go_on.set()
         thread.join()
+        clock.pass_by(1)
         assert wamp.run_job("job").outcome == "done"
         assert [job.last_run.outcome for job in wamp.jobs() if job.last_run] == ["failed", "done"]
+
+
+def test_a_run_by_hand_that_is_not_waited_for(
+    wamp: WAMP, app: Flask, slow: Slow, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wamp.cron(every=3600, name="job")(slow)
+
+    def last() -> Run | None:
+        [job] = wamp.jobs()
+        return job.last_run
+
+    def end() -> None:
+        slow.go_on.set()
+        [thread] = [thread for thread in threading.enumerate() if thread.name == "wampflask-jobs-job"]
+        assert not thread.daemon, "the process waits for it"
+        thread.join(10)
+
+    with app.app_context():
+        began = wamp.run_job("job", wait=False)
+        assert slow.began.acquire(timeout=10)
+        assert began == last()
+        assert began.outcome == "running"
+        with pytest.raises(LockTaken, match="runs already"):
+            wamp.run_job("job", wait=False)
+        end()
+        assert (found := last()) is not None
+        assert (found.due, found.outcome) == (began.due, "done")
+        slow.go_on.clear()
+        wamp.run_job("job", wait=False)
+        assert slow.began.acquire(timeout=10)
+        monkeypatch.setattr(Runs, "finish", lambda *_: 1 // 0)
+        end()
+    assert "How the job job, run by hand, ended was not recorded" in caplog.text
 
 
 def test_the_command(wamp: WAMP, app: Flask) -> None:
