@@ -299,6 +299,7 @@ def test_tasks_are_seen_without_their_arguments_and_cancelled_after_a_question(
     assert 'value="40"' in page
     assert "Converting" in page
     assert "0 waiting, 1 running" in re.sub(r"\s+", " ", page)
+    assert "no worker takes them" not in page
     assert task.id[:8] not in admin.get("/ops/tasks?state=failed&queue=media").text
     assert task.id[:8] in admin.get("/ops/tasks?state=no&queue=no").text
     asked = admin.post("/ops/tasks/cancel", {"task": task.id}).text
@@ -313,6 +314,16 @@ def test_tasks_are_seen_without_their_arguments_and_cancelled_after_a_question(
         TaskRows(realm.store).end(_begun(task), "worker", "cancelled")
     assert admin.post("/ops/tasks/cancel", {"task": task.id}).status_code == 409
     assert admin.post("/ops/tasks/cancel", {"task": "0" * 32}).status_code == 409
+
+
+def test_tasks_that_nobody_takes_are_worth_a_word(
+    app: Flask, realm: MemoryRealm, admin: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with app.app_context():
+        conversions.append("convert", "0", "holiday.avi")
+    assert "no worker takes them" not in admin.get("/ops/tasks").text
+    monkeypatch.setattr("wampflask.apps.ops.live.IDLE", -1.0)
+    assert "no worker takes them" in admin.get("/ops/tasks").text
 
 
 def _begun(task: Task) -> Begun:

@@ -5,6 +5,7 @@ They are not marked as changed by each session that comes or goes: with thousand
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import fields
@@ -19,8 +20,8 @@ from wampflask.apps import health
 from wampflask.apps.accounts import service as accounts
 from wampflask.apps.extensions import db, wamp
 from wampflask.meta import Found, SessionInfo, WorkerInfo
-from wampflask.task_rows import State
-from wampflask.tasks import Counts
+from wampflask.task_rows import State, TaskStatus
+from wampflask.tasks import Counts, Queue
 
 from . import contract
 
@@ -41,6 +42,8 @@ SORTS = {
 
 TASKS_MAX = 50
 """Tasks of a queue that are shown."""
+IDLE = 30.0
+"""Seconds that the newest task waits, while none runs, until that is worth a word."""
 STATES: dict[str, tuple[str, tuple[State, ...]]] = {
     "": ("All", ()),
     "open": ("Waiting and running", ("waiting", "running")),
@@ -207,7 +210,14 @@ def ops_tasks(queue: str, state: str) -> Variables:
     def ask() -> Variables:
         wanted = [one for one in wamp.queues if queue in ("", one.name)]
         _, states = STATES[state]
-        found = [(one.name, one.counts(), one.tasks(*states, limit=TASKS_MAX, args=False)) for one in wanted]
-        return {"queues": found, "limit": TASKS_MAX}
+        return {"queues": [_seen(one, states) for one in wanted], "limit": TASKS_MAX}
 
     return _asked(ask)
+
+
+def _seen(queue: Queue, states: Sequence[State]) -> tuple[str, Counts, list[TaskStatus], bool]:
+    """Return a queue's name, counts and tasks, and whether its tasks wait as if no worker were there."""
+    counts = queue.counts()
+    newest = queue.tasks("waiting", limit=1, args=False) if counts.waiting and not counts.running else []
+    is_idle = any(task.changed < time.time() - IDLE for task in newest)
+    return queue.name, counts, queue.tasks(*states, limit=TASKS_MAX, args=False), is_idle
