@@ -15,7 +15,7 @@ from sqlalchemy.exc import ProgrammingError
 
 SERVER = os.environ.get("TEST_DATABASE_URL", "").replace("postgresql://", "postgresql+psycopg://")
 
-_TOLD = "SELECT to_timestamp(seconds) FROM public.test_time"
+_CLOCK = "SELECT to_timestamp(seconds) FROM public.test_time"
 
 made: list[str] = []
 """The names of the server's databases that this process has made and not dropped, in their order."""
@@ -47,21 +47,21 @@ def of_library(folder: Path) -> dict[str, str]:
 
 @contextmanager
 def clock_of(url: str) -> Iterator[Callable[[float], None]]:
-    """Have a server's database tell the time that is set by what this yields, in seconds since the epoch."""
+    """Set the clock of a server's database with what this yields, to seconds since the epoch."""
     engine = create_engine(url, isolation_level="AUTOCOMMIT")
     name = make_url(url).database
     with engine.connect() as connection:
         for statement in (
             "CREATE TABLE test_time AS SELECT 0::float8 AS seconds",
-            f"CREATE FUNCTION clock_timestamp() RETURNS timestamptz LANGUAGE sql AS '{_TOLD}'",
+            f"CREATE FUNCTION clock_timestamp() RETURNS timestamptz LANGUAGE sql AS '{_CLOCK}'",
             f"ALTER DATABASE {name} SET search_path = public, pg_catalog",  # ours is found before PostgreSQL's own
         ):
             connection.execute(text(statement))
 
-        def tell(seconds: float) -> None:
+        def set_to(seconds: float) -> None:
             connection.execute(text("UPDATE test_time SET seconds = :seconds"), {"seconds": seconds})
 
-        yield tell
+        yield set_to
     engine.dispose()
 
 

@@ -32,11 +32,11 @@ NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 class Clock:
     """Seconds since the epoch, as the test sets them.
 
-    :param tell: told of each change.
+    :param changed: called at each change.
     """
 
-    def __init__(self, tell: Callable[[float], None]) -> None:
-        self._tell = tell
+    def __init__(self, changed: Callable[[float], None]) -> None:
+        self._changed = changed
         self.set(NOON)
 
     def __call__(self) -> float:
@@ -44,11 +44,11 @@ class Clock:
 
     def set(self, moment: datetime) -> None:
         self.now = moment.timestamp()
-        self._tell(self.now)
+        self._changed(self.now)
 
     def pass_by(self, seconds: float) -> None:
         self.now += seconds
-        self._tell(self.now)
+        self._changed(self.now)
 
 
 class Worker(Scheduler):
@@ -102,8 +102,8 @@ def clock(app: Flask, tmp_path: Path) -> Iterator[Clock]:
     if not SERVER:
         yield Clock(lambda _seconds: None)
         return
-    with clock_of(of_library(tmp_path)["WAMP_DATABASE"]) as tell:
-        yield Clock(tell)
+    with clock_of(of_library(tmp_path)["WAMP_DATABASE"]) as set_to:
+        yield Clock(set_to)
 
 
 @pytest.fixture
