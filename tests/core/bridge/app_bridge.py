@@ -63,8 +63,9 @@ def say_who(response: Response) -> Response:
 
 
 @app.get("/runs")
-def runs() -> list[str]:
-    return [run.outcome for run in runs_of(current_client()).of("tick")]
+def runs() -> list[tuple[int, str]]:
+    found = runs_of(current_client()).of("tick")
+    return [(int(run.place.rpartition(":")[2]), run.outcome) for run in found]
 
 
 @app.get("/kinds")
