@@ -31,7 +31,8 @@ test-postgres: ## the tests that touch a database, on a PostgreSQL of their own
 	@$(BOOTSTRAP) test
 	@$(BIN)/python -m rig.postgres pytest --numprocesses $(or $(TEST_PROCESSES),2) --dist loadfile -m "not sqlite" \
 		-W ignore::pytest.PytestUnraisableExceptionWarning \
-		tests/apps --ignore tests/apps/test_worker.py tests/core/test_store.py tests/core/test_binding.py tests/core/test_binding_groups.py \
+		tests/apps --ignore tests/apps/test_worker.py tests/core/test_store.py tests/core/test_schedule.py tests/core/test_settings.py \
+		tests/core/tasks tests/core/bridge tests/core/test_binding.py tests/core/test_binding_groups.py \
 		tests/core/test_binding_router.py tests/core/test_live_table.py tests/core/live/test_fragments.py \
 		tests/reliability/test_vote_storm.py examples
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -12,6 +14,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ProgrammingError
 
 SERVER = os.environ.get("TEST_DATABASE_URL", "").replace("postgresql://", "postgresql+psycopg://")
+
+_CLOCK = "SELECT to_timestamp(seconds) FROM public.test_time"
 
 made: list[str] = []
 """The names of the server's databases that this process has made and not dropped, in their order."""
@@ -34,6 +38,31 @@ def url_in(folder: Path, name: str, copy_of: Path | None = None) -> str:
                 raise
         made.append(database)
     return make_url(SERVER).set(database=database).render_as_string(hide_password=False)
+
+
+def of_library(folder: Path) -> dict[str, str]:
+    """What the configuration of an app in this folder must say of the library's own tables: nothing, for a file."""
+    return {"WAMP_DATABASE": url_in(folder, "wamp")} if SERVER else {}
+
+
+@contextmanager
+def clock_of(url: str) -> Iterator[Callable[[float], None]]:
+    """Set the clock of a server's database with what this yields, to seconds since the epoch."""
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    name = make_url(url).database
+    with engine.connect() as connection:
+        for statement in (
+            "CREATE TABLE test_time AS SELECT 0::float8 AS seconds",
+            f"CREATE FUNCTION clock_timestamp() RETURNS timestamptz LANGUAGE sql AS '{_CLOCK}'",
+            f"ALTER DATABASE {name} SET search_path = public, pg_catalog",  # ours is found before PostgreSQL's own
+        ):
+            connection.execute(text(statement))
+
+        def set_to(seconds: float) -> None:
+            connection.execute(text("UPDATE test_time SET seconds = :seconds"), {"seconds": seconds})
+
+        yield set_to
+    engine.dispose()
 
 
 def engine_in(folder: Path, name: str) -> Engine:

@@ -14,6 +14,7 @@ from flask import Flask
 
 from ._declarations import Procedure
 from ._incoming import Invocation
+from .config import Config
 from .error_log import last_errors
 from .errors import CallFailed
 from .permissions import BACKEND
@@ -28,6 +29,8 @@ class Controlled(Protocol):
 
     @property
     def app(self) -> Flask: ...
+    @property
+    def config(self) -> Config: ...
     @property
     def status(self) -> Status: ...
     def drain(self) -> None: ...
@@ -72,5 +75,6 @@ def report(client: Controlled) -> dict[str, Any]:
         "reason": status.reason,
         "pending": list(status.pending),
         "drained": status.drained,
+        "release": client.config.release,
         "counters": dict(status.counters),
     }

@@ -197,11 +197,16 @@ class Callbacks:
     def _begin(self, app: Flask, **_: Any) -> None:
         """Serve, in a worker that has joined the router."""
         if self._deliverer is None or self._deliverer.has_stopped:
-            self._deliverer = Deliverer(app, self._store, self.post, self.refresh, self._is_over)
+            self._deliverer = Deliverer(
+                app, self._store, self.post, self.refresh, is_over=self._is_over, has_left=self._has_left
+            )
         self.refresh()
 
     def _is_over(self) -> bool:
         return self._client.status.state in (State.STOPPING, State.STOPPED)
+
+    def _has_left(self) -> bool:
+        return self._client.status.session is None
 
     def _wake(self) -> None:
         deliverer = self._deliverer

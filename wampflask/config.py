@@ -29,6 +29,9 @@ MIN_SECRET = 16
 
 PAGES_PORT = 8080
 
+RELEASE_MAX = 100
+"""Characters of a release's name."""
+
 SOCKET_MESSAGE_MAX = 1_048_576
 """Bytes of a message that our router takes on its socket."""
 
@@ -51,6 +54,7 @@ class Config:
     :param bridge_allow: what the bridge's callbacks may reach inside the network: networks and hosts, with commas.
     :param bridge_window: seconds that the clocks of the bridge's clients may be off.
     :param database: where the library keeps its own few tables, as SQLAlchemy reads it (:mod:`wampflask.store`).
+    :param release: what this deployment of the app is called, for operators; empty where it has no name.
     :param cron_zone: the time zone of ``@wamp.cron(hour=…)``.
     :param queue: what carries tasks to their workers: ``sqlite:///<path>`` or ``redis://…`` (:mod:`wampflask.tasks`).
     :param ticket_secret: what tickets are signed with; the router's plugin reads the same from the instance folder.
@@ -69,6 +73,7 @@ class Config:
     public_url: str = ""
     client_url: str = ""
     serve: str = ""
+    release: str = ""
     origins: str = ""
     ticket_lifetime: float = _number(60, 1, 3600)
     call_timeout: float = _number(10, 0.01, 3600)
@@ -122,6 +127,7 @@ class Config:
             public_url=_read_public_url(given.get("WAMP_PUBLIC_URL", "")),
             client_url=_read_client_url(given.get("WAMP_CLIENT_URL", "")),
             serve=_read_serve(str(given.get("WAMP_SERVE", ""))),
+            release=_read_release(str(given.get("WAMP_RELEASE", ""))),
             origins=str(given.get("WAMP_ORIGINS", "")),
             cron_zone=_read_zone(given.get("WAMP_CRON_ZONE") or "UTC"),
             **numbers,
@@ -256,6 +262,12 @@ def _read_client_url(url: str) -> str:
 def _read_serve(terms: str) -> str:
     Serving.parse(terms)
     return terms
+
+
+def _read_release(name: str) -> str:
+    if len(name) > RELEASE_MAX or not name.isprintable():
+        raise ConfigError(f"WAMP_RELEASE={name!r} is not a name of at most {RELEASE_MAX} characters.")
+    return name
 
 
 def _read_realm(realm: str) -> str:

@@ -42,6 +42,8 @@ KEPT = 86_400.0
 """Seconds for which a delivery is tried."""
 FIRST_DELAY, DELAY_MAX = 1.0, 300.0
 """Seconds between two tries: each is twice the one before, up to the second."""
+LAST = 3.0
+"""Seconds, at most, that an ending worker waits for the end of its session."""
 LEASE = 30.0
 """Seconds for which one worker has a callback's deliveries; longer than one try may take."""
 POLL, LOOK = 1.0, 30.0
@@ -88,16 +90,26 @@ class Deliverer:
     :param post: posts a body, with a number of its own, to a callback; returns status and answer.
     :param refresh: looks for callbacks that other workers made, in an app context.
     :param is_over: whether this worker is ending.
+    :param has_left: whether its session has ended, so that no more events come.
     """
 
     def __init__(
-        self, app: Flask, store: Store, post: Post, refresh: Callable[[], None], is_over: Callable[[], bool]
+        self,
+        app: Flask,
+        store: Store,
+        post: Post,
+        refresh: Callable[[], None],
+        *,
+        is_over: Callable[[], bool],
+        has_left: Callable[[], bool],
     ) -> None:
         self._app = ref(app)
         self._store = store
         self._post_to = post
         self._refresh = refresh
         self._is_over = is_over
+        self._has_left = has_left
+        self._stopping = threading.Lock()
         self._name = secrets.token_hex(16)
         self._keeping = Pool(1, 10_000, "wampflask-callbacks-keep")
         self._posting = Pool(THREADS, 0, "wampflask-callbacks-post")
@@ -126,17 +138,21 @@ class Deliverer:
         self._due.set()
 
     def stop(self) -> None:
-        """Take no more, and let another worker have what is leased."""
-        if self.has_stopped:
-            return
-        self.has_stopped = True
-        self._due.set()
-        self._keeping.drain(1)
-        self._posting.drain(1)
-        self._keeping.close()
-        self._posting.close()
-        with contextlib.suppress(SQLAlchemyError), self._store.transaction() as connection:
-            connection.execute(update(CALLBACKS).where(CALLBACKS.c.holder == self._name).values(leased=0.0))
+        """Post no more, let another worker have what is leased, and keep what comes until the session has ended."""
+        with self._stopping:
+            if self.has_stopped:
+                return
+            self.has_stopped = True
+            self._due.set()
+            self._posting.drain(1)
+            self._posting.close()
+            with contextlib.suppress(SQLAlchemyError), self._store.transaction() as connection:
+                connection.execute(update(CALLBACKS).where(CALLBACKS.c.holder == self._name).values(leased=0.0))
+            end = time.monotonic() + LAST
+            while not self._has_left() and time.monotonic() < end:
+                time.sleep(0.02)
+            self._keeping.drain(1)
+            self._keeping.close()
 
     def _run(self) -> None:
         while not self.has_stopped:

@@ -307,7 +307,8 @@ class WAMP(LiveDeclarations, JobDeclarations, Moments, Admission):
     def forget(self, uri: str) -> None:
         """Take back everything that was declared as ``uri``: procedure, subscriptions, live thing, permission.
 
-        Handlers that run already finish. In this process; other workers have their own declarations.
+        Handlers that run already finish. In this process; other workers have their own declarations. So jobs stay: run
+        once over all workers, a job would go on in the others. Its function may return at once instead.
 
         :param uri: as it was declared, such as ``shop.stock.<item>``.
         :raises InvalidURI: nothing is declared so.

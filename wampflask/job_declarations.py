@@ -107,16 +107,18 @@ class JobDeclarations:
 
         return statuses(current_client())
 
-    def run_job(self, name: str) -> Run:
-        """Run a job here and now, in this thread, and return how it ended. When it is due stays as it is.
+    def run_job(self, name: str, *, wait: bool = True) -> Run:
+        """Run a job here and now, and return how it ended. When it is due stays as it is.
 
+        :param wait: for its end, in this thread. Otherwise it gets a thread of its own, which this process waits for at
+            its orderly end, and what is returned says that it runs.
         :raises ConfigError: there is none of this name.
         :raises LockTaken: it runs already, and was declared without ``overlap``.
         """
         self._declarations.job(name)
         from .jobs import run_by_hand
 
-        return run_by_hand(current_client(), name)
+        return run_by_hand(current_client(), name, wait=wait)
 
 
 def _trigger(

@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-from ._declarations import check_handler, place
+from ._declarations import Job, check_handler, place
 from ._dispatch import run_job
 from ._loop import Loop
 from .errors import ConfigError, LockTaken
-from .runs import NAME_MAX, RENEW, Outcome, Run, Runs
+from .runs import NAME_MAX, RENEW, Key, Outcome, Run, Runs
 from .triggers import as_datetime
 
 if TYPE_CHECKING:
@@ -87,20 +88,34 @@ def statuses(client: Client) -> list[JobStatus]:
     return found
 
 
-def run_by_hand(client: Client, name: str) -> Run:
+def run_by_hand(client: Client, name: str, *, wait: bool = True) -> Run:
     """Do what :meth:`wampflask.WAMP.run_job` does."""
     job = client.declarations.job(name)
     runs = runs_of(client)
     claim = runs.claim_now(name, overlap=job.overlap)
     if claim.key is None or claim.run is None:
         raise LockTaken(f"The job {name!r} runs already. Wait for its end, or declare it with overlap=True.")
-    key = claim.key
+    if wait:
+        return _run(client, job, runs, claim.key, claim.run)
+    alone = (client, job, runs, claim.key, claim.run)
+    Thread(target=_run_alone, args=alone, name=f"wampflask-{client.app.name}-job", daemon=False).start()
+    return claim.run
+
+
+def _run_alone(client: Client, job: Job, runs: Runs, key: Key, run: Run) -> None:
+    try:
+        _run(client, job, runs, key, run)
+    except Exception:  # a boundary: nobody waits for this thread
+        client.app.logger.exception("How the job %s, run by hand, ended was not recorded", job.name)
+
+
+def _run(client: Client, job: Job, runs: Runs, key: Key, run: Run) -> Run:
     with _kept_alive(client, lambda: runs.renew([key])):
         error = run_job(client.app, job)
     ended = runs.now()
     outcome: Outcome = "failed" if error else "done"
     runs.finish([(key, ended, outcome, error)])
-    return replace(claim.run, ended=as_datetime(ended), outcome=outcome, error=error)
+    return replace(run, ended=as_datetime(ended), outcome=outcome, error=error)
 
 
 @contextmanager

@@ -145,6 +145,7 @@ class WorkerInfo:
     :param since: when that state began, seconds since the epoch.
     :param ready: everything that it declares is confirmed.
     :param drained: it has left its procedures to others.
+    :param release: its ``WAMP_RELEASE``: during a deploy there are two.
     :param counters: see docs/limits.md.
     """
 
@@ -159,6 +160,7 @@ class WorkerInfo:
     drained: bool = False
     reason: str = ""
     pending: tuple[str, ...] = ()
+    release: str = ""
     counters: Mapping[str, int] = field(default_factory=dict)
 
 

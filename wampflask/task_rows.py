@@ -12,7 +12,21 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import Boolean, Column, Float, Index, Integer, String, Table, Text, func, insert, select, update
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Float,
+    Index,
+    Integer,
+    String,
+    Table,
+    Text,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
 from sqlalchemy.sql import ColumnElement
 
 from .reading import reading
@@ -47,6 +61,8 @@ TASKS = Table(
     Index("wampflask_task_by_queue", "queue", "state", "due"),
     Index("wampflask_task_by_state", "state", "changed"),
 )
+
+_SHOWN = [column for column in TASKS.c if column.name not in ("data", "result")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,12 +151,13 @@ class TaskRows:
         found = self._statuses(TASKS.c.id == task, 1)
         return found[0] if found else None
 
-    def statuses(self, queue: str, states: Iterable[State], limit: int) -> list[TaskStatus]:
-        """Return the newest tasks of a queue in these states."""
-        return self._statuses((TASKS.c.queue == queue) & TASKS.c.state.in_(list(states)), limit)
+    def statuses(self, queue: str, states: Iterable[State], limit: int, *, args: bool = True) -> list[TaskStatus]:
+        """Return the newest tasks of a queue in these states; without ``args``, which may be large, those are empty."""
+        return self._statuses((TASKS.c.queue == queue) & TASKS.c.state.in_(list(states)), limit, args=args)
 
-    def _statuses(self, which: ColumnElement[bool], limit: int) -> list[TaskStatus]:
-        query = select(TASKS).where(which).order_by(TASKS.c.appended.desc(), TASKS.c.id).limit(limit)
+    def _statuses(self, which: ColumnElement[bool], limit: int, *, args: bool = True) -> list[TaskStatus]:
+        columns = [*_SHOWN, TASKS.c.data if args else literal("[[],{}]").label("data")]
+        query = select(*columns).where(which).order_by(TASKS.c.appended.desc(), TASKS.c.id).limit(limit)
         with reading(), self._store.transaction() as connection:
             return [_status(row) for row in connection.execute(query)]
 

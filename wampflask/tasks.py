@@ -204,9 +204,12 @@ class Queue:
         """Return how many tasks are in each state."""
         return rows_of(current_client()).counts(self.name)
 
-    def tasks(self, *states: State, limit: int = 100) -> list[TaskStatus]:
-        """Return the newest tasks, of these states or of all."""
-        return rows_of(current_client()).statuses(self.name, states or _STATES, limit)
+    def tasks(self, *states: State, limit: int = 100, args: bool = True) -> list[TaskStatus]:
+        """Return the newest tasks, of these states or of all.
+
+        :param args: with their arguments, which may be 1 MB each; otherwise those are empty.
+        """
+        return rows_of(current_client()).statuses(self.name, states or _STATES, limit, args=args)
 
 
 def dump(value: object, what: str) -> str:

@@ -21,6 +21,9 @@ ADMINS = (
     "/polls/{poll}/reset",
     "/polls/{poll}/present",
     "/change",
+    "/admin/keys/",
+    "/admin/settings/",
+    "/admin/media/",
 )
 OFFICE = ("/admin/", "/admin/questions/", "/admin/questions/edit/?id={poll}", "/admin/votes/", "/admin/user/")
 LONG = "Donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichen" * 2

@@ -17,7 +17,7 @@ from tests.browser.conftest import OpenPage
 
 PHONE = {"width": 390, "height": 844}
 WIDE = {"width": 1280, "height": 900}
-LIVE = ("", "sessions", "procedures", "topics", "workers", "errors")
+LIVE = ("", "sessions", "procedures", "topics", "workers", "jobs", "tasks", "errors")
 STILL = ("blocks", "follow", "try")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import Engine, ForeignKey, update
+from sqlalchemy import Engine, ForeignKey, insert, update
 from sqlalchemy.orm import (
     DeclarativeBase,
     Mapped,
@@ -63,12 +63,15 @@ class Line(Base):
 
 
 Sessions = scoped_session[Session]
+TEAMS = (1, 2)
 
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
     engine = engine_in(tmp_path, "todo")
     Base.metadata.create_all(engine)
+    with engine.begin() as connection:
+        connection.execute(insert(Team), [{"id": team} for team in TEAMS])
     yield engine
     engine.dispose()
 
@@ -160,8 +163,8 @@ def test_a_row_that_moves_with_what_it_belongs_to_is_told(
 ) -> None:
     one, two = listening(realm.page(user=1, team=1), 1), listening(realm.page(user=2, team=2), 2)
     session = sessions()
-    first, second = Team(id=1), Team(id=2)
-    session.add_all([first, second, Todo(text="milk", team=first)])
+    first, second = (session.get_one(Team, team) for team in TEAMS)
+    session.add(Todo(text="milk", team=first))
     session.commit()
     heard(one)
     second.todos.append(session.get_one(Todo, 1))

@@ -53,6 +53,8 @@ def test_text_from_the_environment_is_read_as_numbers(tmp_path: Path) -> None:
         ("WAMP_PUBLIC_URL", "http://x", "must begin with ws:// or wss://"),
         ("WAMP_DATABASE", "shop.db", "WAMP_DATABASE='shop.db' is not a database's address"),
         ("WAMP_DATABASE", "sqlite://", "in memory, where other workers cannot see it"),
+        ("WAMP_RELEASE", "1.0\n", "is not a name of at most 100 characters"),
+        ("WAMP_RELEASE", "x" * 101, "is not a name of at most 100 characters"),
         ("WAMP_REALM", "My Realm", "WAMP_REALM='My Realm'"),
         ("WAMP_TICKET_SECRET", "short", "16 characters or more"),
         ("WAMP_CALL_TIMEUOT", 3, "Unknown configuration: WAMP_CALL_TIMEUOT"),

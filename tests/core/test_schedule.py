@@ -18,10 +18,11 @@ import pytest
 from flask import Flask, current_app
 from sqlalchemy.exc import OperationalError
 
+from rig.databases import SERVER, clock_of, of_library
 from wampflask import WAMP, AlreadyDeclared, ConfigError, LockTaken
 from wampflask._client import Client
 from wampflask.jobs import runs_of
-from wampflask.runs import KEPT, LEASE, Run
+from wampflask.runs import KEPT, LEASE, Run, Runs
 from wampflask.schedule import STAND_IN, Scheduler
 from wampflask.triggers import SECOND, as_moment
 
@@ -29,16 +30,25 @@ NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 
 
 class Clock:
-    """Seconds since the epoch, as the test sets them."""
+    """Seconds since the epoch, as the test sets them.
 
-    def __init__(self) -> None:
-        self.now = NOON.timestamp()
+    :param changed: called at each change.
+    """
+
+    def __init__(self, changed: Callable[[float], None]) -> None:
+        self._changed = changed
+        self.set(NOON)
 
     def __call__(self) -> float:
         return self.now
 
+    def set(self, moment: datetime) -> None:
+        self.now = moment.timestamp()
+        self._changed(self.now)
+
     def pass_by(self, seconds: float) -> None:
         self.now += seconds
+        self._changed(self.now)
 
 
 class Worker(Scheduler):
@@ -75,7 +85,7 @@ def wamp() -> WAMP:
 @pytest.fixture
 def app(wamp: WAMP, tmp_path: Path) -> Iterator[Flask]:
     app = Flask("jobs", instance_path=str(tmp_path))
-    app.config["WAMP_CRON_THREADS"] = 2
+    app.config.update(of_library(tmp_path), WAMP_CRON_THREADS=2)
     wamp.init_app(app, serve=False)
     yield app
     client_of(app).store.close()
@@ -87,8 +97,13 @@ def client_of(app: Flask) -> Client:
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock(app: Flask, tmp_path: Path) -> Iterator[Clock]:
+    """A database server's, where there is one: jobs go by that."""
+    if not SERVER:
+        yield Clock(lambda _seconds: None)
+        return
+    with clock_of(of_library(tmp_path)["WAMP_DATABASE"]) as set_to:
+        yield Clock(set_to)
 
 
 @pytest.fixture
@@ -339,7 +354,7 @@ def test_an_error_has_an_id_and_the_next_run_goes_on(
         worker.work()
     assert outcomes(app, clock) == ["failed", "failed", "done"]
     for run in runs(app, clock)[:2]:
-        assert f"Error {run.error} in the job job, " in caplog.text
+        assert f"Error {run.error} in the job job" in caplog.text
 
 
 def test_without_the_database_nothing_begins_and_what_has_ended_is_recorded_later(
@@ -385,11 +400,11 @@ def test_a_clock_that_was_years_ahead_stops_nothing(
     wamp: WAMP, app: Flask, clock: Clock, workers: Callable[[], Worker]
 ) -> None:
     wamp.cron(every=10, name="job")(lambda: None)
-    clock.now = datetime(2040, 1, 1, tzinfo=UTC).timestamp()
+    clock.set(datetime(2040, 1, 1, tzinfo=UTC))
     wrong = workers()
     clock.pass_by(10)
     wrong.work()
-    clock.now = NOON.timestamp()
+    clock.set(NOON)
     right = workers()
     clock.pass_by(10)
     right.work()
@@ -462,8 +477,42 @@ def test_a_run_by_hand(wamp: WAMP, app: Flask, clock: Clock, slow: Slow) -> None
             wamp.run_job("job")
         slow.go_on.set()
         thread.join()
+        clock.pass_by(1)
         assert wamp.run_job("job").outcome == "done"
         assert [job.last_run.outcome for job in wamp.jobs() if job.last_run] == ["failed", "done"]
+
+
+def test_a_run_by_hand_that_is_not_waited_for(
+    wamp: WAMP, app: Flask, slow: Slow, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wamp.cron(every=3600, name="job")(slow)
+
+    def last() -> Run | None:
+        [job] = wamp.jobs()
+        return job.last_run
+
+    def end() -> None:
+        slow.go_on.set()
+        [thread] = [thread for thread in threading.enumerate() if thread.name == "wampflask-jobs-job"]
+        assert not thread.daemon, "the process waits for it"
+        thread.join(10)
+
+    with app.app_context():
+        began = wamp.run_job("job", wait=False)
+        assert slow.began.acquire(timeout=10)
+        assert began == last()
+        assert began.outcome == "running"
+        with pytest.raises(LockTaken, match="runs already"):
+            wamp.run_job("job", wait=False)
+        end()
+        assert (found := last()) is not None
+        assert (found.due, found.outcome) == (began.due, "done")
+        slow.go_on.clear()
+        wamp.run_job("job", wait=False)
+        assert slow.began.acquire(timeout=10)
+        monkeypatch.setattr(Runs, "finish", lambda *_: 1 // 0)
+        end()
+    assert "How the job job, run by hand, ended was not recorded" in caplog.text
 
 
 def test_the_command(wamp: WAMP, app: Flask) -> None:
@@ -535,7 +584,7 @@ def test_a_zone_that_there_is_not_stops_the_start(wamp: WAMP, tmp_path: Path) ->
 def test_a_job_follows_the_apps_zone(wamp: WAMP, tmp_path: Path) -> None:
     wamp.cron(hour=12, name="noon")(print)
     app = Flask("paris", instance_path=str(tmp_path))
-    app.config["WAMP_CRON_ZONE"] = "Europe/Paris"
+    app.config.update(of_library(tmp_path), WAMP_CRON_ZONE="Europe/Paris")
     wamp.init_app(app, serve=False)
     with app.app_context():
         [job] = wamp.jobs()
@@ -548,7 +597,7 @@ def test_a_job_follows_the_apps_zone(wamp: WAMP, tmp_path: Path) -> None:
 def started(wamp: WAMP, folder: Path, *, serve: bool, **config: object) -> Iterator[Client]:
     """An app whose router never comes."""
     app = Flask("routerless", instance_path=str(folder))
-    app.config.update(config)
+    app.config.update(of_library(folder), **config)
     wamp.init_app(app, serve=serve)
     client = client_of(app)
     client.start()

@@ -10,6 +10,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import update
 
+from rig.databases import of_library
 from wampflask import WAMP, AlreadyDeclared, ConfigError, InvalidURI, NotAuthorized
 from wampflask.settings import CHANGED, MAX_AGE, STORED
 from wampflask.testing import MemoryRealm, in_memory
@@ -23,6 +24,7 @@ def wamp() -> WAMP:
 @pytest.fixture
 def app(wamp: WAMP, tmp_path: Path) -> Iterator[Flask]:
     app = Flask("settings", instance_path=str(tmp_path))
+    app.config.update(of_library(tmp_path))
     wamp.init_app(app)
     yield app
     app.extensions["wamp"].store.close()
@@ -44,7 +46,9 @@ def read_rate(text: str) -> int:
 def elsewhere(app: Flask) -> WAMP:
     """Another worker's: the same declarations and the same database."""
     other = WAMP()
-    other.init_app(twin := Flask(app.name, instance_path=app.instance_path))
+    twin = Flask(app.name, instance_path=app.instance_path)
+    twin.config.update(of_library(Path(app.instance_path)))
+    other.init_app(twin)
     other.settings.declare("chat.rate", "30 per minute", read=read_rate)
     other.twin = twin  # type: ignore[attr-defined]
     return other

@@ -31,11 +31,12 @@ def of_files() -> str:
 
 def current() -> str:
     """Return this worker's release: ``WAMPFLASK_RELEASE``, or the files' digest."""
-    return str(current_app.extensions["site"].release or of_files())
+    return str(current_app.config["WAMP_RELEASE"])
 
 
 def init_app(app: Flask) -> None:
-    """Let the templates know the release."""
+    """Let templates and operators know the release. Before the library's ``init_app``, which reads it."""
+    app.config.setdefault("WAMP_RELEASE", app.extensions["site"].release or of_files())
     app.add_template_global(current, "release")
 
 

@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import logging
 import re
+import threading
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from flask import Flask
 
-from tests.apps.visiting import USER, Visitor
-from wampflask.apps.extensions import wamp
+from tests.apps.conftest import make
+from tests.apps.visiting import ADMIN, USER, Visitor
+from wampflask.apps.extensions import db, wamp
 from wampflask.apps.ops import contract
 from wampflask.apps.ops.views import TABS
-from wampflask.in_memory import MemoryRealm
+from wampflask.apps.player.conversion import conversions
+from wampflask.apps.release import of_files
+from wampflask.in_memory import MemoryRealm, in_memory
+from wampflask.jobs import runs_of
+from wampflask.meta import Meta
 from wampflask.plugin.meta import SESSIONS
+from wampflask.task_rows import Begun, TaskRows
+from wampflask.tasks import Task
 
-PAGES = [
-    f"/ops/{name}" for name in ("", "sessions", "procedures", "topics", "workers", "errors", "blocks", "follow", "try")
-]
-ACTIONS = [
-    f"/ops/{name}" for name in ("end", "blocks", "blocks/lift", "workers/drain", "workers/resume", "try", "follow")
-]
+NAMES = "sessions procedures topics workers jobs tasks errors blocks follow try"
+PAGES = [f"/ops/{name}" for name in ("", *NAMES.split())]
+VERBS = "end blocks blocks/lift workers/drain workers/resume jobs/run tasks/cancel try follow"
+ACTIONS = [f"/ops/{verb}" for verb in VERBS.split()]
 KEY = "c0ffee" * 5
 
 
@@ -70,7 +78,7 @@ def test_sessions_are_filtered_and_named(realm: MemoryRealm, admin: Visitor) -> 
     assert "polls.\u200bquestion.\u200bupdate.\u200b7" in one
     assert admin.get("/ops/sessions/99").status_code == 404
     assert "No session matches." in admin.get("/ops/sessions?text=nobody").text
-    for odd in ("?page=-1", "?page=9999999999", "?observed=-3", "?sort=no", "?role=<b>"):
+    for odd in ("?page=-1", "?page=9999999999", "?observed=-3", "?sort=no", "?text=%1b", "?role=<b>"):
         assert admin.get(f"/ops/sessions{odd}").status_code == 200, odd
 
 
@@ -248,3 +256,103 @@ def test_an_error_is_found_by_the_id_that_a_reader_reads_out(app: Flask, realm: 
     assert "secret" not in page
     assert "No worker has an error with this id" in admin.get("/ops/errors?id=zzzz").text
     assert number in admin.get("/ops/").text
+
+
+# -- jobs and tasks
+
+
+def test_a_job_is_run_by_hand_once_at_a_time(
+    app: Flask, realm: MemoryRealm, admin: Visitor, caplog: pytest.LogCaptureFixture
+) -> None:
+    page = admin.get("/ops/jobs").text
+    assert "monitor.history" in page
+    assert "none yet" in page
+    with caplog.at_level(logging.WARNING):
+        assert "The job monitor.history runs now." in sent(admin, "jobs/run", name="monitor.history")
+    assert "Operator admin@example.org ran the job 'monitor.history'" in caplog.text
+    for thread in threading.enumerate():
+        if thread.name == "wampflask-wampflask-job":
+            thread.join(20)
+    with app.app_context():
+        assert {job.name: job.last_run and job.last_run.outcome for job in wamp.jobs()}["monitor.history"] == "done"
+    assert re.search(r"done in \d\.\d s", admin.get("/ops/jobs").text)
+    runs = runs_of(app.extensions["wamp"])
+    claim = runs.claim_now("monitor.history", overlap=False)
+    assert admin.post("/ops/jobs/run", {"name": "monitor.history"}).status_code == 409
+    assert admin.post("/ops/jobs/run", {"name": "no.such"}).status_code == 409
+    assert admin.post("/ops/jobs/run", {}).status_code == 422
+    assert claim.key is not None
+    runs.finish([(claim.key, runs.now(), "failed", "c0ffee00")])
+    assert 'href="/ops/errors?id=c0ffee00"' in admin.get("/ops/jobs").text
+    assert "1 went wrong last time" in admin.get("/ops/").text
+
+
+def test_tasks_are_seen_without_their_arguments_and_cancelled_after_a_question(
+    app: Flask, realm: MemoryRealm, admin: Visitor, caplog: pytest.LogCaptureFixture
+) -> None:
+    with app.app_context():
+        task = conversions.append("convert", "0", "holiday.avi")
+        TaskRows(realm.store).begin(task.id, "worker")
+        TaskRows(realm.store).note("worker", [(_begun(task), 0.4, "Converting")], [task.id])
+    page = admin.get("/ops/tasks").text
+    assert "holiday" not in page
+    assert 'value="40"' in page
+    assert "Converting" in page
+    assert "0 waiting, 1 running" in re.sub(r"\s+", " ", page)
+    assert "no worker takes them" not in page
+    assert task.id[:8] not in admin.get("/ops/tasks?state=failed&queue=media").text
+    assert task.id[:8] in admin.get("/ops/tasks?state=no&queue=no").text
+    asked = admin.post("/ops/tasks/cancel", {"task": task.id}).text
+    assert "Cancel the task convert of the queue media?" in asked
+    with app.app_context():
+        assert not task.status().cancelling
+    with caplog.at_level(logging.WARNING):
+        assert "Cancelled the task convert of the queue media." in sent(admin, "tasks/cancel", task=task.id, confirm=1)
+    assert f"Operator admin@example.org cancelled the task convert of the queue media, {task.id[:8]}…" in caplog.text
+    with app.app_context():
+        assert task.status().cancelling
+        TaskRows(realm.store).end(_begun(task), "worker", "cancelled")
+    assert admin.post("/ops/tasks/cancel", {"task": task.id}).status_code == 409
+    assert admin.post("/ops/tasks/cancel", {"task": "0" * 32}).status_code == 409
+
+
+def test_tasks_that_nobody_takes_are_worth_a_word(
+    app: Flask, realm: MemoryRealm, admin: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with app.app_context():
+        conversions.append("convert", "0", "holiday.avi")
+    assert "no worker takes them" not in admin.get("/ops/tasks").text
+    monkeypatch.setattr("wampflask.apps.ops.live.IDLE", -1.0)
+    assert "no worker takes them" in admin.get("/ops/tasks").text
+
+
+def _begun(task: Task) -> Begun:
+    return Begun(task.id, task.queue, task.name, [], {}, 1, 1)
+
+
+def test_without_the_librarys_database_the_pages_say_so(instance: Path, tmp_path: Path) -> None:
+    app = make(instance, WAMP_DATABASE=f"sqlite:///{tmp_path / 'missing' / 'wamp.db'}")
+    with in_memory(app):
+        admin = Visitor(app).log_in(ADMIN)
+        for path in PAGES:
+            assert admin.get(path).status_code == 200, path
+        for path in ("", "jobs", "tasks"):
+            assert "The database does not answer." in admin.get(f"/ops/{path}").text, path
+        assert admin.post("/ops/jobs/run", {"name": "monitor.history"}).status_code == 409
+        assert admin.post("/ops/tasks/cancel", {"task": "0" * 32}).status_code == 409
+    with app.app_context():
+        db.engine.dispose()
+
+
+def test_workers_of_two_releases_are_told_apart(
+    app: Flask, realm: MemoryRealm, admin: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with app.app_context():
+        [worker] = wamp.meta.workers()
+    assert worker.release == app.config["WAMP_RELEASE"] == of_files()
+    assert "releases serve" not in admin.get("/ops/workers").text
+    assert worker.release in admin.get("/ops/workers").text
+    other = replace(worker, id="f" * 16, pid=worker.pid + 1, release="2.0")
+    monkeypatch.setattr(Meta, "workers", lambda _self: (worker, other))
+    assert "Workers of 2 releases serve at once." in admin.get("/ops/workers").text
+    assert "Workers of 2 releases serve at once." in admin.get("/ops/").text

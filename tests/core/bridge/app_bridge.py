@@ -9,6 +9,8 @@ from pathlib import Path
 from flask import Flask, Response
 
 from wampflask import WAMP, CallFailed, Permission, bridge, caller
+from wampflask._current import current_client
+from wampflask.jobs import runs_of
 
 FOLDER = Path(os.environ["DEMO_FOLDER"])
 
@@ -32,6 +34,15 @@ def wait_for(name: str, seconds: float) -> int:
     return os.getpid()
 
 
+@wamp.cron(every=1, name="tick")
+def tick() -> None:
+    with (FOLDER / "ticks").open("a", encoding="utf-8") as file:
+        file.write(f"{os.getpid()} began\n")
+        file.flush()
+        time.sleep(0.6)
+        file.write(f"{os.getpid()} ended\n")
+
+
 @wamp.register("shop.order", allow="agent")
 def order(item: str) -> str:
     if item != "tea":
@@ -49,6 +60,12 @@ bridge.init_app(app)
 def say_who(response: Response) -> Response:
     response.headers["X-Worker"] = str(os.getpid())
     return response
+
+
+@app.get("/runs")
+def runs() -> list[tuple[int, str]]:
+    found = runs_of(current_client()).of("tick")
+    return [(int(run.place.rpartition(":")[2]), run.outcome) for run in found]
 
 
 @app.get("/kinds")

@@ -13,6 +13,7 @@ from urllib.request import Request, urlopen
 import pytest
 from flask import Flask
 
+from rig.databases import of_library
 from tests.core.bridge.signer import body_of, signed
 from tests.core.processes.programs import Listener
 from wampflask import WAMP, CallFailed, CallResult, Permission, bridge, caller
@@ -64,8 +65,9 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
         wamp = WAMP()
         wamp.permit(*PERMISSIONS)
         declare(wamp)
-        app = Flask("bridged", instance_path=str(tmp_path_factory.mktemp("bridged")))
-        app.config.update(node.config)
+        folder = tmp_path_factory.mktemp("bridged")
+        app = Flask("bridged", instance_path=str(folder))
+        app.config.update(node.config, **of_library(folder))
         wamp.init_app(app)
         bridge.init_app(app)
         with app.app_context():

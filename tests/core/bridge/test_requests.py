@@ -13,6 +13,7 @@ from flask import Flask
 from flask_wtf.csrf import CSRFProtect
 from werkzeug.test import TestResponse
 
+from rig.databases import of_library
 from tests.core.bridge.signer import body_of, signed
 from wampflask import WAMP, CallFailed, Permission, bridge, revocations
 from wampflask.bridge_client import signature
@@ -53,7 +54,7 @@ def wamp() -> WAMP:
 def app(wamp: WAMP, tmp_path: Path) -> Flask:
     app = Flask("shop", instance_path=str(tmp_path))
     app.secret_key = "a key for tests"
-    app.config.update(WAMP_MESSAGE_MAX=2048, WAMP_RATE_LIMIT=50, WAMP_RATE_BURST=500)
+    app.config.update(of_library(tmp_path), WAMP_MESSAGE_MAX=2048, WAMP_RATE_LIMIT=50, WAMP_RATE_BURST=500)
     CSRFProtect(app)
     wamp.init_app(app)
     bridge.init_app(app)
@@ -332,7 +333,7 @@ def test_an_outage_is_503_and_says_when_to_try_again(script: Script, realm: Memo
 
 def test_a_key_has_a_rate_over_all_requests(app: Flask, wamp: WAMP, tmp_path: Path) -> None:
     slow = Flask("slow", instance_path=str(tmp_path / "slow"))
-    slow.config.update(WAMP_RATE_LIMIT=1, WAMP_RATE_BURST=3)
+    slow.config.update(of_library(tmp_path / "slow"), WAMP_RATE_LIMIT=1, WAMP_RATE_BURST=3)
     wamp.init_app(slow)
     bridge.init_app(slow)
     with in_memory(slow):

@@ -22,8 +22,9 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from rig.databases import of_library
 from tests.core.bridge.signer import body_of, signed
-from tests.core.processes.programs import BIN, Probe, Program, configuration, eventually
+from tests.core.processes.programs import BIN, Probe, Program, configuration, eventually, is_gone
 from wampflask import bridge_client
 from wampflask.bridge_client import Client
 from wampflask.keys import PURPOSE, Keys
@@ -31,8 +32,6 @@ from wampflask.testing import RouterNode, free_port
 
 APP = Path(__file__).parent / "app_bridge.py"
 CALL_TIMEOUT = 1.5
-OTHER_DATABASE = os.environ.get("TEST_DATABASE_URL", "").replace("postgresql://", "postgresql+psycopg://")
-"""A PostgreSQL database, as in tests/apps/conftest.py."""
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +62,8 @@ class Site:
         return f"http://127.0.0.1:{self.port}/bridge"
 
     def start(self) -> None:
-        how = f"--no-control-socket --bind 127.0.0.1:{self.port} --workers 2 --worker-class gthread --threads 8"
+        how = f"--no-control-socket --bind 127.0.0.1:{self.port} --workers 2 --threads 8"
+        how += " --worker-class wampflask.gunicorn.Worker"
         self.program = Program([BIN / "gunicorn", *how.split(), "app_bridge:app"], self.folder, self.env)
         with Probe(self.node) as probe:
             eventually(lambda: probe.callees("shop.pid") == 2, lambda: f"two workers\n{self.said()}")
@@ -110,6 +110,11 @@ class Site:
         headers = {} if once is None else {"Idempotency-Key": once}
         return self.post(verb, body, signed(name, secret, body), **headers)
 
+    def outcomes(self, pids: list[int]) -> set[str]:
+        """How the runs of the job went in these processes."""
+        with urlopen(f"http://127.0.0.1:{self.port}/runs", timeout=20) as answer:
+            return {outcome for pid, outcome in json.load(answer) if pid in pids}
+
     def kinds(self) -> dict[str, dict[str, Any]]:
         with urlopen(f"http://127.0.0.1:{self.port}/kinds", timeout=20) as answer:
             return {found["uri"]: found for found in json.load(answer)}
@@ -126,9 +131,7 @@ def site(node: RouterNode, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         "WAMP_BRIDGE_ALLOW": "127.0.0.0/8",
         "WAMP_RATE_LIMIT": "0",
     }
-    if OTHER_DATABASE:
-        keys["WAMP_DATABASE"] = OTHER_DATABASE
-    site = Site(folder, {**configuration(node), **keys}, node, free_port())
+    site = Site(folder, {**configuration(node), **of_library(folder), **keys}, node, free_port())
     site.start()
     try:
         yield site
@@ -320,6 +323,35 @@ def test_what_a_receiver_missed_waits_through_a_restart_of_the_site(site: Site, 
         client.publish(topic, 6)
         eventually(lambda: receiver.values() == list(range(7)), lambda: f"a new one too\n{site.said()}")
         assert site.kinds()[topic]["note"] == ""
+
+
+def test_a_reload_keeps_what_waits_and_loses_no_run_of_a_job(site: Site, receiver: Receiver) -> None:
+    topic = f"shop.sold.{secrets.token_hex(4)}"
+    client = Client(site.url, receiver.key)
+    program = site.program
+    assert program is not None
+    ready, sent = threading.Event(), 20
+    receiver.answer = lambda _: (200 if ready.is_set() else 503, None)
+    with receiver.listening(), Probe(site.node) as probe:
+        client.subscribe(topic, receiver.url)
+        for number in range(sent):
+            client.publish(topic, number)
+        eventually(lambda: site.kinds()[topic]["waiting"] == sent, "all wait")
+        old, providers = program.children(), probe.providers("shop.pid")
+        program.process.send_signal(signal.SIGHUP)
+        while probe.providers("shop.pid") & providers or not all(is_gone(pid) for pid in old):
+            client.publish(topic, sent)
+            sent += 1
+        ready.set()
+        client.publish(topic, "last")
+        eventually(lambda: "last" in receiver.values(), lambda: f"the last, not {receiver.values()}\n{site.said()}")
+        numbers = receiver.values()[:-1]
+        assert numbers[:20] == list(range(20))
+        assert numbers == sorted(set(numbers))
+        client.unsubscribe(client.subscribe(topic, receiver.url))
+    assert "ERROR" not in site.said()
+    assert site.outcomes(old) <= {"done", "skipped"}
+    assert "lost" not in site.outcomes(program.children())
 
 
 def test_a_failing_receiver_gets_the_same_event_again_before_the_next(site: Site, receiver: Receiver) -> None:

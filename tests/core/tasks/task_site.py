@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from rig.databases import of_library
 from tests.core.processes.programs import BIN, Program, configuration, eventually, get
 from wampflask import Permission
 from wampflask._live_protocol import WORKER_LOST
@@ -36,7 +37,8 @@ class Site:
     def __init__(self, node: RouterNode, folder: Path, **env: str) -> None:
         self.node = node
         self.folder = folder
-        self.env = {**configuration(node), "TASKS_FOLDER": str(folder), "WAMP_TASK_LEASE": LEASE, **env}
+        keys = {**configuration(node), **of_library(folder), "WAMP_TASK_LEASE": LEASE}
+        self.env = {**keys, "TASKS_FOLDER": str(folder), **env}
         shutil.copy(HERE / "app_tasks.py", folder / "app_tasks.py")
         self.url = f"http://127.0.0.1:{free_port()}"
 

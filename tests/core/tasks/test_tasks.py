@@ -14,6 +14,7 @@ import pytest
 from flask import Flask, render_template_string
 from sqlalchemy import update
 
+from rig.databases import of_library
 from tests.core.live.shop import Item, db, make_app
 from wampflask import (
     WAMP,
@@ -45,7 +46,7 @@ def queue(wamp: WAMP) -> Queue:
 @pytest.fixture
 def realm(wamp: WAMP, queue: Queue, tmp_path: Path) -> Iterator[MemoryRealm]:
     app = Flask("unit", instance_path=str(tmp_path))
-    app.config["WAMP_TASK_LEASE"] = 1
+    app.config.update(of_library(tmp_path), WAMP_TASK_LEASE=1)
     wamp.init_app(app)
     with in_memory(app) as realm, app.app_context():
         yield realm

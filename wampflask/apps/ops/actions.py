@@ -8,16 +8,18 @@ from typing import Any
 from flask import current_app, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_security import current_user
+from sqlalchemy.exc import SQLAlchemyError
 
-from wampflask import CallOptions, CallResult, WampError
+from wampflask import CallOptions, CallResult, ConfigError, LockTaken, WampError
 from wampflask.apps.access import current_actor, for_admins
 from wampflask.apps.errors import Conflict, Invalid
 from wampflask.apps.extensions import wamp
 from wampflask.permissions import BACKEND
 from wampflask.tail import STOP
+from wampflask.tasks import Task
 
-from . import contract
-from .forms import BlockForm, EndForm, TailForm, TryForm, WorkerForm
+from . import contract, live
+from .forms import BlockForm, EndForm, JobForm, TailForm, TaskForm, TryForm, WorkerForm
 from .views import blocks_page, blueprint
 
 CALL_TIMEOUT = 10.0
@@ -117,6 +119,50 @@ def resume() -> ResponseReturnValue:
     _log(f"took worker {form.worker.data!r} back into service")
     flash("The worker serves again.", "success")
     return redirect(url_for("ops.workers"))
+
+
+@blueprint.post("/jobs/run")
+@for_admins
+def run_job() -> ResponseReturnValue:
+    """Run a job now, in a thread of this worker: form field ``name``."""
+    form = JobForm()
+    name = form.name.data or ""
+    if not form.validate_on_submit():
+        raise Invalid("Say which job is to run.")
+    try:
+        wamp.run_job(name, wait=False)
+    except ConfigError:
+        raise Conflict("There is no such job.") from None
+    except LockTaken:
+        raise Conflict(f"The job {name} runs already. Wait for its end.") from None
+    except SQLAlchemyError as error:
+        raise Conflict(live.without_database(error)) from None
+    _log(f"ran the job {name!r}")
+    flash(f"The job {name} runs now.", "success")
+    return redirect(url_for("ops.jobs"))
+
+
+@blueprint.post("/tasks/cancel")
+@for_admins
+def cancel_task() -> ResponseReturnValue:
+    """Cancel a task: form field ``task``; asks first."""
+    form = TaskForm()
+    task = Task(form.task.data or "", "", "")
+    try:
+        if not form.validate_on_submit() or (found := task.status()).ended:
+            raise Conflict("This task has ended already.")
+        name = f"the task {found.name} of the queue {found.queue}"
+        if not form.confirm.data:
+            words = "If it runs, it ends when it next says how far it is. What it has done so far is not undone."
+            return _confirm(f"Cancel {name}?", words, "Cancel the task", "ops.tasks")
+        task.cancel()
+    except LookupError:
+        raise Conflict("This task is gone.") from None
+    except SQLAlchemyError as error:
+        raise Conflict(live.without_database(error)) from None
+    _log(f"cancelled {name}, {task.id[:8]}…")
+    flash(f"Cancelled {name}.", "success")
+    return redirect(url_for("ops.tasks"))
 
 
 @blueprint.route("/try", methods=["GET", "POST"])

@@ -54,6 +54,19 @@ class WorkerForm(FlaskForm):  # type: ignore[misc]
     confirm = HiddenField()
 
 
+class JobForm(FlaskForm):  # type: ignore[misc]
+    """A job."""
+
+    name = HiddenField(validators=[InputRequired()])
+
+
+class TaskForm(FlaskForm):  # type: ignore[misc]
+    """A task."""
+
+    task = HiddenField(validators=[InputRequired()])
+    confirm = HiddenField()
+
+
 class TryForm(FlaskForm):  # type: ignore[misc]
     """A publication or call by hand."""
 

@@ -23,6 +23,8 @@ TABS = (
     ("ops.procedures", "Procedures"),
     ("ops.topics", "Topics"),
     ("ops.workers", "Workers"),
+    ("ops.jobs", "Jobs"),
+    ("ops.tasks", "Tasks"),
     ("ops.errors", "Errors"),
     ("ops.blocks", "Blocks"),
     ("ops.tails", "Follow"),
@@ -101,6 +103,25 @@ def topics() -> str:
 def workers() -> str:
     """Show ``ops/workers.html``."""
     return render_template("ops/workers.html")
+
+
+@blueprint.get("/jobs")
+@for_admins
+def jobs() -> str:
+    """Show ``ops/jobs.html``."""
+    return render_template("ops/jobs.html")
+
+
+@blueprint.get("/tasks")
+@for_admins
+def tasks() -> str:
+    """Show ``ops/tasks.html``: filtered by ``?queue=`` and ``state=``."""
+    queues, state = [queue.name for queue in wamp.queues], _text("state")
+    query = {
+        "queue": _text("queue") if _text("queue") in queues else "",
+        "state": state if state in live.STATES else "",
+    }
+    return render_template("ops/tasks.html", query=query, queues=queues, states=live.STATES)
 
 
 @blueprint.get("/errors")
