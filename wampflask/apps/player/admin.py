@@ -43,7 +43,7 @@ class MediaView(ForAdmins, BaseView):  # type: ignore[misc]
     @property
     def extra_js(self) -> list[str]:
         """Return the script that refuses a file that is too large before it is sent."""
-        return [url_for("static", filename="js/player/upload.js")]
+        return [asset("js/player/upload.js")]
 
     @expose("/", methods=("GET", "POST"))  # type: ignore[untyped-decorator]
     def index(self) -> ResponseReturnValue:
