@@ -70,7 +70,8 @@ function note({ metafile }, name) {
   }
 }
 
-const isBehaviour = (file) => /^export (async )?function connect\b/m.test(fs.readFileSync(file, "utf8"));
+const isBehaviour = (file) =>
+  /^export (async )?function connect\b/m.test(fs.readFileSync(file, "utf8"));
 
 /** The module that stands for behaviours.js in an area's bundle. */
 function table(area) {
@@ -115,7 +116,10 @@ async function bundleStyles(name, sheets, options = {}) {
     },
   };
   const entryPoints = [{ in: "together", out: name }];
-  note(await build({ ...OPTIONS, ...options, entryPoints, plugins: [together] }), () => `${name}.css`);
+  note(
+    await build({ ...OPTIONS, ...options, entryPoints, plugins: [together] }),
+    () => `${name}.css`,
+  );
 }
 
 /** Writes a script that is no module, as it is or made smaller. */
@@ -143,6 +147,24 @@ async function bundleAdmin(folder) {
   }
 }
 
+/** The library's client as wampflask/assets.py names it, to be sent without asking Flask. */
+function copyClient() {
+  const folder = path.join(ROOT, "wampflask", "browser");
+  fs.rmSync(path.join(BUILT, "wamp"), { recursive: true, force: true });
+  fs.mkdirSync(path.join(BUILT, "wamp"));
+  const add = (stem, ext, code) => {
+    const digest = createHash("sha256").update(code).digest("hex").slice(0, 16);
+    const name = `${stem}-${digest}${ext}`;
+    fs.writeFileSync(path.join(BUILT, "wamp", name), code);
+    compress(`wamp/${name}`);
+    return name;
+  };
+  const read = (file) => fs.readFileSync(path.join(folder, file), "utf8");
+  const client = add("client", ".js", read("dist/wampflask.js"));
+  add("table", ".js", read("dist/table.js").replaceAll('from"wampflask"', `from"./${client}"`));
+  add("table", ".css", read("table/table.css"));
+}
+
 function compress(name) {
   const file = path.join(BUILT, name);
   if (!COMPRESSED.has(path.extname(name)) || fs.existsSync(`${file}.br`)) return;
@@ -153,11 +175,8 @@ function compress(name) {
 }
 
 function removeAllBut(kept) {
-  const bare = (name) => name.replace(/\.(gz|br)$/, "");
   for (const name of fs.readdirSync(BUILT)) {
-    if (bare(name) !== path.basename(MANIFEST) && !kept.has(bare(name))) {
-      fs.rmSync(path.join(BUILT, name));
-    }
+    if (!kept.has(name.replace(/\.(gz|br)$/, ""))) fs.rmSync(path.join(BUILT, name));
   }
 }
 
@@ -184,9 +203,10 @@ for (const file of ["js/admin.js", "js/player/upload.js", "css/admin.css", "img/
   note(await build(options), () => file);
 }
 await bundleAdmin(folder);
+copyClient();
 
 Object.values(files).forEach(compress);
-removeAllBut(new Set([...Object.values(files), ...Object.values(before)]));
+removeAllBut(new Set(["wamp", "manifest.json", ...Object.values(files), ...Object.values(before)]));
 const manifest = { sources, flask_admin: version, files };
 fs.writeFileSync(`${MANIFEST}.new`, JSON.stringify(manifest, null, 1));
 fs.renameSync(`${MANIFEST}.new`, MANIFEST);

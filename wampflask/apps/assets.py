@@ -1,8 +1,9 @@
 """What pages load: bundled files named by what is in them where there is a build, single files where there is none.
 
 ``npm run assets`` (``make run`` does it) writes ``static/built/``: a script and a style sheet for each area of
-``static/areas.json``, and a manifest. Templates name areas and files, ``{{ styles("chat") }}``, ``{{ scripts("chat") }}``
-and ``{{ asset("img/icon.svg") }}``. A build older than its sources isn't used: pages are then right, only slower.
+``static/areas.json``, and a manifest. Templates name areas and files: ``{{ styles("chat") }}``,
+``{{ scripts("chat") }}``, ``{{ asset("img/icon.svg") }}``. A build older than its sources isn't used: pages are then
+right, only slower.
 """
 
 from __future__ import annotations
@@ -24,15 +25,18 @@ from whitenoise import WhiteNoise
 from .paths import resource
 
 BUILT = "built"
+CLIENT = "wamp"
+"""The folder of the library's own files in a build, and where pages load them from."""
 MANIFEST = "manifest.json"
 SOURCES = ("css", "img", "js", "vendor", "areas.json")
 """What bundles are made of, below ``static``."""
 FOR_GOOD = 31_536_000
+FONTS = ("bricolage", "instrument")
 THEMES = ("light", "dark")
 THEME_COOKIE = "wampflask_theme"
 
 _KEY = "site_assets"
-_NAMED_BY_CONTENT = re.compile(r"-[A-Z0-9]{8}\.\w+$")
+_NAMED_BY_CONTENT = re.compile(r"-([A-Z0-9]{8}|[0-9a-f]{16})\.\w+$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,18 +86,19 @@ def init_app(app: Flask, *, bundles: bool) -> None:
     """
     build = build_in(Path(str(app.static_folder))) if bundles else None
     app.extensions[_KEY] = build
-    for helper in (admin_asset, admin_scripts, admin_styles, asset, scripts, styles, theme):
+    for helper in (admin_asset, admin_scripts, admin_styles, asset, chosen_theme, fonts, scripts, styles):
         app.add_template_global(helper)
     if build:
-        prefix = f"{app.static_url_path}/{BUILT}/"
-        app.wsgi_app = WhiteNoise(  # type: ignore[method-assign]
+        served = WhiteNoise(
             app.wsgi_app,
             root=build.folder,
-            prefix=prefix,
+            prefix=f"{app.static_url_path}/{BUILT}/",
             allow_all_origins=False,
             immutable_file_test=lambda _path, url: bool(_NAMED_BY_CONTENT.search(url)),
             add_headers_function=_add_headers,
         )
+        served.add_files(str(build.folder / CLIENT), prefix=f"/{CLIENT}/")
+        app.wsgi_app = served  # type: ignore[method-assign]
 
 
 def build_of(app: Flask) -> Build | None:
@@ -105,6 +110,12 @@ def build_of(app: Flask) -> Build | None:
 def asset(name: str) -> str:
     """Return where pages load a file of ``static`` from."""
     return _built(name) or url_for("static", filename=name)
+
+
+def fonts() -> Markup:
+    """Return the tags that load the fonts of Latin text at once, so that nothing moves when they arrive."""
+    tag = Markup('<link rel="preload" href="{}" as="font" type="font/woff2" crossorigin>')
+    return Markup("\n").join(tag.format(asset(f"vendor/{font}-latin.woff2")) for font in FONTS)
 
 
 def styles(area: str) -> Markup:
@@ -151,7 +162,7 @@ def admin_scripts() -> list[str]:
     return [built] if built else list(map(admin_asset, areas()["admin"]["scripts"]))
 
 
-def theme() -> Markup:
+def chosen_theme() -> Markup:
     """Return the attribute of ``<html>`` for the theme that the visitor chose; empty where there is no choice."""
     chosen = request.cookies.get(THEME_COOKIE)
     return Markup(' data-theme="{}"').format(chosen) if chosen in THEMES else Markup()

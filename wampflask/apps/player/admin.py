@@ -13,6 +13,7 @@ from wtforms import HiddenField
 
 from wampflask.apps.access import is_admin
 from wampflask.apps.admin_views import ForAdmins
+from wampflask.apps.assets import asset
 from wampflask.apps.errors import SiteError
 
 from . import conversion, media
