@@ -122,7 +122,7 @@ async function bundleStyles(name, sheets, options = {}) {
   );
 }
 
-/** Writes a script that is no module, as it is or made smaller. */
+/** Writes a classic script. */
 function write(name, code) {
   const { name: stem, ext } = path.parse(name);
   const digest = createHash("sha256").update(code).digest("hex").slice(0, 8).toUpperCase();

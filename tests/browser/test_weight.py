@@ -66,7 +66,7 @@ def test_a_ballot_is_voted_on_before_its_scripts_come(site: LiveSite, admin: Adm
     held: list[Route] = []
     with weighed(visitor) as weight:
         page = weight.page
-        page.route("**/*.js", lambda route: held.append(route))
+        page.route("**/*.js", lambda route: held.append(route))  # noqa: PLW0108 - Playwright marks the handler
         page.goto(f"{site.url}/polls/{poll}/", wait_until="commit")
         choice(page, "Now").check()
         page.get_by_role("button", name="Vote").click(no_wait_after=True)
