@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Route, expect
@@ -33,17 +34,28 @@ def test_a_ballot_is_light_and_the_next_time_only_the_page(
     site: LiveSite, admin: Admin, visitor: BrowserContext
 ) -> None:
     poll = admin.new_poll("Light or heavy?", "Light", "Heavy")
-    for visit in range(3):
-        with weighed(visitor) as weight:
-            weight.page.goto(f"{site.url}/polls/{poll}/", wait_until="networkidle")
-            is_connected(weight.page)
-            is_ready(weight.page)
-            if visit == 0:
-                assert len(weight.files) <= BALLOT_FILES, weight.files
-                assert BALLOT_MAX / 2 < weight.size <= BALLOT_MAX
-            assert weight.shift <= SHIFT_MAX
-    assert weight.files == []
-    assert weight.size <= WARM_MAX
+    visits = [_visit(visitor, f"{site.url}/polls/{poll}/") for _ in range(3)]
+    assert max(visit.shift for visit in visits) <= SHIFT_MAX
+    assert len(visits[0].files) <= BALLOT_FILES, visits[0].files
+    assert BALLOT_MAX / 2 < visits[0].size <= BALLOT_MAX
+    assert visits[2].files == []
+    assert visits[2].size <= WARM_MAX
+
+
+class Visit(NamedTuple):
+    """What a ballot weighed."""
+
+    files: list[str]
+    size: int
+    shift: float
+
+
+def _visit(visitor: BrowserContext, url: str) -> Visit:
+    with weighed(visitor) as weight:
+        weight.page.goto(url, wait_until="networkidle")
+        is_connected(weight.page)
+        is_ready(weight.page)
+        return Visit(weight.files, weight.size, weight.shift)
 
 
 @pytest.mark.parametrize("path", ["/admin/questions/", "/admin/hosts/", "/admin/alert_rules/"])
