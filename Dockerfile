@@ -1,16 +1,21 @@
 # The site of wampflask. Targets: site (the pages; MIT), router (and Crossbar.io; MIT and EUPL-1.2), and by default both
 # in one container:  docker build -t wampflask . && docker run --rm -p 8080:8080 -p 8081:8081 -v wampflask:/instance wampflask
 
-FROM node:22-slim AS browser
-WORKDIR /build
-COPY package.json ./
-RUN npm install --no-audit --no-fund --no-package-lock --ignore-scripts --omit=dev && npm run --silent vendor
-
 FROM python:3.12-slim AS packages
 WORKDIR /build
 COPY requirements/ requirements/
 RUN python -m venv /opt/site && \
     /opt/site/bin/pip install --no-cache-dir --prefer-binary -r requirements/site.txt -r requirements/postgres.txt
+
+FROM node:22-slim AS browser
+WORKDIR /build
+COPY package.json ./
+RUN npm install --no-audit --no-fund --no-package-lock --ignore-scripts --omit=dev
+COPY .ci/assets.js .ci/
+COPY static/ static/
+COPY wampflask/browser/ wampflask/browser/
+COPY --from=packages /opt/site/ /opt/site/
+RUN npm run --silent vendor && npm run --silent assets -- /opt/site/lib/python3*/site-packages/flask_admin
 
 FROM python:3.12-slim AS crossbar
 WORKDIR /build
@@ -32,7 +37,7 @@ COPY agent/ agent/
 COPY templates/ templates/
 COPY static/ static/
 COPY wampflask/ wampflask/
-COPY --from=browser /build/static/vendor static/vendor
+COPY --from=browser /build/static/ static/
 ENV PATH=/opt/site/bin:$PATH FLASK_APP=wsgi INSTANCE=/instance PYTHONPATH=/srv/wampflask PYTHONUNBUFFERED=1
 RUN python -m compileall -q wampflask agent
 USER wampflask

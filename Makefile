@@ -77,4 +77,4 @@ pins: ## write the requirement files from what is installed
 	@$(BIN)/python .ci/pins.py
 
 clean: ## remove environments, fetched packages and caches; keeps instance/
-	@rm -rf .venv .crossbar/venv node_modules static/vendor .mypy_cache .ruff_cache .pytest_cache build dist *.egg-info packages/*/build packages/*/*.egg-info
+	@rm -rf .venv .crossbar/venv node_modules static/vendor static/built .mypy_cache .ruff_cache .pytest_cache build dist *.egg-info packages/*/build packages/*/*.egg-info

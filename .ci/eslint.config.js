@@ -3,7 +3,7 @@ import js from "@eslint/js";
 import globals from "globals";
 
 export default [
-  { ignores: ["static/vendor/", "wampflask/browser/dist/"] },
+  { ignores: ["static/vendor/", "static/built/", "wampflask/browser/dist/"] },
   js.configs.recommended,
   { languageOptions: { globals: globals.browser } },
   { files: ["tests/js/**"], languageOptions: { globals: globals.nodeBuiltin } },

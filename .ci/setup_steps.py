@@ -29,6 +29,7 @@ SITE = ROOT / ".venv"
 ROUTER = ROOT / ".crossbar" / "venv"
 MODULES = ROOT / "node_modules"
 VENDOR = ROOT / "static" / "vendor"
+BUILT = ROOT / "static" / "built"
 NEEDED_BYTES = 1_500_000_000
 BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 OFFLINE = re.compile(
@@ -236,6 +237,25 @@ def npm_step(mode: str) -> Step | None:
     return Step("browser libraries", work)
 
 
+def assets_step() -> Step | None:
+    """The step that bundles what pages load, for which the site's packages and the browser libraries must be there."""
+    folders = (ROOT / "static", ROOT / "wampflask" / "browser")
+    sources = sorted(file for folder in folders for file in folder.rglob("*") if file.is_file())
+    made_from = [file for file in sources if BUILT not in file.parents]
+    text = digest(ROOT / ".ci" / "assets.js", ROOT / "package.json", ROOT / "requirements" / "site.txt", *made_from)
+    stamp = MODULES / ".assets.stamp"
+    if (BUILT / "manifest.json").exists() and stamped(stamp, text):
+        return None
+
+    def work() -> None:
+        log = ROOT / ".npm.log"
+        run([ensure_npm(), "run", "--silent", "assets"], log, "bundling what pages load", npm_environment())
+        log.unlink()
+        stamp.write_text(text, encoding="ascii")
+
+    return Step("bundles of what pages load", work)
+
+
 # --- programs for the tests ------------------------------------------------------------------------
 
 PACKAGES = {  # program -> Debian's package, of what the tests run besides a browser
@@ -366,7 +386,6 @@ def carry_out(plan: list[list[Step]]) -> None:
 
     :raises SetupError: the first that a step raised, or an OSError; what has not begun by then is left out.
     """
-    print("Setting up. The first time this takes a minute or two, afterwards nothing.", flush=True)
     progress, stop = Progress(), threading.Event()
     with ThreadPoolExecutor(len(plan)) as pool:
         running: set[Future[None]] = {pool.submit(follow, chain, progress, stop) for chain in plan}
@@ -396,8 +415,11 @@ def prepare(mode: str) -> None:
             fcntl.flock(lock, fcntl.LOCK_EX)
         plan = chains(mode)
         if plan:
+            print("Setting up. The first time this takes a minute or two, afterwards nothing.", flush=True)
             check_disk()
             carry_out(plan)
+        if assets := assets_step():  # of what the plan has fetched
+            carry_out([[assets]])
 
 
 def main(arguments: list[str]) -> int:

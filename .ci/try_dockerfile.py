@@ -65,10 +65,12 @@ class Build:
         for source in sources:
             path = ROOT / source
             if path.is_dir():
-                ignored = shutil.ignore_patterns("__pycache__", "vendor")
+                ignored = shutil.ignore_patterns("__pycache__", "vendor", "built")
                 shutil.copytree(path, self.place / target, dirs_exist_ok=True, ignore=ignored)
             else:
-                shutil.copy(path, self.place / target)
+                end = self.place / target
+                (end if target.endswith("/") else end.parent).mkdir(parents=True, exist_ok=True)
+                shutil.copy(path, end)
 
 
 def instructions() -> list[tuple[str, str]]:

@@ -1,4 +1,5 @@
 /** What Flask-Admin's pages lack. */
+import "./theme.js";
 import { localise } from "./times.js";
 
 localise(document);

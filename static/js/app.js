@@ -6,13 +6,15 @@
  * The name is the module's path in this folder. A module exports `connect(element)`, which returns
  * a function that undoes it.
  */
+import { load } from "./behaviours.js";
+import "./theme.js";
 import { localise } from "./times.js";
 
 const running = new Map();
 
 async function start(element, name) {
   if (!/^[a-z_]+(\/[a-z_]+)*$/.test(name)) return;
-  const { connect } = await import(`./${name}.js`);
+  const { connect } = await load(name);
   if (!element.isConnected) return;
   const stop = connect(element) ?? (() => {});
   running.set(element, [...(running.get(element) ?? []), stop]);

@@ -1,49 +1,35 @@
 /**
- * Light or dark, as the visitor chose; without a choice, as the system is set. Loaded in <head> as
- * a classic script, so that the choice holds before the first paint.
+ * Light or dark, as the visitor chose; without a choice, as the system is set. The choice is kept
+ * in a cookie, and the server writes it into the page, so that it holds before the first paint.
  *
  * <button data-part="theme" hidden>…</button>   shown once it works; aria-pressed: dark is on
  */
-(() => {
-  const root = document.documentElement;
-  const system = matchMedia("(prefers-color-scheme: dark)");
-  const remembered = () => {
-    try {
-      return localStorage.getItem("theme");
-    } catch {
-      return null; // storage is forbidden: the choice lasts for this page
-    }
-  };
-  const dark = () => (root.dataset.theme ?? (system.matches ? "dark" : "light")) === "dark";
-  const choose = (theme) => {
-    root.dataset.theme = theme;
-    try {
-      localStorage.setItem("theme", theme);
-    } catch {
-      /* as above */
-    }
-  };
+const YEAR = 31_536_000; // seconds
+const root = document.documentElement;
+const system = matchMedia("(prefers-color-scheme: dark)");
+const otherPages = new BroadcastChannel("theme");
+const buttons = document.querySelectorAll("[data-part=theme]");
 
-  const chosen = remembered();
-  if (chosen === "dark" || chosen === "light") root.dataset.theme = chosen;
+const isDark = () => (root.dataset.theme ?? (system.matches ? "dark" : "light")) === "dark";
 
-  addEventListener("DOMContentLoaded", () => {
-    const buttons = document.querySelectorAll("[data-part=theme]");
-    const mark = () =>
-      buttons.forEach((button) => button.setAttribute("aria-pressed", String(dark())));
-    buttons.forEach((button) => {
-      button.hidden = false;
-      button.addEventListener("click", () => {
-        choose(dark() ? "light" : "dark");
-        mark();
-      });
-    });
-    system.addEventListener("change", mark);
-    addEventListener("storage", (event) => {
-      if (event.key !== "theme" || !event.newValue) return;
-      root.dataset.theme = event.newValue;
-      mark();
-    });
-    mark();
+function mark() {
+  for (const button of buttons) button.setAttribute("aria-pressed", String(isDark()));
+}
+
+function show(theme) {
+  root.dataset.theme = theme;
+  mark();
+}
+
+for (const button of buttons) {
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    const theme = isDark() ? "light" : "dark";
+    document.cookie = `wampflask_theme=${theme}; path=/; max-age=${YEAR}; samesite=lax`;
+    otherPages.postMessage(theme);
+    show(theme);
   });
-})();
+}
+system.addEventListener("change", mark);
+otherPages.addEventListener("message", ({ data }) => show(data));
+mark();

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import re
 import signal
 import socket
 import threading
@@ -102,6 +104,18 @@ def test_static_files_come_from_the_front(front: Front) -> None:
     answer, body = front.get("/static/css/base.css")
     assert answer.status == 200
     assert body == (Path(__file__).parents[2] / "static/css/base.css").read_bytes()
+    assert "gunicorn" not in str(answer.headers.get("Server"))
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Content-Type"].startswith("text/css")
+
+
+def test_bundles_come_compressed_from_the_front_and_are_kept(front: Front) -> None:
+    [path] = re.findall(r'href="(/static/built/site-[^"]+\.css)"', front.get("/")[1].decode())
+    answer, body = front.get(path, Accept__Encoding="gzip")
+    assert answer.status == 200
+    assert answer.headers["Content-Encoding"] == "gzip"
+    assert b"--paper" in gzip.decompress(body)
+    assert "immutable" in answer.headers["Cache-Control"]
     assert "gunicorn" not in str(answer.headers.get("Server"))
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert answer.headers["Content-Type"].startswith("text/css")

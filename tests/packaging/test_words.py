@@ -39,7 +39,7 @@ INSTEAD = {
 """The words of no native speaker's manual, and what to write instead."""
 
 READ = {".py", ".md", ".js", ".ts", ".html", ".txt", ".cfg", ".css"}
-UNREAD = ("CHANGES.md", "tests/", "examples/", "static/vendor/", "wampflask/browser/dist/")
+UNREAD = ("CHANGES.md", "tests/", "examples/", "static/vendor/", "static/built/", "wampflask/browser/dist/")
 THIS_PAGE = "docs/glossary.md"  # it names what not to write
 
 _IN_SCRIPTS = re.compile(r"""//.*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`""", re.DOTALL)

@@ -167,6 +167,32 @@ def test_what_pages_load_comes_without_the_tools_of_tests(
     assert steps.npm_step("run") is None, "it has all that pages load, and more"
 
 
+def test_bundles_are_made_again_when_their_sources_change(
+    steps: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "static" / "js").mkdir(parents=True)
+    (tmp_path / "node_modules").mkdir()
+    source, built = tmp_path / "static" / "js" / "app.js", tmp_path / "static" / "built"
+    source.write_text("1")
+
+    def build(command: list[str], log: Path, _purpose: str, _env: dict[str, str]) -> None:
+        assert command == ["npm", "run", "--silent", "assets"]
+        built.mkdir(exist_ok=True)
+        (built / "manifest.json").touch()
+        log.touch()
+
+    monkeypatch.setattr(steps, "ROOT", tmp_path)
+    monkeypatch.setattr(steps, "MODULES", tmp_path / "node_modules")
+    monkeypatch.setattr(steps, "BUILT", built)
+    monkeypatch.setattr(steps, "ensure_npm", lambda: "npm")
+    monkeypatch.setattr(steps, "run", build)
+    steps.assets_step().work()
+    assert steps.assets_step() is None
+    source.write_text("2")
+    steps.assets_step().work()
+    assert steps.assets_step() is None
+
+
 def test_a_wrong_word_is_answered_with_the_usage() -> None:
     done = subprocess.run([sys.executable, BOOTSTRAP, "everything"], capture_output=True, text=True, check=False)
     assert done.returncode == 2

@@ -24,6 +24,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     from . import (
         accounts,
         admin,
+        assets,
         bridge,
         chat,
         commands,
@@ -72,6 +73,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     error_pages.init_app(app)
     focus.init_app(app)
     headers.init_app(app)
+    assets.init_app(app, bundles=site.bundles)
     app.register_blueprint(health.blueprint)
     app.add_url_rule("/", "home", pages.home)
     app.add_url_rule("/favicon.ico", "favicon", pages.favicon)

@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from flask import abort, current_app, flash, get_template_attribute, request, url_for
+from flask import abort, current_app, flash, get_template_attribute, request
 from flask_admin import AdminIndexView
 from flask_admin.actions import action
 from flask_admin.contrib.sqla import ModelView
@@ -19,6 +19,7 @@ from werkzeug.exceptions import HTTPException
 
 from wampflask.apps.access import is_admin, refuse
 from wampflask.apps.admin_fields import Converter, Filters, enum_labels
+from wampflask.apps.assets import asset
 from wampflask.apps.errors import SiteError
 from wampflask.apps.extensions import db
 from wampflask.apps.headers import mark_private
@@ -40,7 +41,7 @@ class ForAdmins:
     @property
     def extra_css(self) -> list[str]:
         """Return the site's style sheet."""
-        return [url_for("static", filename="css/admin.css")]
+        return [asset("css/admin.css")]
 
     def is_accessible(self) -> bool:
         """Return whether the current user is an admin."""

@@ -39,6 +39,7 @@ KEYS = {
     "WAMPFLASK_CLIENT_RATE": "10000",  # bytes that give it one second more
     "WAMPFLASK_CHAT_RATE": "30 per minute",  # messages of one person, over all workers
     "WAMPFLASK_RELEASE": "",  # which release of the pages this is; default: a digest of what pages are made of
+    "WAMPFLASK_BUNDLES": "1",  # 0: pages load the single files of static/ although there is a build
     "WAMPFLASK_METRICS_TOKEN": "",  # what Prometheus sends for /metrics; default: admins alone may look
 }
 _OF_OTHERS = (  # read by commands
@@ -74,6 +75,7 @@ class SiteConfig(NamedTuple):
     client_timeout: int
     client_rate: int
     release: str
+    bundles: bool
     metrics_token: str
 
 
@@ -117,6 +119,7 @@ def _read(values: Mapping[str, Any], folder: Path) -> SiteConfig:
         client_timeout=_whole("WAMPFLASK_CLIENT_TIMEOUT", values["WAMPFLASK_CLIENT_TIMEOUT"], CLIENT_TIMEOUT_LIMITS),
         client_rate=_whole("WAMPFLASK_CLIENT_RATE", values["WAMPFLASK_CLIENT_RATE"], CLIENT_RATE_LIMITS),
         release=str(values["WAMPFLASK_RELEASE"]),
+        bundles=_boolean("WAMPFLASK_BUNDLES", values["WAMPFLASK_BUNDLES"]),
         metrics_token=_secret("WAMPFLASK_METRICS_TOKEN", values["WAMPFLASK_METRICS_TOKEN"]),
     )
 

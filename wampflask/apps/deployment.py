@@ -11,6 +11,7 @@ from flask import Flask
 from wampflask.deploy.deployment import Deployment, refine
 from wampflask.deploy.procfile import commands_of
 
+from .assets import BUILT
 from .config import SiteConfig
 from .paths import resource
 from .player.admin import OVERHEAD, UPLOAD
@@ -43,6 +44,7 @@ def _of_site(app: Flask, deployment: Deployment) -> Deployment:
         body_max=site.body_max,
         uploads={upload: site.media_max + OVERHEAD},
         static=("/static/", Path(str(app.static_folder))),
+        hashed=BUILT,
         init="flask --app wampflask.apps:create_app site init",
         health="/healthz",
         image="site",

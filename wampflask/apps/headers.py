@@ -48,6 +48,8 @@ def _add(response: Response) -> Response:
     headers.setdefault("Referrer-Policy", "same-origin")
     headers.setdefault("X-Frame-Options", "DENY")
     headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
+    if response.mimetype == "text/html":
+        response.vary.add("Cookie")  # the theme that it was written in
     headers.setdefault("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
     if g.get("is_private") or request.blueprint == ACCOUNTS:
         headers["Cache-Control"] = "private, no-store"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from flask import redirect, render_template, url_for
+from flask import redirect, render_template
 from flask.typing import ResponseReturnValue
+
+from .assets import asset
 
 
 def home() -> str:
@@ -13,4 +15,4 @@ def home() -> str:
 
 def favicon() -> ResponseReturnValue:
     """Redirect browsers that ask for an icon without reading a page."""
-    return redirect(url_for("static", filename="img/icon.svg"), 301)
+    return redirect(asset("img/icon.svg"), 302)

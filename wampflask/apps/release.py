@@ -11,6 +11,7 @@ from hashlib import sha256
 
 from flask import Flask, current_app
 
+from .assets import digest_of_sources
 from .extensions import wamp
 from .paths import resource
 
@@ -21,11 +22,10 @@ URI = "site.release"
 @cache
 def of_files() -> str:
     """Return a digest of everything that pages are made of."""
-    found = sha256()
-    for folder in ("templates", "static"):
-        root = resource(folder)
-        for file in sorted(path for path in root.rglob("*") if path.is_file()):
-            found.update(f"{file.relative_to(root)}\0".encode() + file.read_bytes())
+    found = sha256(digest_of_sources(resource("static")).encode())
+    root = resource("templates")
+    for file in sorted(path for path in root.rglob("*") if path.is_file()):
+        found.update(f"{file.relative_to(root)}\0".encode() + file.read_bytes())
     return found.hexdigest()[:16]
 
 

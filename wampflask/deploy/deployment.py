@@ -52,6 +52,8 @@ class Deployment:
     :param body_max: bytes of a request.
     :param uploads: path -> bytes of a request there, where that is more.
     :param static: path and folder of the files that the web server sends by itself; empty for none.
+    :param hashed: the folder below it whose files are named by what is in them, with ``.gz`` and ``.br`` beside them;
+        browsers keep these for good. Empty for none.
     :param user: that the programs run as.
     :param settings: file of the environment of all programs; empty for none.
     :param certificate: file, in PEM format, with the chain; and ``key``. Empty: where certbot keeps them, for nginx;
@@ -78,6 +80,7 @@ class Deployment:
     body_max: int = BODY_MAX
     uploads: Mapping[str, int] = field(default_factory=dict)
     static: tuple[str, Path] | None = None
+    hashed: str = ""
     user: str = "www-data"
     settings: str = ""
     certificate: str = ""

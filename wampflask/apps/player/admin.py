@@ -13,6 +13,7 @@ from wtforms import HiddenField
 
 from wampflask.apps.access import is_admin
 from wampflask.apps.admin_views import ForAdmins
+from wampflask.apps.assets import asset
 from wampflask.apps.errors import SiteError
 
 from . import conversion, media
@@ -43,7 +44,7 @@ class MediaView(ForAdmins, BaseView):  # type: ignore[misc]
     @property
     def extra_js(self) -> list[str]:
         """Return the script that refuses a file that is too large before it is sent."""
-        return [url_for("static", filename="js/player/upload.js")]
+        return [asset("js/player/upload.js")]
 
     @expose("/", methods=("GET", "POST"))  # type: ignore[untyped-decorator]
     def index(self) -> ResponseReturnValue:

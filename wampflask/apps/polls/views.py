@@ -127,10 +127,12 @@ def present(question_id: int) -> str:
 
 @blueprint.get("/polls/<int:question_id>/qr.svg", endpoint="qr")
 def qr_code(question_id: int) -> Response:
-    """Return a QR code of the address to join at."""
-    response = make_response(qr.draw(_join_url(service.get_question(db.session(), question_id))))
+    """Return a QR code of the address to join at. Pages name the address, so that browsers may keep the code for it."""
+    join_url = _join_url(service.get_question(db.session(), question_id))
+    response = make_response(qr.draw(join_url))
     response.mimetype = "image/svg+xml"
-    response.headers["Cache-Control"] = "private, max-age=60"
+    age = 86_400 if request.args.get("to") == join_url else 60
+    response.headers["Cache-Control"] = f"private, max-age={age}"
     return response
 
 
