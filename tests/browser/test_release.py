@@ -9,10 +9,12 @@ from tests.browser.conftest import OpenPage
 
 
 def test_pages_of_an_older_release_offer_to_reload(open_page: OpenPage, site: LiveSite) -> None:
-    page, other = open_page("/polls/"), open_page("/chat/")
+    page, other = open_page("/polls/"), open_page("/demo/")
     bar = page.locator(".release")
     expect(bar).to_have_attribute("data-ready", "")
     expect(bar).to_be_hidden()
+    idle = open_page("/login")
+    expect(idle.locator(".release")).to_have_attribute("data-ready", "")
 
     with site.another_worker(WAMPFLASK_RELEASE="2") as newer:
         expect(bar).to_be_visible()
@@ -20,3 +22,4 @@ def test_pages_of_an_older_release_offer_to_reload(open_page: OpenPage, site: Li
         other.get_by_role("button", name="Later").click()
         expect(other.locator(".release")).to_be_hidden()
         assert 'data-release="2"' in page.request.get(f"{newer}/polls/").text()
+        expect(idle.locator("html")).to_have_attribute("data-connection", "stopped")
