@@ -23,7 +23,10 @@ _LASTING = ("CrochetReactor", "CrochetLogWriter", "CrochetShutdownWatchdog", "wa
 """Threads of the one reactor of this process, and daemon threads of apps that were connected to it."""
 
 _HERE = Path(__file__).parent
-_SLOW = ("reliability", "core/reliability", "run", "browser", "core/live", "agent", "core/processes")
+_SLOW = (
+    *("reliability", "core/reliability", "run", "deploy", "browser", "core/live", "agent"),
+    *("core/processes", "core/tasks", "core/bridge"),
+)
 """Folders whose tests start programs, kill them, or drive a browser. The longest tests are in the first."""
 
 

@@ -140,7 +140,7 @@ class Session(ApplicationSession):
             caller = Caller(msg.caller or None, msg.caller_authid, msg.caller_authrole, uri)
             cancelled = Flag()
             done: Deferred[Any] = Deferred(lambda _: cancelled.set())
-            answer, refuse = partial(self._soon, done.callback), partial(self._soon, done.errback)
+            answer, refuse = (partial(self._soon, _unless_over, done, how) for how in (done.callback, done.errback))
             report = partial(self._report, msg.request, uri) if msg.receive_progress else None
             on_invocation(Invocation(msg.args or (), msg.kwargs or {}, caller, answer, refuse, report, cancelled))
             return done
@@ -391,6 +391,12 @@ def _publish_options(options: PublishOptions, acknowledge: bool) -> _PublishOpti
 
 _ACKNOWLEDGED = _PublishOptions(acknowledge=True, exclude_me=False)
 _UNACKNOWLEDGED = _PublishOptions(acknowledge=False, exclude_me=False)
+
+
+def _unless_over(done: Deferred[Any], how: Callable[[Any], None], result: Any) -> None:
+    """Answer a call, unless that was cancelled while its handler ran."""
+    if not done.called:
+        how(result)
 
 
 def _deferred(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Deferred[Any]:

@@ -317,6 +317,8 @@ class Settings:
             with current_client().store.transaction() as connection:
                 rows = connection.execute(select(*columns)).all()
             values.stored = {name: Stored(text, at, by) for name, text, at, by in rows}
+            if not values.at:  # what the functions for changes compare with
+                values.notified = {name: values.present(setting).text for name, setting in self._declared.items()}
         except SQLAlchemyError as error:
             current_app.logger.warning("The stored settings cannot be read: %s", error)
         values.at = time.monotonic()

@@ -32,7 +32,7 @@ PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobil
 CLOCK = (resource("static") / "media" / "clock.webm").read_bytes()
 HOSTILE = '"><img src=x onerror="window.hacked=1"><b>\'&amp;.webm'
 NO_FILM = b"\0\0\0\x20ftypisom\0\0\2\0isomiso2avc1mp41" + b"\0" * 2000
-EVENT, GOODBYE = re.compile(r"\[36,"), re.compile(r"\[6,")
+EVENT, GOODBYE, REGISTER = re.compile(r"\[36,"), re.compile(r"\[6,"), re.compile(r"\[64,")
 SLOW = 20_000  # ms: two cores are shared by many
 CONNECTION = "import('wampflask').then(({ connection }) => connection.%s())"
 
@@ -277,7 +277,7 @@ def test_a_player_gets_its_names_back_from_a_session_that_died_unnoticed(
         page_side.on_close(close)
 
         def pass_on(message: str | bytes) -> None:
-            if not held:  # the first that joins; the page may have begun with another one, before it was paired
+            if not held and REGISTER.match(str(message)):  # before it was paired, the page may have had another one
                 held.append(router_side)
             if not GOODBYE.match(str(message)):
                 router_side.send(message)

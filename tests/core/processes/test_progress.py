@@ -182,6 +182,30 @@ def test_a_lost_session_cancels_what_runs_for_it(app: Flask, wamp: WAMP, prefix:
         assert endless.stopped.wait(10)
 
 
+def test_a_handler_that_finishes_a_cancelled_call_disturbs_nothing(
+    app: Flask, wamp: WAMP, prefix: str, node: RouterNode, caplog: pytest.LogCaptureFixture
+) -> None:
+    begun, go = threading.Event(), threading.Event()
+
+    @wamp.register(f"{prefix}.work")
+    def work() -> str:
+        begun.set()
+        go.wait(20)
+        return "too late"
+
+    wamp.register(f"{prefix}.other")(lambda: "fine")
+    wamp.connect()
+    with node.backend() as page:
+        request = raw_call(page, f"{prefix}.work")
+        assert begun.wait(10)
+        page.send([49, request, {"mode": "kill"}])
+        assert page.receive()[:3] == [wire.ERROR, wire.CALL, request]
+        go.set()
+        eventually(lambda: not client_of(app).status.counters["running_handlers"], "the handler has ended")
+        assert page.call(f"{prefix}.other") == "fine"
+    assert "AlreadyCalledError" not in caplog.text
+
+
 def test_options_are_checked() -> None:
     with pytest.raises(TypeError, match="use a function"):
         CallOptions(on_progress=3)  # type: ignore[arg-type]
