@@ -16,7 +16,6 @@ from flask import Flask
 from ._current import KEY
 from ._loop import Loop
 from .locks import Lock
-from .status import State
 
 
 class Leader:
@@ -60,7 +59,7 @@ class Leader:
     def _try_to_lead(self) -> None:
         if not self._lock.held:
             self._has_begun = False
-            if self._client.status.state not in (State.JOINED, State.READY) or not self._lock.acquire():
+            if not self._client.status.ready or not self._lock.acquire():
                 return
         if not self._has_begun:
             if self._begin is not None:

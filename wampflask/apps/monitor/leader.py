@@ -73,6 +73,7 @@ class Leader:
     def _take_over(self) -> None:
         """Listen, and ask the router which agents are connected, and which hosts are watched."""
         _listen()
+        wamp.connect()  # the subscriptions are confirmed: who leaves after this look is heard of
         self.presence.begin()
         for agent in wamp.meta.sessions(role=contract.ROLE, limit=None):
             if host := contract.host_of(agent.authid):
