@@ -22,6 +22,7 @@ from rig.databases import SERVER, clock_of, of_library
 from wampflask import WAMP, AlreadyDeclared, ConfigError, LockTaken
 from wampflask._client import Client
 from wampflask.jobs import runs_of
+from wampflask.router.wire import wait_until
 from wampflask.runs import KEPT, LEASE, Run, Runs
 from wampflask.schedule import STAND_IN, Scheduler
 from wampflask.triggers import SECOND, as_moment
